@@ -1,0 +1,72 @@
+//! What a build was asked for: plain data, read by `env.rs`, decided on by `plan.rs`.
+
+/// The two upstream lines this crate binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    V2,
+    V3,
+}
+
+impl Line {
+    /// The name in features, `cfg` and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Line::V2 => "v2",
+            Line::V3 => "v3",
+        }
+    }
+}
+
+/// The platform, in Cargo's words (`CARGO_CFG_TARGET_*`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    pub arch: String,
+    pub os: String,
+    pub env: String,
+    /// Distinguishes `gnullvm` from `gnu` on Windows.
+    pub abi: String,
+    pub triple: String,
+    pub unix: bool,
+    pub big_endian: bool,
+    pub pointer_width: u32,
+    /// Enabled Rust target features, such as `avx2` or `lse`.
+    pub features: Vec<String>,
+}
+
+/// The Cargo features, as asked for: what they mean together is the plan's business.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Features {
+    pub secure: bool,
+    pub secure_full: bool,
+    pub debug: bool,
+    pub debug_full: bool,
+    pub debug_in_debug: bool,
+    pub guarded: bool,
+    pub override_malloc: bool,
+    pub local_dynamic_tls: bool,
+    pub no_thp: bool,
+    pub skip_collect_on_exit: bool,
+}
+
+/// A preprocessor definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Define {
+    pub name: String,
+    pub value: Option<String>,
+}
+
+/// Everything that decides how the C is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub line: Line,
+    pub target: Target,
+    pub features: Features,
+    /// Whether the crate itself is compiled with debug assertions.
+    pub debug_assertions: bool,
+    /// Cargo's `OPT_LEVEL` of this profile.
+    pub opt_level: String,
+    /// The user's own definitions, which come last and so win.
+    pub defines: Vec<Define>,
+    /// The name of the atomics library (`DEP_ATOMIC`), if the user named one.
+    pub atomic: Option<String>,
+}

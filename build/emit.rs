@@ -1,0 +1,65 @@
+//! The only printer of Cargo directives and metadata (`cc` adds its own for the archive and its compiler variables).
+//!
+//! `cargo:` rather than `cargo::`, which Cargo knows only since 1.77.
+
+use super::config::Line;
+use super::env;
+use super::plan::Plan;
+use super::sources::Sources;
+use std::path::Path;
+
+/// Tells the crate which line it binds: `#[cfg(line = "v3")]`.
+pub fn line(line: Line) {
+    println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
+    println!("cargo:rustc-cfg=line=\"{}\"", line.name());
+    metadata("line", line.name());
+}
+
+/// Libraries and warnings.
+pub fn plan(plan: &Plan) {
+    for library in &plan.libraries {
+        println!("cargo:rustc-link-lib={}", library);
+    }
+    for warning in &plan.warnings {
+        println!("cargo:warning={}", warning);
+    }
+}
+
+/// What rebuilds, and what dependents' build scripts and this crate's own tests want to know.
+pub fn sources(sources: &Sources) {
+    for path in &sources.watched {
+        rerun_if_changed(path);
+    }
+    let include = sources.root.join("include").display().to_string();
+    metadata("include", &include);
+    metadata("INCLUDE_DIR", &include);
+    metadata("root", &env::out_dir().display().to_string());
+    metadata("version", &sources.version.to_string());
+    // For the examples and tests of this package; nothing of it reaches the library.
+    println!(
+        "cargo:rustc-env=MIMALLOC_SYS_SOURCES={}",
+        sources.root.display()
+    );
+    println!(
+        "cargo:rustc-env=MIMALLOC_SYS_ARCHIVE_DIR={}",
+        env::out_dir().display()
+    );
+}
+
+/// A variable that was read: changing it rebuilds.
+pub fn rerun_if_env_changed(name: &str) {
+    println!("cargo:rerun-if-env-changed={}", name);
+}
+
+fn rerun_if_changed(path: &Path) {
+    println!("cargo:rerun-if-changed={}", path.display());
+}
+
+fn metadata(key: &str, value: &str) {
+    println!("cargo:{}={}", key, value);
+}
+
+/// The one place where a build ends: a failed build script's standard error is what Cargo shows.
+pub fn error(reason: &str) {
+    eprintln!("error: mi-malloc-sys cannot be built\n\n{}\n", reason);
+}

@@ -1,0 +1,164 @@
+//! The only reader of the environment.
+//!
+//! Two kinds of variables: what Cargo sets for a build script, which Cargo itself watches, and
+//! what a user sets, which cannot be read here without being declared to Cargo.
+
+use super::config::{Config, Define, Features, Line, Target};
+use super::emit;
+use std::path::PathBuf;
+
+/// Reads everything that decides how the C is built.
+pub fn config() -> Result<Config, String> {
+    Ok(Config {
+        line: line(),
+        target: target()?,
+        features: features(),
+        debug_assertions: cargo("CARGO_CFG_DEBUG_ASSERTIONS").is_some(),
+        opt_level: cargo("OPT_LEVEL").unwrap_or_default(),
+        defines: defines(&user("MIMALLOC_SYS_DEFINES")?.unwrap_or_default())?,
+        atomic: user("DEP_ATOMIC")?,
+    })
+}
+
+/// Where this build may write.
+pub fn out_dir() -> PathBuf {
+    PathBuf::from(cargo("OUT_DIR").expect("Cargo sets OUT_DIR for every build script"))
+}
+
+/// The folder of this package.
+pub fn manifest_dir() -> PathBuf {
+    PathBuf::from(
+        cargo("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR for every build script"),
+    )
+}
+
+/// The Cargo that runs this build.
+pub fn cargo_program() -> String {
+    cargo("CARGO").unwrap_or_else(|| "cargo".to_string())
+}
+
+/// Whether docs.rs is rendering the documentation.
+pub fn docs_rs() -> bool {
+    cargo("DOCS_RS").is_some()
+}
+
+/// The user's own checkout, if one was named.
+pub fn source_dir() -> Result<Option<PathBuf>, String> {
+    Ok(user("MIMALLOC_SYS_SOURCE_DIR")?.map(PathBuf::from))
+}
+
+/// Without a choice, and with both (Cargo unites the features of all dependents), the line is v3:
+/// a program never gets the older allocator because of what another crate asked for.
+fn line() -> Line {
+    if feature("V2") && !feature("V3") {
+        Line::V2
+    } else {
+        Line::V3
+    }
+}
+
+fn target() -> Result<Target, String> {
+    let required = |name: &str| {
+        cargo(name).ok_or_else(|| {
+            format!(
+                "Cargo did not set {}: this must run as a build script.",
+                name
+            )
+        })
+    };
+    let words = |name: &str| -> Vec<String> {
+        let list = cargo(name).unwrap_or_default();
+        list.split(',')
+            .filter(|word| !word.is_empty())
+            .map(str::to_string)
+            .collect()
+    };
+    Ok(Target {
+        arch: required("CARGO_CFG_TARGET_ARCH")?,
+        os: required("CARGO_CFG_TARGET_OS")?,
+        env: cargo("CARGO_CFG_TARGET_ENV").unwrap_or_default(),
+        abi: cargo("CARGO_CFG_TARGET_ABI").unwrap_or_default(),
+        triple: required("TARGET")?,
+        unix: cargo("CARGO_CFG_UNIX").is_some(),
+        big_endian: cargo("CARGO_CFG_TARGET_ENDIAN").as_deref() == Some("big"),
+        pointer_width: required("CARGO_CFG_TARGET_POINTER_WIDTH")?
+            .parse()
+            .map_err(|_| "CARGO_CFG_TARGET_POINTER_WIDTH is not a number.".to_string())?,
+        features: words("CARGO_CFG_TARGET_FEATURE"),
+    })
+}
+
+fn features() -> Features {
+    Features {
+        secure: feature("SECURE"),
+        secure_full: feature("SECURE_FULL"),
+        debug: feature("DEBUG"),
+        debug_full: feature("DEBUG_FULL"),
+        debug_in_debug: feature("DEBUG_IN_DEBUG"),
+        guarded: feature("GUARDED"),
+        override_malloc: feature("OVERRIDE"),
+        local_dynamic_tls: feature("LOCAL_DYNAMIC_TLS"),
+        no_thp: feature("NO_THP"),
+        skip_collect_on_exit: feature("SKIP_COLLECT_ON_EXIT"),
+    }
+}
+
+/// `A=1;B` as definitions. The C compiler would report a bad name far from its cause.
+fn defines(list: &str) -> Result<Vec<Define>, String> {
+    list.split(';')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(|entry| {
+            let (name, value) = match entry.split_once('=') {
+                Some((name, value)) => (name.trim(), Some(value.trim().to_string())),
+                None => (entry, None),
+            };
+            let is_identifier = !name.is_empty()
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !is_identifier {
+                return Err(format!(
+                    "MIMALLOC_SYS_DEFINES has the entry `{}`, whose name is not a C identifier.\n\
+                     Write it as NAME or NAME=VALUE, several separated by semicolons: \"MI_XMALLOC=1;MI_SHOW_ERRORS=1\".",
+                    entry
+                ));
+            }
+            Ok(Define { name: name.to_string(), value })
+        })
+        .collect()
+}
+
+fn feature(name: &str) -> bool {
+    cargo(&format!("CARGO_FEATURE_{}", name)).is_some()
+}
+
+/// A variable that Cargo sets and watches.
+fn cargo(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A user's variable: the form for this target first, then the plain one. Empty counts as unset.
+fn user(name: &str) -> Result<Option<String>, String> {
+    let target = cargo("TARGET").unwrap_or_default().replace('-', "_");
+    let forms = [
+        format!("{}_{}", target, name),
+        format!("{}_{}", target.to_uppercase(), name),
+        name.to_string(),
+    ];
+    for form in &forms {
+        emit::rerun_if_env_changed(form);
+    }
+    for form in &forms {
+        match std::env::var(form) {
+            Ok(value) if !value.is_empty() => return Ok(Some(value)),
+            Ok(_) | Err(std::env::VarError::NotPresent) => {}
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(format!(
+                    "The environment variable {} is not valid Unicode.",
+                    form
+                ));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,45 @@
+//! Upstream's sources: where they come from and what their SHA-256 sums are.
+
+mod list;
+mod package;
+
+pub use list::{Fault, List};
+pub use package::Package;
+
+use std::path::{Path, PathBuf};
+
+/// The lines, under the names that their folders and lists have.
+pub const LINES: [&str; 2] = ["v3", "v2"];
+
+/// `c_src/` of this repository.
+pub fn c_src() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The list of one line.
+pub fn list(line: &str) -> Result<List, String> {
+    List::read(&c_src().join(line).with_extension("sha256"))
+}
+
+/// The package that the build uses.
+pub fn pinned() -> Package {
+    Package {
+        manifest: c_src().join("pin/Cargo.toml"),
+        folders: [
+            ("v3", "libmimalloc-sys2/c_src/mimalloc3"),
+            ("v2", "libmimalloc-sys2/c_src/mimalloc"),
+        ],
+    }
+}
+
+/// The package that the lists are compared with.
+pub fn witness() -> Package {
+    Package {
+        manifest: c_src().join("witness/Cargo.toml"),
+        folders: [
+            ("v3", "libmimalloc-sys3/c_src/mimalloc/v3"),
+            ("v2", "libmimalloc-sys3/c_src/mimalloc/v2"),
+        ],
+    }
+}

@@ -1,0 +1,171 @@
+//! `MiMalloc`: mimalloc behind `#[global_allocator]`.
+//!
+//! Rust tells the layout of a block when it allocates and again when it frees, which is more than
+//! `malloc` and `free` know. What follows from it here:
+//!
+//! * The usual alignments need no aligned entry point. A block of mimalloc is aligned to a machine
+//!   word, and to 16 bytes if its size is 16 or more (both lines keep block sizes so, see
+//!   `MI_MAX_ALIGN_SIZE` in upstream's `types.h`).
+//! * A small size goes straight to the entry points for small blocks. With a layout known at
+//!   compile time the comparisons below fold away and one call is left.
+//! * On v3 a small block is freed through the entry point that finds the page by masking the
+//!   pointer. It may only see blocks that lie in a small page, see [`in_small_page`].
+
+use crate::{
+    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
+    mi_zalloc_aligned,
+};
+use crate::{mi_malloc_small, mi_zalloc_small, MI_SMALL_SIZE_MAX};
+use core::alloc::{GlobalAlloc, Layout};
+use core::ffi::c_void;
+use core::mem::size_of;
+
+/// mimalloc as Rust's global allocator.
+///
+/// ```
+/// #[global_allocator]
+/// static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
+///
+/// let squares: Vec<u64> = (0..1000).map(|n| n * n).collect();
+/// assert!(unsafe { mi_malloc_sys::mi_is_in_heap_region(squares.as_ptr().cast()) });
+/// ```
+///
+/// Blocks come from the calling thread's default heap and may be freed by any thread. They are
+/// ordinary mimalloc blocks: [`mi_usable_size`](crate::mi_usable_size) and [`mi_free`] take them too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MiMalloc;
+
+// SAFETY: mimalloc never unwinds, hands out blocks of at least the size and alignment asked for
+// (the functions below say why where it is not plain), and leaves a block alone until it is freed.
+unsafe impl GlobalAlloc for MiMalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match unaligned_size(layout.size(), layout.align()) {
+            Some(size) => malloc(size).cast(),
+            None => mi_malloc_aligned(layout.size(), layout.align()).cast(),
+        }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        match unaligned_size(layout.size(), layout.align()) {
+            Some(size) => zalloc(size).cast(),
+            None => mi_zalloc_aligned(layout.size(), layout.align()).cast(),
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        if in_small_page(layout.size(), layout.align()) {
+            free_small(ptr.cast());
+        } else {
+            mi_free(ptr.cast());
+        }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // A block that stays in place keeps its alignment, one that moves is as good as a new one.
+        match unaligned_size(new_size, layout.align()) {
+            Some(size) => mi_realloc(ptr.cast(), size).cast(),
+            None => mi_realloc_aligned(ptr.cast(), new_size, layout.align()).cast(),
+        }
+    }
+}
+
+/// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
+const MAX_ALIGN: usize = 16;
+
+/// The size to ask the plain entry points for, if a block of that size is aligned to `align` anyway.
+#[inline]
+const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
+    if align <= size_of::<usize>() {
+        Some(size)
+    } else if align > MAX_ALIGN {
+        None
+    } else if size < MAX_ALIGN {
+        // Below 16 bytes a block may sit on any word; the one of 16 bytes is the next larger anyway.
+        Some(MAX_ALIGN)
+    } else {
+        Some(size)
+    }
+}
+
+/// Whether a block of this layout surely lies in a small page (v3; blocks up to
+/// `MI_SMALL_MAX_OBJ_SIZE`, about 10 KiB, and by upstream's own check above twice `MI_SMALL_SIZE_MAX`).
+///
+/// With `size <= MI_SMALL_SIZE_MAX`:
+///
+/// * A fresh block of an ordinary alignment is of a small size itself.
+/// * An aligned block may sit inside a larger one, of `size + align - 1` bytes at the most; as
+///   `align <= size` that is below twice `MI_SMALL_SIZE_MAX`. An `align` above `size` can lead to
+///   a page of its own, at worst one that mimalloc takes from the system for that block only.
+/// * `mi_realloc` leaves a shrunk block in place only while it uses at least half of it, so the
+///   block is of at most twice the size, plus the same excess for alignment: below 4 KiB.
+///
+/// Guard pages put a small block elsewhere, but then (and in secure builds) upstream compiles the
+/// sized entry point without the mask: `MI_PAGE_META_SMALL_IS_ALIGNED` in its `types.h`.
+#[inline]
+const fn in_small_page(size: usize, align: usize) -> bool {
+    size <= MI_SMALL_SIZE_MAX && (align <= size || align <= MAX_ALIGN)
+}
+
+/// Builds that check the bytes behind a block need its exact size, not a count of words.
+#[cfg(line = "v3")]
+const EXACT: bool = cfg!(any(
+    feature = "secure",
+    feature = "debug",
+    feature = "guarded",
+    all(feature = "debug_in_debug", debug_assertions)
+));
+
+#[cfg(line = "v3")]
+#[inline]
+unsafe fn malloc(size: usize) -> *mut c_void {
+    if size > MI_SMALL_SIZE_MAX {
+        mi_malloc(size)
+    } else if EXACT {
+        mi_malloc_small(size)
+    } else {
+        crate::mi_wmalloc_small(crate::mi_wsize_from_size(size))
+    }
+}
+
+#[cfg(line = "v3")]
+#[inline]
+unsafe fn zalloc(size: usize) -> *mut c_void {
+    if size > MI_SMALL_SIZE_MAX {
+        mi_zalloc(size)
+    } else if EXACT {
+        mi_zalloc_small(size)
+    } else {
+        crate::mi_wzalloc_small(crate::mi_wsize_from_size(size))
+    }
+}
+
+#[cfg(line = "v3")]
+use crate::mi_free_small_nonnull as free_small;
+
+#[cfg(line = "v2")]
+#[inline]
+unsafe fn malloc(size: usize) -> *mut c_void {
+    if size > MI_SMALL_SIZE_MAX {
+        mi_malloc(size)
+    } else {
+        mi_malloc_small(size)
+    }
+}
+
+#[cfg(line = "v2")]
+#[inline]
+unsafe fn zalloc(size: usize) -> *mut c_void {
+    if size > MI_SMALL_SIZE_MAX {
+        mi_zalloc(size)
+    } else {
+        mi_zalloc_small(size)
+    }
+}
+
+/// v2 has no faster way to free a small block.
+#[cfg(line = "v2")]
+use crate::mi_free as free_small;
