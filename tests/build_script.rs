@@ -272,6 +272,21 @@ impl Package {
         for part in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "src"] {
             copy(&here.join(part), &root.join(part));
         }
+        // A version of its own: Cargo takes copies that differ in their folder only for one package.
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            let text = fs::read_to_string(root.join(file)).unwrap();
+            let ours = concat!(
+                "name = \"mi-malloc-sys\"\nversion = \"",
+                env!("CARGO_PKG_VERSION")
+            );
+            assert!(
+                text.contains(ours),
+                "{} does not start with name and version",
+                file
+            );
+            let copied = text.replace(ours, &format!("{}-{}", ours, name));
+            fs::write(root.join(file), copied).unwrap();
+        }
         for part in ["pin", "vendor/Cargo.toml", "vendor/src"] {
             copy(
                 &here.join("c_src").join(part),
