@@ -11,9 +11,9 @@ extern "C" {
     /// End it with [`mi_heap_delete`] or [`mi_heap_destroy`]. Returns NULL if memory has run out
     /// (or, on v3, the thread-local slots).
     ///
-    /// On v3 the heap lives in the calling thread's subprocess and any thread may allocate from it.
-    /// On v2 it belongs to the calling thread, and when that thread ends it is deleted as by
-    /// [`mi_heap_delete`].
+    /// On v3 the heap lives in the calling thread's subprocess, and all threads there may allocate
+    /// from it. On v2 it belongs to the calling thread, and when that thread ends it is deleted as
+    /// by [`mi_heap_delete`].
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -25,9 +25,10 @@ extern "C" {
     /// Ends the heap `heap` and keeps its live blocks: they are valid still, and freed one by one.
     ///
     /// They move to the main heap of the subprocess (v3) or to the backing heap of the thread (v2;
-    /// blocks of a heap bound to an arena or a tag are abandoned instead, until a thread reclaims
-    /// them). NULL does nothing. v3 never deletes a main heap, it only prints a warning. On v2, if
-    /// `heap` was the thread's default heap, the backing heap becomes the default.
+    /// blocks of a heap that is bound to an arena or has a tag are abandoned instead, for any
+    /// thread to take over). NULL does nothing. v3 never deletes a main heap, it only prints a
+    /// warning. On v2, if `heap` was the thread's default heap, the backing heap becomes the
+    /// default.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -35,7 +36,11 @@ extern "C" {
     ///
     /// `heap` is NULL (but not in a debug build of v2) or a live heap, and is not used afterwards.
     /// v3: no other thread uses the heap meanwhile, and no thread has one of its thread-local heaps
-    /// as its default. v2: the heap is the calling thread's.
+    /// as its default.
+    ///
+    /// v2: the heap is the calling thread's. If it is bound to an arena or has a tag, that thread
+    /// frees none of its live blocks afterwards; others may. (v2.5.2 finds no heap for such a page,
+    /// and `_mi_page_retire` crashes.)
     pub fn mi_heap_delete(heap: *mut mi_heap_t);
 
     /// Ends the heap `heap` and frees all its blocks at once, also those that are still in use.
@@ -43,7 +48,8 @@ extern "C" {
     /// NULL does nothing. v3 never destroys a main heap, it only prints a warning. v2 falls back to
     /// [`mi_heap_delete`] if the build has `guarded` or the heap was not made with the right to be
     /// destroyed ([`mi_heap_new`] gives that right,
-    /// [`mi_heap_new_in_arena`](crate::mi_heap_new_in_arena) does not).
+    /// [`mi_heap_new_in_arena`](crate::mi_heap_new_in_arena) does not, and debug builds stop the
+    /// program then).
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -308,17 +308,19 @@ extern "C" {
     pub fn mi_collect_reduce(target_thread_owned: usize);
 }
 
-// v3's names, as v2's header offers them: macros there, second names here.
+// v3's names, which v2's header offers as macros.
 
-/// On v2 a thread's heap is what v3 calls its thread-local heap.
+/// On v2 the heaps of a thread are what v3 calls its thread-local heaps.
 ///
 /// Header: `mimalloc.h`.
 pub type mi_theap_t = mi_heap_t;
 
+/// (v3's name for the `mi_heap` function of this ending; a macro in the header.)
 #[doc(inline)]
 pub use self::{
     mi_heap_get_default as mi_theap_get_default, mi_heap_set_default as mi_theap_set_default,
 };
+/// (v3's name for the `mi_heap` function of this ending; a macro in the header.)
 #[doc(inline)]
 pub use crate::heap::{
     mi_heap_calloc as mi_theap_calloc, mi_heap_collect as mi_theap_collect,

@@ -210,7 +210,7 @@ extern "C" {
     /// As [`mi_heap_visit_blocks`], but only areas that no thread owns, as those of an ended
     /// thread.
     ///
-    /// Areas in an arena in which no block is free are left out.
+    /// Full areas, in which no block is free, are left out if they lie in an arena.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -392,9 +392,20 @@ extern "C" {
     ) -> bool;
 }
 
-// Process information.
+// Output.
 
 extern "C" {
+    /// Writes the version, all options with their values and how mimalloc was built to `out`, which
+    /// is called with `arg`. NULL means the registered output, as for
+    /// [`mi_options_print`](crate::mi_options_print).
+    ///
+    /// Header: `mimalloc.h`.
+    ///
+    /// # Safety
+    ///
+    /// `out` is NULL or may be called with `arg`. No other thread sets options meanwhile.
+    pub fn mi_options_print_out(out: mi_output_fun, arg: *mut c_void);
+
     /// Prints elapsed and processor time, page faults and peak memory of the process to where
     /// [`mi_register_output`](crate::mi_register_output) points.
     ///
