@@ -1,5 +1,7 @@
 //! Compiles upstream's `static.c` and tells Cargo what to link. Each step is a room under `build/`.
 
+#[path = "build/arch.rs"]
+mod arch;
 #[path = "build/compile.rs"]
 mod compile;
 #[path = "build/config.rs"]
@@ -8,10 +10,20 @@ mod config;
 mod emit;
 #[path = "build/env.rs"]
 mod env;
+#[path = "build/modes.rs"]
+mod modes;
 #[path = "build/plan.rs"]
 mod plan;
+#[path = "build/platform.rs"]
+mod platform;
 #[path = "build/sources.rs"]
 mod sources;
+#[path = "build/system.rs"]
+mod system;
+#[path = "build/tools.rs"]
+mod tools;
+#[path = "build/version.rs"]
+mod version;
 
 fn main() {
     if let Err(reason) = build() {
@@ -26,10 +38,15 @@ fn build() -> Result<(), String> {
     if env::docs_rs() {
         return Ok(()); // documentation needs no C, and docs.rs has no network
     }
+    if env::use_pkg_config()? {
+        emit::system(&system::link(&config)?);
+        return Ok(());
+    }
     let plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
-    compile::compile(&plan, &sources)?;
+    let compiled = compile::compile(&plan, &sources)?;
     emit::plan(&plan);
+    emit::compiled(&compiled);
     emit::sources(&sources);
     Ok(())
 }

@@ -1,13 +1,25 @@
 //! Turns a plan into a run of the C compiler.
 
-use super::plan::{Language, Plan};
+use super::env;
+use super::plan::{Atomics, Language, Plan};
 use super::sources::Sources;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What only a compiled object, or its compiler, can tell of what to link.
+#[derive(Default)]
+pub struct Compiled {
+    pub libraries: Vec<String>,
+    pub folders: Vec<PathBuf>,
+}
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`.
-pub fn compile(plan: &Plan, sources: &Sources) -> Result<(), String> {
+pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
+    let source = sources.root.join("src/static.c");
     let mut build = cc::Build::new();
     build
-        .file(sources.root.join("src/static.c"))
+        .file(&source)
         .include(sources.root.join("include"))
         .warnings(false)
         .cpp(plan.language == Language::Cxx17);
@@ -20,12 +32,14 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<(), String> {
     }
     let compiler = build.try_get_compiler().map_err(no_compiler)?;
     if compiler.is_like_msvc() {
-        // A .c file is C to cl and clang-cl unless they are told otherwise.
-        build.flag("/TP").flag("/std:c++17").flag("/Zc:__cplusplus");
-    } else {
-        if plan.language == Language::Cxx17 {
-            build.flag("-xc++").flag("-std=c++17");
+        for flag in &plan.cl_flags {
+            build.flag(flag);
         }
+        if plan.assembly {
+            let listing = format!("/Fa{}", env::out_dir().join("static.asm").display());
+            build.flag(&listing);
+        }
+    } else {
         for flag in &plan.flags {
             if flag.if_supported {
                 build.flag_if_supported(&flag.text);
@@ -33,15 +47,98 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<(), String> {
                 build.flag(&flag.text);
             }
         }
+        if plan.assembly {
+            build.flag("-save-temps=obj"); // beside the object, which is in OUT_DIR
+        }
+    }
+    if let (Some(reason), false) = (&plan.clang_only, compiler.is_like_clang()) {
+        return Err(format!(
+            "{}\nThe compiler is {}. Install clang and name it in CC (or CC_<target>).",
+            reason,
+            compiler.path().display()
+        ));
+    }
+    for header in &plan.headers {
+        if !has_header(&compiler, &header.name)? {
+            return Err(format!(
+                "The C compiler finds no <{}>: {}",
+                header.name, header.advice
+            ));
+        }
+    }
+    for probe in &plan.probes {
+        if has_header(&compiler, &probe.header)? {
+            build.define(&probe.define, "1");
+        }
     }
     build.try_compile("mimalloc").map_err(|error| {
         format!(
             "The C compiler failed on {}:\n{}\n\
              If the compiler is too old or not the one you want, name another one in CC (or CC_<target>).",
-            sources.root.join("src/static.c").display(),
+            source.display(),
             error
         )
+    })?;
+    Ok(Compiled {
+        libraries: atomics(&plan.atomics)?,
+        folders: folders(plan, &compiler),
     })
+}
+
+/// Asks the preprocessor.
+fn has_header(compiler: &cc::Tool, header: &str) -> Result<bool, String> {
+    let file = env::out_dir().join("header.c");
+    fs::write(&file, format!("#include <{}>\n", header))
+        .map_err(|error| format!("{}: {}", file.display(), error))?;
+    let output = compiler.to_command().arg("-E").arg(&file).output();
+    output
+        .map(|output| output.status.success())
+        .map_err(|error| format!("{}: {}", compiler.path().display(), error))
+}
+
+/// A call of the library is an undefined symbol, and so a name in the archive.
+fn atomics(atomics: &Atomics) -> Result<Vec<String>, String> {
+    let name = match atomics {
+        Atomics::Never => return Ok(Vec::new()),
+        Atomics::Always(name) => return Ok(vec![name.clone()]),
+        Atomics::IfCalled(name) => name,
+    };
+    let archive = env::out_dir().join("libmimalloc.a");
+    let bytes = fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))?;
+    let call = b"__atomic_";
+    let called = bytes.windows(call.len()).any(|window| window == call);
+    Ok(if called {
+        vec![name.clone()]
+    } else {
+        Vec::new()
+    })
+}
+
+/// WASI's emulation libraries lie with the C library, where Rust does not look.
+fn folders(plan: &Plan, compiler: &cc::Tool) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = plan
+        .libraries
+        .iter()
+        .filter(|library| library.starts_with("wasi-emulated-"))
+        .filter_map(|library| folder_of(compiler.to_command(), &format!("lib{}.a", library)))
+        .collect();
+    folders.dedup();
+    folders
+}
+
+/// gcc and clang answer with the bare name if they do not find the file.
+fn folder_of(mut compiler: Command, file: &str) -> Option<PathBuf> {
+    let output = compiler
+        .arg(format!("-print-file-name={}", file))
+        .output()
+        .ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    let path = Path::new(path.trim());
+    if path.is_absolute() && path.is_file() {
+        path.parent().map(Path::to_path_buf)
+    } else {
+        None
+    }
 }
 
 fn no_compiler(error: cc::Error) -> String {

@@ -27,8 +27,6 @@ pub struct Target {
     pub abi: String,
     pub triple: String,
     pub unix: bool,
-    pub big_endian: bool,
-    pub pointer_width: u32,
     /// Enabled Rust target features, such as `avx2` or `lse`.
     pub features: Vec<String>,
 }
@@ -36,6 +34,8 @@ pub struct Target {
 /// The Cargo features, as asked for: what they mean together is the plan's business.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Features {
+    pub v2: bool,
+    pub v3: bool,
     pub secure: bool,
     pub secure_full: bool,
     pub debug: bool,
@@ -44,8 +44,26 @@ pub struct Features {
     pub guarded: bool,
     pub override_malloc: bool,
     pub local_dynamic_tls: bool,
+    pub win_direct_tls: bool,
     pub no_thp: bool,
     pub skip_collect_on_exit: bool,
+    pub free_use_pagemap: bool,
+    pub etw: bool,
+    pub opt_arch: bool,
+    pub no_opt_arch: bool,
+    pub asm: bool,
+}
+
+impl Features {
+    /// Without a choice, and with both (Cargo unites the features of all dependents), the line is
+    /// v3: a program never gets the older allocator because of what another crate asked for.
+    pub fn line(&self) -> Line {
+        if self.v2 && !self.v3 {
+            Line::V2
+        } else {
+            Line::V3
+        }
+    }
 }
 
 /// A preprocessor definition.
@@ -65,6 +83,10 @@ pub struct Config {
     pub debug_assertions: bool,
     /// Cargo's `OPT_LEVEL` of this profile.
     pub opt_level: String,
+    /// The sanitizers of `-Zsanitizer=`.
+    pub sanitizers: Vec<String>,
+    /// `MIMALLOC_SYS_TRACK`: the memory checker to tell of every block, as the user wrote it.
+    pub track: Option<String>,
     /// The user's own definitions, which come last and so win.
     pub defines: Vec<Define>,
     /// The name of the atomics library (`DEP_ATOMIC`), if the user named one.

@@ -2,10 +2,12 @@
 //!
 //! `cargo:` rather than `cargo::`, which Cargo knows only since 1.77.
 
+use super::compile::Compiled;
 use super::config::Line;
 use super::env;
 use super::plan::Plan;
 use super::sources::Sources;
+use super::system::Library;
 use std::path::Path;
 
 /// Tells the crate which line it binds: `#[cfg(line = "v3")]`.
@@ -20,9 +22,31 @@ pub fn plan(plan: &Plan) {
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);
     }
-    for warning in &plan.warnings {
-        println!("cargo:warning={}", warning);
+    warnings(&plan.warnings);
+}
+
+/// What was found out while compiling.
+pub fn compiled(compiled: &Compiled) {
+    for folder in &compiled.folders {
+        println!("cargo:rustc-link-search=native={}", folder.display());
     }
+    for library in &compiled.libraries {
+        println!("cargo:rustc-link-lib={}", library);
+    }
+}
+
+/// The system's library, which `pkg-config` has told Cargo to link.
+pub fn system(library: &Library) {
+    if let Some(include) = &library.include {
+        metadata("include", &include.display().to_string());
+        metadata("INCLUDE_DIR", &include.display().to_string());
+        println!("cargo:rustc-env=MIMALLOC_SYS_SOURCES={}", include.display());
+    }
+    if let Some(folder) = &library.folder {
+        metadata("root", &folder.display().to_string());
+    }
+    metadata("version", &library.version.to_string());
+    warnings(&library.warnings);
 }
 
 /// What rebuilds, and what dependents' build scripts and this crate's own tests want to know.
@@ -53,6 +77,12 @@ pub fn rerun_if_env_changed(name: &str) {
 
 fn rerun_if_changed(path: &Path) {
     println!("cargo:rerun-if-changed={}", path.display());
+}
+
+fn warnings(warnings: &[String]) {
+    for warning in warnings {
+        println!("cargo:warning={}", warning);
+    }
 }
 
 fn metadata(key: &str, value: &str) {

@@ -3,17 +3,22 @@
 //! Two kinds of variables: what Cargo sets for a build script, which Cargo itself watches, and
 //! what a user sets, which cannot be read here without being declared to Cargo.
 
-use super::config::{Config, Define, Features, Line, Target};
+use super::config::{Config, Define, Features, Target};
 use super::emit;
 use std::path::PathBuf;
 
 /// Reads everything that decides how the C is built.
 pub fn config() -> Result<Config, String> {
+    let features = features();
     Ok(Config {
-        line: line(),
+        line: features.line(),
         target: target()?,
-        features: features(),
-        debug_assertions: cargo("CARGO_CFG_DEBUG_ASSERTIONS").is_some(),
+        features,
+        // This script is compiled with the debug assertions of the profile it builds for. Older
+        // Cargo tells it nothing else: CARGO_CFG_DEBUG_ASSERTIONS is absent in 1.65, right in 1.95.
+        debug_assertions: cfg!(debug_assertions),
+        sanitizers: words("CARGO_CFG_SANITIZE"),
+        track: user("MIMALLOC_SYS_TRACK")?,
         opt_level: cargo("OPT_LEVEL").unwrap_or_default(),
         defines: defines(&user("MIMALLOC_SYS_DEFINES")?.unwrap_or_default())?,
         atomic: user("DEP_ATOMIC")?,
@@ -47,13 +52,16 @@ pub fn source_dir() -> Result<Option<PathBuf>, String> {
     Ok(user("MIMALLOC_SYS_SOURCE_DIR")?.map(PathBuf::from))
 }
 
-/// Without a choice, and with both (Cargo unites the features of all dependents), the line is v3:
-/// a program never gets the older allocator because of what another crate asked for.
-fn line() -> Line {
-    if feature("V2") && !feature("V3") {
-        Line::V2
-    } else {
-        Line::V3
+/// Whether to link a mimalloc that the system has, found by pkg-config.
+pub fn use_pkg_config() -> Result<bool, String> {
+    match user("MIMALLOC_SYS_USE_PKG_CONFIG")?.as_deref() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(format!(
+            "MIMALLOC_SYS_USE_PKG_CONFIG is `{}`.\n\
+             Set it to 1 to link the system's mimalloc, or to 0 or nothing to build the pinned release.",
+            other
+        )),
     }
 }
 
@@ -66,13 +74,6 @@ fn target() -> Result<Target, String> {
             )
         })
     };
-    let words = |name: &str| -> Vec<String> {
-        let list = cargo(name).unwrap_or_default();
-        list.split(',')
-            .filter(|word| !word.is_empty())
-            .map(str::to_string)
-            .collect()
-    };
     Ok(Target {
         arch: required("CARGO_CFG_TARGET_ARCH")?,
         os: required("CARGO_CFG_TARGET_OS")?,
@@ -80,16 +81,14 @@ fn target() -> Result<Target, String> {
         abi: cargo("CARGO_CFG_TARGET_ABI").unwrap_or_default(),
         triple: required("TARGET")?,
         unix: cargo("CARGO_CFG_UNIX").is_some(),
-        big_endian: cargo("CARGO_CFG_TARGET_ENDIAN").as_deref() == Some("big"),
-        pointer_width: required("CARGO_CFG_TARGET_POINTER_WIDTH")?
-            .parse()
-            .map_err(|_| "CARGO_CFG_TARGET_POINTER_WIDTH is not a number.".to_string())?,
         features: words("CARGO_CFG_TARGET_FEATURE"),
     })
 }
 
 fn features() -> Features {
     Features {
+        v2: feature("V2"),
+        v3: feature("V3"),
         secure: feature("SECURE"),
         secure_full: feature("SECURE_FULL"),
         debug: feature("DEBUG"),
@@ -98,8 +97,14 @@ fn features() -> Features {
         guarded: feature("GUARDED"),
         override_malloc: feature("OVERRIDE"),
         local_dynamic_tls: feature("LOCAL_DYNAMIC_TLS"),
+        win_direct_tls: feature("WIN_DIRECT_TLS"),
         no_thp: feature("NO_THP"),
         skip_collect_on_exit: feature("SKIP_COLLECT_ON_EXIT"),
+        free_use_pagemap: feature("FREE_USE_PAGEMAP"),
+        etw: feature("ETW"),
+        opt_arch: feature("OPT_ARCH"),
+        no_opt_arch: feature("NO_OPT_ARCH"),
+        asm: feature("ASM"),
     }
 }
 
@@ -125,6 +130,15 @@ fn defines(list: &str) -> Result<Vec<Define>, String> {
             }
             Ok(Define { name: name.to_string(), value })
         })
+        .collect()
+}
+
+/// A list of Cargo's.
+fn words(name: &str) -> Vec<String> {
+    let list = cargo(name).unwrap_or_default();
+    list.split(',')
+        .filter(|word| !word.is_empty())
+        .map(str::to_string)
         .collect()
 }
 

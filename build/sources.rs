@@ -3,7 +3,7 @@
 
 use super::config::Line;
 use super::env;
-use std::fmt;
+use super::version::Version;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,14 +15,6 @@ pub struct Sources {
     pub version: Version,
     /// Files and folders whose change means a new build.
     pub watched: Vec<PathBuf>,
-}
-
-/// As `MI_MALLOC_VERSION` gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Version {
-    pub major: u32,
-    pub minor: u32,
-    pub patch: u32,
 }
 
 /// Finds the sources of `line`.
@@ -64,7 +56,7 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
         ));
     }
     let version = version_of(&root).map_err(refuse)?;
-    if version.major != major(line) {
+    if version.major != Version::bound(line).major {
         return Err(refuse(format!(
             "which is mimalloc {}, while this build binds line {}{}.",
             version,
@@ -93,7 +85,7 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
             reason
         )
     })?;
-    if version.major != major(line) {
+    if version.major != Version::bound(line).major {
         return Err(format!(
             "The vendored sources in {} are mimalloc {}, which is not line {}.\n\
              Vendor them again (c_src/README.md), or delete the folder to let Cargo bring the pinned package.",
@@ -200,44 +192,6 @@ fn no_sources(line: Line, reason: &str) -> String {
     )
 }
 
-fn major(line: Line) -> u32 {
-    match line {
-        Line::V2 => 2,
-        Line::V3 => 3,
-    }
-}
-
-/// Reads `MI_MALLOC_VERSION` from the header, which is the only place where a source tree says what it is.
 fn version_of(root: &Path) -> Result<Version, String> {
-    let header = root.join("include/mimalloc.h");
-    let text = fs::read_to_string(&header)
-        .map_err(|error| format!("{} cannot be read: {}", header.display(), error))?;
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix("#define MI_MALLOC_VERSION"))
-        .find_map(|rest| rest.split_whitespace().next()?.parse().ok())
-        .map(Version::from_number)
-        .ok_or_else(|| {
-            format!(
-                "{} defines no MI_MALLOC_VERSION, so it is not mimalloc's header.",
-                header.display()
-            )
-        })
-}
-
-impl Version {
-    /// Older releases wrote 217 for 2.1.7, newer ones 30600 for 3.6.0.
-    fn from_number(number: u32) -> Version {
-        let base = if number < 10_000 { 10 } else { 100 };
-        Version {
-            major: number / (base * base),
-            minor: number / base % base,
-            patch: number % base,
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
+    Version::of_header(&root.join("include/mimalloc.h"))
 }

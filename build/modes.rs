@@ -1,0 +1,102 @@
+//! What kind of mimalloc is built: checks, mitigations, the override, how it ends.
+
+use super::config::{Config, Line};
+use super::plan::Plan;
+use super::platform;
+use super::tools;
+
+/// Assertions, or release-grade C. Cargo's profile does not matter: an allocator without
+/// optimisation costs ten times, and a user who wants upstream's checks has features for them.
+pub fn checks(config: &Config, plan: &mut Plan) {
+    let features = &config.features;
+    let level = if features.debug_full {
+        3
+    } else if features.debug || (features.debug_in_debug && config.debug_assertions) {
+        2
+    } else {
+        0
+    };
+    if level == 0 {
+        // Without these the header falls back to MI_DEBUG=2 (include/mimalloc/types.h).
+        plan.define("NDEBUG", 1);
+        plan.define("MI_BUILD_RELEASE", 1);
+        plan.define("MI_CMAKE_BUILD_TYPE", "release");
+    } else {
+        plan.opt_level = config.opt_level.clone();
+        plan.define("MI_DEBUG", level);
+        plan.define("MI_CMAKE_BUILD_TYPE", "debug");
+    }
+    if config.line == Line::V3 {
+        // Upstream's debug builds count and sample finely. MI_DEBUG with coarse guard sampling
+        // aborts on an assertion in alloc-aligned.c: sampling then moves between check and use.
+        let fine = level > 0;
+        plan.define("MI_STATS", if fine { 2 } else { 1 });
+        plan.define("MI_PROFILE", if fine { 2 } else { 1 });
+        plan.define(
+            "MI_GUARDED",
+            if fine { 2 } else { i32::from(features.guarded) },
+        );
+    } else if features.guarded {
+        plan.define("MI_GUARDED", 1); // v2's header sets it by itself with MI_DEBUG
+    }
+}
+
+pub fn mitigations(config: &Config, plan: &mut Plan) {
+    if config.features.secure_full {
+        plan.define("MI_SECURE", 5);
+    } else if config.features.secure {
+        plan.define("MI_SECURE", 4);
+    }
+}
+
+/// The `malloc` family of the whole program.
+pub fn override_malloc(config: &Config, plan: &mut Plan) {
+    if !config.features.override_malloc {
+        return;
+    }
+    if config.target.os == "windows" {
+        plan.no_effect(
+            "override",
+            "on Windows a statically linked library cannot replace malloc",
+        );
+        return;
+    }
+    if tools::replaces_malloc(config) {
+        plan.no_effect("override", "the sanitizer itself replaces malloc");
+        return;
+    }
+    plan.define("MI_MALLOC_OVERRIDE", 1);
+    // Otherwise the compiler may turn mimalloc's own malloc into a call of itself.
+    plan.flag("-fno-builtin-malloc");
+    if platform::apple(&config.target) {
+        plan.define("MI_OSX_ZONE", 1);
+        plan.define("MI_OSX_INTERPOSE", 1);
+    }
+}
+
+pub fn exit(config: &Config, plan: &mut Plan) {
+    if config.features.skip_collect_on_exit {
+        plan.define("MI_SKIP_COLLECT_ON_EXIT", 1);
+    }
+}
+
+/// How v3's `mi_free` finds the page of a pointer: by its address, or by a map of all pages.
+pub fn page_map(config: &Config, plan: &mut Plan) {
+    let asked = config.features.free_use_pagemap;
+    let wasi = config.target.os == "wasi"; // no large aligned regions there (upstream)
+    match config.line {
+        Line::V3 => {
+            if asked || wasi {
+                plan.define("MI_FREE_USE_PAGEMAP", 1);
+            }
+            if asked && wasi {
+                plan.no_effect("free_use_pagemap", "it is always on there");
+            }
+        }
+        Line::V2 => {
+            if asked {
+                plan.no_effect("free_use_pagemap", "v2 has segments instead of a page map");
+            }
+        }
+    }
+}

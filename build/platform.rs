@@ -1,0 +1,189 @@
+//! What the operating system, its C library and its linker ask for.
+
+use super::config::{Config, Line, Target};
+use super::plan::{Atomics, Language, Plan, Probe};
+
+/// Upstream compiles as C++ with MSVC and clang-cl, whose C mode lacks atomics
+/// (and, in clang for arm64, intrinsics: purpleprotocol/mimalloc_rust#159).
+pub fn language(config: &Config, plan: &mut Plan) {
+    if config.target.os != "windows" || config.target.env != "msvc" {
+        return;
+    }
+    plan.language = Language::Cxx17;
+    // A .c file is C to every compiler that is not told otherwise.
+    plan.cl_flag("/TP");
+    plan.cl_flag("/std:c++17");
+    plan.cl_flag("/Zc:__cplusplus"); // the headers ask for the language's version
+    plan.flag("-xc++");
+    plan.flag("-std=c++17");
+}
+
+/// Initial-exec is fastest, but such thread-locals live in a block of fixed size that the program
+/// sets up at its start; a library loaded later may find it full (microsoft/mimalloc#147).
+pub fn thread_locals(config: &Config, plan: &mut Plan) {
+    let target = &config.target;
+    let features = &config.features;
+    let musl = target.env == "musl";
+    if musl {
+        plan.define("MI_LIBC_MUSL", 1);
+    }
+
+    let only_one_model = if target.os == "windows" {
+        Some("Windows gives every library its thread-locals")
+    } else if apple(target) {
+        Some("Apple's loader gives every library its thread-locals")
+    } else if musl {
+        Some("it is always on with musl")
+    } else if target.os == "haiku" || target.os == "emscripten" || !target.unix {
+        Some("this platform has no choice of thread-local models")
+    } else {
+        None
+    };
+    if let (Some(reason), true) = (only_one_model, features.local_dynamic_tls) {
+        plan.no_effect("local_dynamic_tls", reason);
+    }
+    if musl || features.local_dynamic_tls && only_one_model.is_none() {
+        // musl's loader has no spare room for late initial-exec blocks (microsoft/mimalloc#644).
+        plan.flag("-ftls-model=local-dynamic");
+    } else if only_one_model.is_none() {
+        plan.flag("-ftls-model=initial-exec");
+    }
+
+    if features.win_direct_tls {
+        match (target.os.as_str(), config.line) {
+            ("windows", Line::V3) => plan.define("MI_WIN_DIRECT_TLS", 1),
+            ("windows", Line::V2) => plan.define("MI_WIN_USE_FIXED_TLS", 1),
+            _ => plan.no_effect("win_direct_tls", "it is about Windows' slots"),
+        }
+    }
+}
+
+/// Transparent huge pages: the default of the run-time option `allow_thp`. The macro MI_NO_THP is
+/// not the same: it only skips one `madvise`.
+pub fn huge_pages(config: &Config, plan: &mut Plan) {
+    let off = config.features.no_thp;
+    match (config.target.os.as_str(), config.line) {
+        ("linux", Line::V3) => plan.define("MI_DEFAULT_ALLOW_THP", if off { 0 } else { 2 }),
+        ("linux", Line::V2) => {
+            if off {
+                plan.define("MI_DEFAULT_ALLOW_THP", 0);
+            }
+        }
+        ("android", _) => {
+            if off {
+                plan.no_effect("no_thp", "on Android they are off by default");
+            }
+        }
+        _ => {
+            if off {
+                plan.no_effect("no_thp", "only Linux has transparent huge pages");
+            }
+        }
+    }
+}
+
+/// What v3's profiler needs to record call stacks and to write its file; upstream probes the headers.
+///
+/// musl has no execinfo.h. Upstream then takes libunwind if it is installed; a Rust program already
+/// holds a copy of that library, so here it is the user's choice:
+/// `MIMALLOC_SYS_DEFINES=MI_HAS_LIBUNWINDH=1`, with the library linked by the program.
+pub fn profiler(config: &Config, plan: &mut Plan) {
+    let target = &config.target;
+    if config.line != Line::V3 || !target.unix {
+        return; // WASI has unistd.h, but not the user ids that upstream asks it for
+    }
+    plan.define("MI_HAS_UNISTDH", 1);
+    // Android's execinfo.h has no `backtrace` below API level 33 (oxc-project/oxc#19214).
+    let glibc = target.os == "linux" && target.env.starts_with("gnu");
+    if glibc || bsd(target) || apple(target) {
+        plan.define("MI_HAS_EXECINFOH", 1);
+    }
+    if bsd(target) {
+        plan.library("execinfo");
+    }
+    if matches!(target.os.as_str(), "freebsd" | "dragonfly") {
+        plan.library("util"); // kinfo_getvmmap
+    }
+}
+
+/// The platform's own headers and libraries.
+///
+/// Upstream also links `rt` where there is one: for glibc before 2.17, which Rust does not support.
+pub fn system(config: &Config, plan: &mut Plan) {
+    let target = &config.target;
+    match target.os.as_str() {
+        "windows" => {
+            if target.env != "msvc" {
+                plan.define("_WIN32_WINNT", "0x600"); // MinGW's headers default to older systems
+            }
+            if target.abi == "llvm" || target.triple.ends_with("gnullvm") {
+                plan.define("MI_MINGW_UCRT64", 1); // these toolchains use the universal C runtime
+            }
+            for library in ["psapi", "shell32", "user32", "advapi32", "bcrypt"] {
+                plan.library(library);
+            }
+        }
+        "wasi" => {
+            for part in ["MMAN", "PROCESS_CLOCKS", "SIGNAL"] {
+                plan.define(&format!("_WASI_EMULATED_{}", part), 1);
+            }
+            for part in ["mman", "process-clocks", "signal"] {
+                plan.library(&format!("wasi-emulated-{}", part));
+            }
+        }
+        // In other C libraries (musl, bionic, Apple's, Haiku's) threads are part of libc itself.
+        "linux" if target.env.starts_with("gnu") => plan.library("pthread"),
+        _ if bsd(target) => plan.library("pthread"),
+        _ => {}
+    }
+    if target.os == "linux" && target.arch.starts_with("riscv") {
+        match config.line {
+            // How far addresses go differs by board; newer systems can say (src/prim/unix/prim.c).
+            Line::V3 => plan.probes.extend(
+                [
+                    ("sys/hwprobe.h", "MI_HAS_SYS_HWPROBEH"),
+                    ("asm/hwprobe.h", "MI_HAS_ASM_HWPROBEH"),
+                ]
+                .map(|(header, define)| Probe {
+                    header: header.to_string(),
+                    define: define.to_string(),
+                }),
+            ),
+            // v2 cannot ask, and most boards have 39 bits (microsoft/mimalloc#939). Upstream looks
+            // at the machine that builds; too low a number only forgoes a hint to `mmap`.
+            Line::V2 => plan.define("MI_DEFAULT_VIRTUAL_ADDRESS_BITS", 39),
+        }
+    }
+}
+
+/// For every gcc and clang.
+pub fn compiler(plan: &mut Plan) {
+    plan.flag("-fvisibility=hidden"); // the symbols of a static library are nobody else's
+    for quiet in ["-Wno-unknown-pragmas", "-Wno-static-in-inline"] {
+        plan.flag_if_supported(quiet); // gcc 4 fails on names that it does not know
+    }
+}
+
+/// Some processors and compilers have wide or narrow atomics as library calls, and the object
+/// tells. Elsewhere the library is often absent (purpleprotocol/mimalloc_rust#94, #115).
+pub fn atomics(config: &Config, plan: &mut Plan) {
+    plan.atomics = match &config.atomic {
+        Some(name) => Atomics::Always(name.clone()),
+        None if config.target.os == "linux" => Atomics::IfCalled("atomic".to_string()),
+        None => Atomics::Never,
+    };
+}
+
+pub fn apple(target: &Target) -> bool {
+    matches!(
+        target.os.as_str(),
+        "macos" | "ios" | "tvos" | "watchos" | "visionos"
+    )
+}
+
+fn bsd(target: &Target) -> bool {
+    matches!(
+        target.os.as_str(),
+        "freebsd" | "dragonfly" | "netbsd" | "openbsd"
+    )
+}

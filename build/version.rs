@@ -1,0 +1,59 @@
+//! mimalloc's version numbers, and the releases that `src/` was written against.
+
+use super::config::Line;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+    pub patch: u32,
+}
+
+impl Version {
+    /// The release whose headers the bindings of a line follow.
+    pub fn bound(line: Line) -> Version {
+        match line {
+            Line::V2 => Version::new(2, 5, 2),
+            Line::V3 => Version::new(3, 6, 0),
+        }
+    }
+
+    pub fn new(major: u32, minor: u32, patch: u32) -> Version {
+        Version {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// As `MI_MALLOC_VERSION` gives it: older releases wrote 217 for 2.1.7, newer ones 30600 for 3.6.0.
+    pub fn from_number(number: u32) -> Version {
+        let base = if number < 10_000 { 10 } else { 100 };
+        Version::new(number / (base * base), number / base % base, number % base)
+    }
+
+    /// Reads `MI_MALLOC_VERSION` from the header, which is the only place where a source tree says what it is.
+    pub fn of_header(header: &Path) -> Result<Version, String> {
+        let text = fs::read_to_string(header)
+            .map_err(|error| format!("{} cannot be read: {}", header.display(), error))?;
+        text.lines()
+            .filter_map(|line| line.trim().strip_prefix("#define MI_MALLOC_VERSION"))
+            .find_map(|rest| rest.split_whitespace().next()?.parse().ok())
+            .map(Version::from_number)
+            .ok_or_else(|| {
+                format!(
+                    "{} defines no MI_MALLOC_VERSION, so it is not mimalloc's header.",
+                    header.display()
+                )
+            })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
