@@ -1,0 +1,1019 @@
+//! The plan of the C build, for every target and every feature: language, definitions, flags,
+//! libraries and warnings, as a person expects them.
+//!
+//! What a target is (`target_os` and so on) comes from rustc itself. How the plan turns out is
+//! written down here by hand, in one row for each group of targets that are treated alike, and one
+//! for each feature wherever it does something else.
+
+#[path = "../build/arch.rs"]
+mod arch;
+#[path = "../build/config.rs"]
+mod config;
+#[path = "../build/modes.rs"]
+mod modes;
+#[path = "../build/plan.rs"]
+mod plan;
+#[path = "../build/platform.rs"]
+mod platform;
+#[path = "../build/tools.rs"]
+mod tools;
+#[path = "../build/version.rs"]
+mod version;
+
+use config::{Config, Define, Features, Line, Target};
+use plan::{Atomics, Language, Plan};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use version::Version;
+
+/// Targets that are treated alike, and their plan beyond what every plan has.
+struct Group {
+    name: &'static str,
+    triples: &'static [&'static str],
+    v3: &'static str,
+    v2: &'static str,
+}
+
+/// Definitions | flags | libraries. `?name` is linked if the object calls for it, `?header>NAME` defined
+/// if the header is there.
+const GROUPS: &[Group] = &[
+    Group {
+        name: "glibc",
+        triples: &[
+            "x86_64-unknown-linux-gnu",
+            "i686-unknown-linux-gnu",
+            "aarch64-unknown-linux-gnu",
+            "armv7-unknown-linux-gnueabihf",
+            "arm-unknown-linux-gnueabi",
+            "powerpc64le-unknown-linux-gnu",
+            "s390x-unknown-linux-gnu",
+            "loongarch64-unknown-linux-gnu",
+        ],
+        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | -ftls-model=initial-exec | pthread ?atomic",
+        v2: " | -ftls-model=initial-exec | pthread ?atomic",
+    },
+    Group {
+        name: "glibc-riscv",
+        triples: &["riscv64gc-unknown-linux-gnu"],
+        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH ?asm/hwprobe.h>MI_HAS_ASM_HWPROBEH | -ftls-model=initial-exec | pthread ?atomic",
+        v2: "MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=initial-exec | pthread ?atomic",
+    },
+    Group {
+        name: "musl",
+        triples: &[
+            "x86_64-unknown-linux-musl",
+            "i686-unknown-linux-musl",
+            "aarch64-unknown-linux-musl",
+            "armv7-unknown-linux-musleabihf",
+            "arm-unknown-linux-musleabi",
+            "powerpc64le-unknown-linux-musl",
+            "s390x-unknown-linux-musl",
+            "loongarch64-unknown-linux-musl",
+        ],
+        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 | -ftls-model=local-dynamic | ?atomic",
+        v2: "MI_LIBC_MUSL=1 | -ftls-model=local-dynamic | ?atomic",
+    },
+    Group {
+        name: "musl-riscv",
+        triples: &["riscv64gc-unknown-linux-musl"],
+        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH ?asm/hwprobe.h>MI_HAS_ASM_HWPROBEH | -ftls-model=local-dynamic | ?atomic",
+        v2: "MI_LIBC_MUSL=1 MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=local-dynamic | ?atomic",
+    },
+    Group {
+        name: "android",
+        triples: &[
+            "aarch64-linux-android",
+            "armv7-linux-androideabi",
+            "x86_64-linux-android",
+        ],
+        v3: "MI_HAS_UNISTDH=1 | -ftls-model=initial-exec | ",
+        v2: " | -ftls-model=initial-exec | ",
+    },
+    Group {
+        name: "msvc",
+        triples: &[
+            "x86_64-pc-windows-msvc",
+            "i686-pc-windows-msvc",
+            "aarch64-pc-windows-msvc",
+        ],
+        v3: " | -xc++ -std=c++17 cl:/TP cl:/std:c++17 cl:/Zc:__cplusplus | psapi shell32 user32 advapi32 bcrypt",
+        v2: " | -xc++ -std=c++17 cl:/TP cl:/std:c++17 cl:/Zc:__cplusplus | psapi shell32 user32 advapi32 bcrypt",
+    },
+    Group {
+        name: "mingw",
+        triples: &["x86_64-pc-windows-gnu", "i686-pc-windows-gnu"],
+        v3: "_WIN32_WINNT=0x600 | | psapi shell32 user32 advapi32 bcrypt",
+        v2: "_WIN32_WINNT=0x600 | | psapi shell32 user32 advapi32 bcrypt",
+    },
+    Group {
+        name: "mingw-ucrt",
+        triples: &[
+            "x86_64-pc-windows-gnullvm",
+            "i686-pc-windows-gnullvm",
+            "aarch64-pc-windows-gnullvm",
+        ],
+        v3: "_WIN32_WINNT=0x600 MI_MINGW_UCRT64=1 | | psapi shell32 user32 advapi32 bcrypt",
+        v2: "_WIN32_WINNT=0x600 MI_MINGW_UCRT64=1 | | psapi shell32 user32 advapi32 bcrypt",
+    },
+    Group {
+        name: "apple",
+        triples: &[
+            "aarch64-apple-darwin",
+            "x86_64-apple-darwin",
+            "aarch64-apple-ios",
+            "aarch64-apple-tvos",
+        ],
+        v3: "MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | | ",
+        v2: " | | ",
+    },
+    Group {
+        name: "freebsd",
+        triples: &[
+            "x86_64-unknown-freebsd",
+            "aarch64-unknown-freebsd",
+            "x86_64-unknown-dragonfly",
+        ],
+        v3: "MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | -ftls-model=initial-exec | execinfo util pthread",
+        v2: " | -ftls-model=initial-exec | pthread",
+    },
+    Group {
+        name: "netbsd",
+        triples: &["x86_64-unknown-netbsd", "x86_64-unknown-openbsd"],
+        v3: "MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | -ftls-model=initial-exec | execinfo pthread",
+        v2: " | -ftls-model=initial-exec | pthread",
+    },
+    Group {
+        name: "solaris",
+        triples: &["x86_64-unknown-illumos", "x86_64-pc-solaris"],
+        v3: "MI_HAS_UNISTDH=1 | -ftls-model=initial-exec | ",
+        v2: " | -ftls-model=initial-exec | ",
+    },
+    Group {
+        name: "haiku",
+        triples: &["x86_64-unknown-haiku"],
+        v3: "MI_HAS_UNISTDH=1 | | ",
+        v2: " | | ",
+    },
+    Group {
+        name: "emscripten",
+        triples: &["wasm32-unknown-emscripten"],
+        v3: "MI_HAS_UNISTDH=1 | | ",
+        v2: " | | ",
+    },
+    Group {
+        name: "wasi",
+        triples: &["wasm32-wasip1"],
+        v3: "MI_FREE_USE_PAGEMAP=1 _WASI_EMULATED_MMAN=1 _WASI_EMULATED_PROCESS_CLOCKS=1 _WASI_EMULATED_SIGNAL=1 | | wasi-emulated-mman wasi-emulated-process-clocks wasi-emulated-signal",
+        v2: "_WASI_EMULATED_MMAN=1 _WASI_EMULATED_PROCESS_CLOCKS=1 _WASI_EMULATED_SIGNAL=1 | | wasi-emulated-mman wasi-emulated-process-clocks wasi-emulated-signal",
+    },
+];
+
+/// In every plan without features: release-grade C, and v3's statistics, profiler and no guard pages.
+const EVERY_V3: &str =
+    "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0";
+const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";
+/// `?` before a flag: only if the compiler knows it.
+const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline";
+
+#[test]
+fn every_target_has_its_plan() {
+    assert!(targets().len() >= 30);
+    for (group, target) in targets() {
+        for line in [Line::V2, Line::V3] {
+            let (every, own) = match line {
+                Line::V2 => (EVERY_V2, group.v2),
+                Line::V3 => (EVERY_V3, group.v3),
+            };
+            let parts: Vec<&str> = own.split('|').collect();
+            let expected = Shown {
+                language: if group.name == "msvc" { "C++17" } else { "C" },
+                opt_level: "3".into(),
+                defines: words(&format!("{every} {}", parts[0])),
+                flags: words(&format!("{} {EVERY_FLAG}", parts[1])),
+                libraries: words(parts[2]),
+                warnings: vec![],
+            };
+            let got = show(&plan_of(&config(&target, line)));
+            assert_eq!(got, expected, "{} {}", target.triple, line.name());
+        }
+    }
+}
+
+#[test]
+fn what_has_no_pages_to_give_is_refused() {
+    for triple in [
+        "wasm32-unknown-unknown",
+        "x86_64-unknown-none",
+        "x86_64-unknown-uefi",
+        "x86_64-fortanix-unknown-sgx",
+    ] {
+        let target = target(triple);
+        let reason = plan::plan(&config(&target, Line::V3)).unwrap_err();
+        let advice = format!("cfg(not(target_os = \"{}\"))", target.os);
+        assert!(
+            reason.contains(triple) && reason.contains(&advice),
+            "{reason}"
+        );
+    }
+}
+
+/// One feature on some targets: what it adds to their plan (`+`) and takes from it (`-`).
+struct Effect {
+    feature: &'static str,
+    /// Names of groups, or `*` for all that no earlier row of this feature has named.
+    groups: &'static str,
+    line: &'static str,
+    change: &'static str,
+}
+
+const fn effect(
+    feature: &'static str,
+    groups: &'static str,
+    line: &'static str,
+    change: &'static str,
+) -> Effect {
+    Effect {
+        feature,
+        groups,
+        line,
+        change,
+    }
+}
+
+const EFFECTS: &[Effect] = &[
+    effect("v3", "*", "both", ""),
+    effect("v2", "*", "both", ""),
+    effect("extended", "*", "both", ""),
+    effect("arena", "*", "both", ""),
+    effect("secure", "*", "both", "+MI_SECURE=4"),
+    effect("secure_full", "*", "both", "+MI_SECURE=5"),
+    effect("guarded", "*", "v3", "-MI_GUARDED=0 +MI_GUARDED=1"),
+    effect("guarded", "*", "v2", "+MI_GUARDED=1"),
+    effect("debug", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \
+        +MI_DEBUG=2 +MI_CMAKE_BUILD_TYPE=debug +MI_STATS=2 +MI_PROFILE=2 +MI_GUARDED=2 -O3 +O0"),
+    effect("debug", "*", "v2", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release +MI_DEBUG=2 +MI_CMAKE_BUILD_TYPE=debug -O3 +O0"),
+    effect("debug_full", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \
+        +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug +MI_STATS=2 +MI_PROFILE=2 +MI_GUARDED=2 -O3 +O0"),
+    effect("debug_full", "*", "v2", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug -O3 +O0"),
+    // Without debug assertions; with them see below.
+    effect("debug_in_debug", "*", "both", ""),
+    effect("override", "msvc mingw mingw-ucrt", "both", "!override:cannot"),
+    effect("override", "apple", "both", "+MI_MALLOC_OVERRIDE=1 +MI_OSX_ZONE=1 +MI_OSX_INTERPOSE=1 +-fno-builtin-malloc"),
+    effect("override", "*", "both", "+MI_MALLOC_OVERRIDE=1 +-fno-builtin-malloc"),
+    effect("local_dynamic_tls", "musl musl-riscv", "both", "!local_dynamic_tls:always"),
+    effect("local_dynamic_tls", "apple", "both", "!local_dynamic_tls:Apple"),
+    effect("local_dynamic_tls", "msvc mingw mingw-ucrt", "both", "!local_dynamic_tls:Windows"),
+    effect("local_dynamic_tls", "haiku emscripten wasi", "both", "!local_dynamic_tls:choice"),
+    effect("local_dynamic_tls", "*", "both", "--ftls-model=initial-exec +-ftls-model=local-dynamic"),
+    effect("win_direct_tls", "msvc mingw mingw-ucrt", "v3", "+MI_WIN_DIRECT_TLS=1"),
+    effect("win_direct_tls", "msvc mingw mingw-ucrt", "v2", "+MI_WIN_USE_FIXED_TLS=1"),
+    effect("win_direct_tls", "*", "both", "!win_direct_tls:Windows"),
+    effect("no_thp", "glibc glibc-riscv musl musl-riscv", "v3", "-MI_DEFAULT_ALLOW_THP=2 +MI_DEFAULT_ALLOW_THP=0"),
+    effect("no_thp", "glibc glibc-riscv musl musl-riscv", "v2", "+MI_DEFAULT_ALLOW_THP=0"),
+    effect("no_thp", "android", "both", "!no_thp:default"),
+    effect("no_thp", "*", "both", "!no_thp:Linux"),
+    effect("skip_collect_on_exit", "*", "both", "+MI_SKIP_COLLECT_ON_EXIT=1"),
+    effect("free_use_pagemap", "wasi", "v3", "!free_use_pagemap:always"),
+    effect("free_use_pagemap", "*", "v3", "+MI_FREE_USE_PAGEMAP=1"),
+    effect("free_use_pagemap", "*", "v2", "!free_use_pagemap:segments"),
+    effect("etw", "msvc mingw mingw-ucrt", "both", "+MI_TRACK_ETW=1"),
+    effect("etw", "*", "both", "!etw:Windows"),
+    effect("asm", "*", "both", "+assembly"),
+    // No plan here has anything to leave out; `instructions_follow_rust` has some that do.
+    effect("no_opt_arch", "*", "both", ""),
+];
+
+#[test]
+fn every_feature_changes_what_it_should() {
+    for (group, target) in targets() {
+        for line in [Line::V2, Line::V3] {
+            let base = show(&plan_of(&config(&target, line)));
+            let mut seen = BTreeSet::new();
+            for row in EFFECTS {
+                let mentioned = row.groups == "*" || row.groups.split(' ').any(|g| g == group.name);
+                let of_line = row.line == "both" || row.line == line.name();
+                if !mentioned || !of_line || !seen.insert(row.feature) {
+                    continue;
+                }
+                let mut config = config(&target, line);
+                switch_on(&mut config.features, row.feature);
+                let plan = plan_of(&config);
+                assert_change(
+                    row.change,
+                    &base,
+                    &plan,
+                    &format!("{} {} {}", row.feature, target.triple, line.name()),
+                );
+            }
+            assert_eq!(seen.len(), FEATURES.len() - 1, "all but opt_arch"); // see instructions_follow_rust
+        }
+    }
+}
+
+#[test]
+fn every_feature_of_the_manifest_is_in_the_table() {
+    let manifest = std::fs::read_to_string(package().join("Cargo.toml")).unwrap();
+    let section = manifest.split("[features]").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let declared: BTreeSet<&str> = section
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
+        .collect();
+    assert_eq!(declared, FEATURES.iter().copied().collect());
+}
+
+#[test]
+fn debug_in_debug_follows_the_profile() {
+    for line in [Line::V2, Line::V3] {
+        let linux = target("x86_64-unknown-linux-gnu");
+        let mut with = config(&linux, line);
+        with.features.debug_in_debug = true;
+        with.debug_assertions = true;
+        let mut debug = config(&linux, line);
+        debug.features.debug = true;
+        assert_eq!(plan_of(&with), plan_of(&debug));
+        // Cargo's profile alone decides nothing.
+        let mut without = config(&linux, line);
+        without.debug_assertions = true;
+        assert_eq!(plan_of(&without), plan_of(&config(&linux, line)));
+    }
+}
+
+#[test]
+fn both_lines_are_v3_with_a_word() {
+    let features = |v2, v3| Features {
+        v2,
+        v3,
+        ..Features::default()
+    };
+    assert_eq!(features(false, false).line(), Line::V3);
+    assert_eq!(features(false, true).line(), Line::V3);
+    assert_eq!(features(true, true).line(), Line::V3);
+    assert_eq!(features(true, false).line(), Line::V2);
+    let mut config = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    config.features = features(true, true);
+    assert_eq!(
+        plan_of(&config).warnings,
+        ["the features `v2` and `v3` are both on: v3 is built"]
+    );
+}
+
+/// Rust's features of the target and this crate's features, and the compiler's flags for them.
+#[test]
+fn instructions_follow_rust() {
+    let v3 = "sse3 ssse3 sse4.1 sse4.2 popcnt avx avx2 bmi1 bmi2 lzcnt movbe fma f16c cmpxchg16b";
+    let v3_flags = "-msse3 -mssse3 -msse4.1 -msse4.2 -mpopcnt -mavx -mavx2 -mbmi -mbmi2 -mlzcnt -mmovbe cl:/arch:AVX2";
+    let none = "!opt_arch:instructions";
+    // triple, line, Rust's target features, crate features, flags
+    let rows: &[(&str, &str, &str, &str, &str)] = &[
+        ("x86_64-unknown-linux-gnu", "both", "fxsr sse sse2", "", ""),
+        ("x86_64-unknown-linux-gnu", "both", v3, "", v3_flags),
+        ("x86_64-unknown-linux-gnu", "both", v3, "no_opt_arch", ""),
+        (
+            "x86_64-unknown-linux-gnu",
+            "v3",
+            "sse2",
+            "opt_arch",
+            "-march=haswell -mavx2 cl:/arch:AVX2",
+        ),
+        ("x86_64-unknown-linux-gnu", "v2", "sse2", "opt_arch", none),
+        (
+            "x86_64-unknown-linux-gnu",
+            "v3",
+            "sse2",
+            "opt_arch no_opt_arch",
+            "!both on",
+        ),
+        (
+            "x86_64-pc-windows-msvc",
+            "both",
+            "avx",
+            "",
+            "-mavx cl:/arch:AVX",
+        ),
+        (
+            "i686-unknown-linux-gnu",
+            "both",
+            "sse sse2",
+            "opt_arch",
+            none,
+        ),
+        ("i686-unknown-linux-gnu", "both", "sse2 sse3", "", "-msse3"),
+        ("aarch64-unknown-linux-gnu", "both", "neon", "", ""),
+        (
+            "aarch64-unknown-linux-gnu",
+            "both",
+            "neon lse",
+            "",
+            "?-march=armv8-a+lse cl:/arch:armv8.1",
+        ),
+        (
+            "aarch64-unknown-linux-gnu",
+            "both",
+            "neon lse rcpc crc",
+            "",
+            "?-march=armv8-a+lse+rcpc cl:/arch:armv8.1",
+        ),
+        (
+            "aarch64-unknown-linux-gnu",
+            "both",
+            "lse",
+            "no_opt_arch",
+            "",
+        ),
+        (
+            "aarch64-unknown-linux-gnu",
+            "both",
+            "neon",
+            "opt_arch",
+            "-march=armv8.1-a cl:/arch:armv8.1",
+        ),
+        (
+            "aarch64-unknown-linux-gnu",
+            "both",
+            "lse rcpc",
+            "opt_arch",
+            "?-march=armv8.1-a+rcpc cl:/arch:armv8.1",
+        ),
+        (
+            "aarch64-apple-darwin",
+            "both",
+            "lse rcpc",
+            "",
+            "cl:/arch:armv8.1",
+        ),
+        (
+            "aarch64-apple-darwin",
+            "v3",
+            "lse rcpc",
+            "opt_arch",
+            "-march=armv8.3-a cl:/arch:armv8.1",
+        ),
+        (
+            "armv7-unknown-linux-gnueabihf",
+            "v3",
+            "v7 neon",
+            "opt_arch",
+            "-march=armv8.1-a",
+        ),
+        (
+            "armv7-unknown-linux-gnueabihf",
+            "v2",
+            "v7 neon",
+            "opt_arch",
+            none,
+        ),
+        ("armv7-unknown-linux-gnueabihf", "both", "v7 neon", "", ""),
+        ("riscv64gc-unknown-linux-gnu", "both", "a c d f m", "", ""),
+        (
+            "riscv64gc-unknown-linux-gnu",
+            "both",
+            "a c zba zbb zbs",
+            "",
+            "?-march=rv64gc_zba_zbb_zbs",
+        ),
+        (
+            "riscv64gc-unknown-linux-gnu",
+            "v3",
+            "a c zbb",
+            "opt_arch",
+            "-march=rv64gcb_zacas",
+        ),
+        (
+            "s390x-unknown-linux-gnu",
+            "both",
+            "vector",
+            "opt_arch",
+            none,
+        ),
+        ("x86_64-unknown-haiku", "both", "sse2", "opt_arch", none),
+        ("wasm32-wasip1", "both", "sign-ext", "", ""),
+        (
+            "wasm32-unknown-emscripten",
+            "both",
+            "atomics bulk-memory",
+            "no_opt_arch", // shared memory is no optimisation
+            "-matomics -mbulk-memory",
+        ),
+    ];
+    for (triple, of_line, rust, features, change) in rows {
+        for line in [Line::V2, Line::V3] {
+            if *of_line != "both" && *of_line != line.name() {
+                continue;
+            }
+            let mut config = config(&target(triple), line);
+            let base = show(&plan_of(&config));
+            config.target.features = words(rust);
+            for feature in words(features) {
+                switch_on(&mut config.features, &feature);
+            }
+            let change = words_apart(change)
+                .iter()
+                .map(|word| match word.strip_prefix('!') {
+                    Some(_) => word.clone(),
+                    None => format!("+{word}"),
+                })
+                .collect::<Vec<_>>()
+                .join(" ");
+            assert_change(
+                &change,
+                &base,
+                &plan_of(&config),
+                &format!("{triple} {} {rust} / {features}", line.name()),
+            );
+        }
+    }
+}
+
+/// Sanitizers, valgrind and event tracing; what excludes each other is refused.
+#[test]
+fn tools_watch_or_are_refused() {
+    // triple, sanitizers, MIMALLOC_SYS_TRACK, crate features, change or `error: part of the message`
+    let rows: &[(&str, &str, &str, &str, &str)] = &[
+        (
+            "x86_64-unknown-linux-gnu",
+            "address",
+            "",
+            "",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h>",
+        ),
+        (
+            "x86_64-pc-windows-msvc",
+            "address",
+            "",
+            "",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h>",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "",
+            "asan",
+            "",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h> !-Clink-arg=-fsanitize=address",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "address",
+            "asan",
+            "",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h>",
+        ),
+        (
+            "aarch64-apple-darwin",
+            "thread",
+            "",
+            "",
+            "+MI_TSAN=1 +-fsanitize=thread -O3 +O1 +clang",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "",
+            "valgrind",
+            "",
+            "+MI_TRACK_VALGRIND=1 +<valgrind/memcheck.h>",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "memory",
+            "",
+            "",
+            "!-Zsanitizer=memory",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "leak",
+            "",
+            "override",
+            "!-Zsanitizer=leak +MI_MALLOC_OVERRIDE=1 +-fno-builtin-malloc",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "address",
+            "",
+            "override",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h> !override:replaces",
+        ),
+        (
+            "x86_64-pc-windows-msvc",
+            "address",
+            "",
+            "etw",
+            "+MI_TRACK_ASAN=1 +-fsanitize=address +cl:/fsanitize=address +<sanitizer/asan_interface.h> !etw:one",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "address",
+            "valgrind",
+            "",
+            "error: exclude each other",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "thread",
+            "asan",
+            "",
+            "error: exclude each other",
+        ),
+        (
+            "x86_64-pc-windows-gnu",
+            "",
+            "valgrind",
+            "",
+            "error: no valgrind for Windows",
+        ),
+        (
+            "x86_64-unknown-linux-gnu",
+            "",
+            "Valgrind",
+            "",
+            "error: only `valgrind` and `asan` are known",
+        ),
+    ];
+    for (triple, sanitizers, track, features, expected) in rows {
+        for line in [Line::V2, Line::V3] {
+            let mut config = config(&target(triple), line);
+            let base = show(&plan_of(&config));
+            config.sanitizers = words(sanitizers);
+            config.track = Some(track.to_string()).filter(|track| !track.is_empty());
+            for feature in words(features) {
+                switch_on(&mut config.features, &feature);
+            }
+            let about = format!("{triple} {sanitizers} {track} {features}");
+            match expected.strip_prefix("error: ") {
+                Some(part) => {
+                    let reason = plan::plan(&config).unwrap_err();
+                    assert!(reason.contains(part), "{about}: {reason}");
+                }
+                None => assert_change(expected, &base, &plan_of(&config), &about),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_named_atomics_library_is_linked_anywhere() {
+    for triple in ["armv7-unknown-linux-gnueabihf", "x86_64-unknown-freebsd"] {
+        let mut config = config(&target(triple), Line::V3);
+        config.atomic = Some("atomic_mine".into());
+        assert_eq!(
+            plan_of(&config).atomics,
+            Atomics::Always("atomic_mine".into())
+        );
+    }
+}
+
+#[test]
+fn definitions_of_the_user_come_last() {
+    let mut config = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    config.defines = vec![Define {
+        name: "MI_STATS".into(),
+        value: Some("0".into()),
+    }];
+    let defines = plan_of(&config).defines;
+    assert_eq!(defines.last(), config.defines.last());
+}
+
+/// A definition that no C file asks for would be a wish without effect.
+#[test]
+fn every_definition_is_read_by_the_c_code() {
+    // These are read by the platform's headers.
+    let platforms = ["_WIN32_WINNT"];
+    let line = if cfg!(line = "v3") {
+        Line::V3
+    } else {
+        Line::V2
+    };
+    let mut names = BTreeSet::new();
+    for (_, target) in targets() {
+        for feature in FEATURES {
+            for (track, sanitizer) in [("", ""), ("valgrind", ""), ("", "address"), ("", "thread")]
+            {
+                let mut config = config(&target, line);
+                switch_on(&mut config.features, feature);
+                config.track = Some(track.to_string()).filter(|track| !track.is_empty());
+                config.sanitizers = words(sanitizer);
+                if let Ok(plan) = plan::plan(&config) {
+                    names.extend(plan.defines.into_iter().map(|define| define.name));
+                    names.extend(plan.probes.into_iter().map(|probe| probe.define));
+                }
+            }
+        }
+    }
+    assert!(names.len() > 20);
+    let conditions = conditions(Path::new(env!("MIMALLOC_SYS_SOURCES")));
+    for name in names {
+        let known = platforms.contains(&name.as_str()) || name.starts_with("_WASI_EMULATED_");
+        assert!(
+            known || conditions.contains(&name),
+            "no C file reads {name}"
+        );
+    }
+    assert!(!conditions.contains("MI_DEBUG_FULL")); // the check can fail
+}
+
+#[test]
+fn the_bound_release_is_the_pinned_one() {
+    let line = if cfg!(line = "v3") {
+        Line::V3
+    } else {
+        Line::V2
+    };
+    let header = Path::new(env!("MIMALLOC_SYS_SOURCES")).join("include/mimalloc.h");
+    assert_eq!(Version::of_header(&header), Ok(Version::bound(line)));
+    for (number, text) in [
+        (217, "2.1.7"),
+        (300, "3.0.0"),
+        (20502, "2.5.2"),
+        (30600, "3.6.0"),
+    ] {
+        assert_eq!(Version::from_number(number).to_string(), text);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+
+const FEATURES: &[&str] = &[
+    "v3",
+    "v2",
+    "secure",
+    "secure_full",
+    "debug",
+    "debug_full",
+    "debug_in_debug",
+    "guarded",
+    "override",
+    "local_dynamic_tls",
+    "win_direct_tls",
+    "no_thp",
+    "skip_collect_on_exit",
+    "free_use_pagemap",
+    "etw",
+    "opt_arch",
+    "no_opt_arch",
+    "asm",
+    "extended",
+    "arena",
+];
+
+fn switch_on(features: &mut Features, name: &str) {
+    *(match name {
+        "v2" | "v3" | "extended" | "arena" => return, // the line is chosen before; the others are always on
+        "secure" => &mut features.secure,
+        "secure_full" => &mut features.secure_full,
+        "debug" => &mut features.debug,
+        "debug_full" => &mut features.debug_full,
+        "debug_in_debug" => &mut features.debug_in_debug,
+        "guarded" => &mut features.guarded,
+        "override" => &mut features.override_malloc,
+        "local_dynamic_tls" => &mut features.local_dynamic_tls,
+        "win_direct_tls" => &mut features.win_direct_tls,
+        "no_thp" => &mut features.no_thp,
+        "skip_collect_on_exit" => &mut features.skip_collect_on_exit,
+        "free_use_pagemap" => &mut features.free_use_pagemap,
+        "etw" => &mut features.etw,
+        "opt_arch" => &mut features.opt_arch,
+        "no_opt_arch" => &mut features.no_opt_arch,
+        "asm" => &mut features.asm,
+        other => panic!("{other}"),
+    }) = true;
+}
+
+/// A plan as words.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown {
+    language: &'static str,
+    opt_level: String,
+    defines: Vec<String>,
+    flags: Vec<String>,
+    libraries: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn show(plan: &Plan) -> Shown {
+    let mut defines: Vec<String> = plan
+        .defines
+        .iter()
+        .map(|define| format!("{}={}", define.name, define.value.as_deref().unwrap()))
+        .collect();
+    defines.extend(
+        plan.probes
+            .iter()
+            .map(|probe| format!("?{}>{}", probe.header, probe.define)),
+    );
+    // The order within each of cl's and the others' flags counts; between the two it does not.
+    let (language, mut flags): (Vec<_>, Vec<_>) = plan.flags.iter().partition(|flag| {
+        plan.language == Language::Cxx17 && ["-xc++", "-std=c++17"].contains(&flag.text.as_str())
+    });
+    flags.sort_by_key(|flag| EVERY_FLAG.contains(&flag.text));
+    let text = |flag: &&plan::Flag| match flag.if_supported {
+        true => format!("?{}", flag.text),
+        false => flag.text.clone(),
+    };
+    let mut all: Vec<String> = language.iter().map(text).collect();
+    all.extend(plan.cl_flags.iter().map(|flag| format!("cl:{flag}")));
+    all.extend(flags.iter().map(text));
+    if plan.assembly {
+        all.push("assembly".into());
+    }
+    all.extend(
+        plan.headers
+            .iter()
+            .map(|header| format!("<{}>", header.name)),
+    );
+    if plan.clang_only.is_some() {
+        all.push("clang".into());
+    }
+    let mut libraries = plan.libraries.clone();
+    match &plan.atomics {
+        Atomics::Never => {}
+        Atomics::IfCalled(name) => libraries.push(format!("?{name}")),
+        Atomics::Always(name) => libraries.push(name.clone()),
+    }
+    Shown {
+        language: match plan.language {
+            Language::C => "C",
+            Language::Cxx17 => "C++17",
+        },
+        opt_level: plan.opt_level.clone(),
+        defines,
+        flags: all,
+        libraries,
+        warnings: plan.warnings.clone(),
+    }
+}
+
+/// `change`: `+word` and `-word` for definitions and flags, `+O1` for the level of optimisation,
+/// `!part:part` for one warning that holds both parts. Nothing else may differ.
+fn assert_change(change: &str, base: &Shown, plan: &Plan, about: &str) {
+    let got = show(plan);
+    let all = |shown: &Shown| -> BTreeSet<String> {
+        let mut all: BTreeSet<String> = shown.defines.iter().cloned().collect();
+        all.extend(shown.flags.iter().cloned());
+        all.insert(format!("O{}", shown.opt_level));
+        all
+    };
+    let (before, after) = (all(base), all(&got));
+    let mut actual: BTreeSet<String> = after.difference(&before).map(|w| format!("+{w}")).collect();
+    actual.extend(before.difference(&after).map(|w| format!("-{w}")));
+    let words = words_apart(change);
+    let (warned, changed): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with('!'));
+    let expected: BTreeSet<String> = changed.into_iter().cloned().collect();
+    assert_eq!(actual, expected, "{about}");
+    assert_eq!(got.libraries, base.libraries, "{about}");
+    assert_eq!(got.language, base.language, "{about}");
+    assert_eq!(
+        got.warnings.len(),
+        warned.len(),
+        "{about}: {:?}",
+        got.warnings
+    );
+    for (warning, word) in got.warnings.iter().zip(warned) {
+        for part in word[1..].split(':') {
+            assert!(warning.contains(part), "{about}: {warning}");
+        }
+    }
+}
+
+/// Words, but a warning goes up to the next `+` or the end.
+fn words_apart(text: &str) -> Vec<String> {
+    match text.find('!') {
+        None => words(text),
+        Some(at) => {
+            let mut all = words(&text[..at]);
+            let rest = &text[at..];
+            let end = rest.find(" +").unwrap_or(rest.len());
+            all.push(rest[..end].to_string());
+            all.extend(words(&rest[end..]));
+            all
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_string).collect()
+}
+
+fn plan_of(config: &Config) -> Plan {
+    plan::plan(config).unwrap()
+}
+
+fn config(target: &Target, line: Line) -> Config {
+    Config {
+        line,
+        target: target.clone(),
+        features: Features::default(),
+        debug_assertions: false,
+        opt_level: "0".into(),
+        sanitizers: vec![],
+        track: None,
+        defines: vec![],
+        atomic: None,
+    }
+}
+
+fn targets() -> Vec<(&'static Group, Target)> {
+    GROUPS
+        .iter()
+        .flat_map(|group| {
+            group
+                .triples
+                .iter()
+                .map(move |triple| (group, target(triple)))
+        })
+        .collect()
+}
+
+/// What Cargo would tell a build script, without the target's processor features, which differ
+/// from one release of Rust to the next.
+fn target(triple: &str) -> Target {
+    static KNOWN: Mutex<Vec<Target>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap();
+    if let Some(target) = known.iter().find(|target| target.triple == triple) {
+        return target.clone();
+    }
+    let target = ask_rustc(triple);
+    known.push(target.clone());
+    target
+}
+
+fn ask_rustc(triple: &str) -> Target {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args(["--print", "cfg", "--target", triple])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let cfg = String::from_utf8(output.stdout).unwrap();
+    let value = |key: &str| {
+        cfg.lines()
+            .find_map(|line| {
+                line.strip_prefix(key)?
+                    .strip_prefix("=\"")?
+                    .strip_suffix('"')
+            })
+            .unwrap_or_default()
+            .to_string()
+    };
+    Target {
+        arch: value("target_arch"),
+        os: value("target_os"),
+        env: value("target_env"),
+        abi: value("target_abi"),
+        triple: triple.to_string(),
+        unix: cfg.lines().any(|line| line == "unix"),
+        features: vec![],
+    }
+}
+
+/// Every name in a preprocessor condition of upstream's sources.
+fn conditions(root: &Path) -> BTreeSet<String> {
+    let mut files = vec![root.join("include"), root.join("src")];
+    let mut names = BTreeSet::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes).replace("\\\r\n", " ");
+        for line in text.replace("\\\n", " ").lines() {
+            let condition = match line.trim_start().strip_prefix('#') {
+                Some(rest)
+                    if ["if", "elif"]
+                        .iter()
+                        .any(|w| rest.trim_start().starts_with(w)) =>
+                {
+                    rest
+                }
+                _ => continue,
+            };
+            names.extend(
+                without_comments(condition)
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .map(str::to_string),
+            );
+        }
+    }
+    names
+}
+
+fn without_comments(line: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("/*") {
+        kept += before;
+        rest = after.split_once("*/").map_or("", |(_, after)| after);
+    }
+    kept += rest;
+    kept.split("//").next().unwrap().to_string()
+}
+
+fn package() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
