@@ -1,8 +1,85 @@
-//! Bindings to the [mimalloc](https://github.com/microsoft/mimalloc) allocator.
+//! mimalloc for Rust: Microsoft's [mimalloc](https://github.com/microsoft/mimalloc) built from
+//! source by Cargo alone, all of its functions, and [`MiMalloc`], which makes it the allocator of a
+//! Rust program.
+//!
+//! ```
+//! #[global_allocator]
+//! static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
+//! # fn main() {}
+//! ```
+//!
+//! That is all most programs need. The rest of this crate is for those that want more of their
+//! allocator: a heap for each request that is freed at once, memory of their own as an arena,
+//! statistics, a heap profile, the `malloc` of the C code they link.
+//!
+//! Names, arguments and their order are the C header's, and everything is at the crate's root.
+//! What calls C is `unsafe`, and its `# Safety` section says what must hold; where nothing must,
+//! it says so.
+//!
+//! # The groups
+//!
+//! Each has a page in the [`guide`], with an introduction, an example and the list of its items.
+//!
+//! | group | for |
+//! |---|---|
+//! | [`MiMalloc`](guide::global) | every `Box`, `Vec` and `String` of the program |
+//! | [basic](guide::alloc) | `malloc`, `calloc`, `realloc`, `free` and copies of strings |
+//! | [extended](guide::extended) | small and zeroed blocks, block sizes, errors, output, start and end of threads |
+//! | [aligned](guide::aligned) | blocks at a multiple of any power of two |
+//! | [zeroed](guide::zeroed) | reallocation that keeps new bytes zero |
+//! | [typed](guide::typed) | the same with a type instead of a size |
+//! | [constant sizes](guide::csize) | v3: sizes known when the program is compiled |
+//! | [heaps](guide::heaps) | sets of blocks that are freed at once |
+//! | [analysis](guide::analysis) | which heap a pointer is of; visiting all blocks |
+//! | [arenas](guide::arenas) | large areas of memory: reserved, or the program's own |
+//! | [subprocesses](guide::subprocesses) | parts of a program that share no memory |
+//! | [theaps](guide::theaps) | one thread's part of a heap, for language runtimes |
+//! | [options](guide::options) | what can be set while the program runs, and by its environment |
+//! | [statistics](guide::statistics) | what the allocator did: as numbers, text or JSON |
+//! | [profiling](guide::profiling) | v3: which code allocated what, as a file for `pprof` |
+//! | [POSIX](guide::posix) | `posix_memalign`, `memalign`, `reallocarray`, Windows' relatives |
+//! | [C++](guide::cpp) | `new` and its kinds |
+//!
+//! And four pages on the whole: [the build](guide::building), [its errors](guide::errors),
+//! [threads](guide::threads), and [how memory goes back to the system](guide::memory).
+//!
+//! # Two lines
+//!
+//! mimalloc is developed in two lines. v3 (3.6.0 here) is the default; the feature `v2` selects the
+//! older v2 (2.5.2 here). They share most of their functions. Where one behaves differently, the
+//! function's text says so. What only one has is marked, and absent from a build of the other.
+#![cfg_attr(
+    docsrs,
+    doc = "\nThis page shows v3. Items with the mark `line=\"v3\"` are v3's only; what v2 has instead is in the module [`v2`]. In a build of v2 those items stand at the root, like all others."
+)]
+#![cfg_attr(
+    all(line = "v3", not(docsrs)),
+    doc = "\nThis documentation was made for v3; `cargo doc --features mi-malloc-sys/v2` makes that of v2."
+)]
+#![cfg_attr(
+    line = "v2",
+    doc = "\nThis documentation was made for v2; without the feature `v2` it is that of v3."
+)]
+//!
+//! # In short
+//!
+//! * **Features** choose how the C is built: `secure`, `debug`, `guarded`, `override` and others. A
+//!   few **variables** serve whoever builds: another source tree, the system's library, further
+//!   definitions. The tables are on the page on [the build](guide::building).
+//! * **Options** are set when the program runs: `MIMALLOC_PURGE_DELAY=0 program`, or
+//!   [`mi_option_set`]. Each constant `mi_option_…` tells its unit, default and variable.
+//! * **Memory** that is freed goes back to the operating system after a delay, and not without some
+//!   later call: see [memory](guide::memory) if your program's numbers worry you.
+//! * **Any thread may free any block.** What else threads may do is on the page on
+//!   [threads](guide::threads).
+//! * **Blocks of [`MiMalloc`] are ordinary blocks of mimalloc**: [`mi_usable_size`] and [`mi_free`]
+//!   take them, and C code that is linked to this library may free them.
 #![no_std]
 #![deny(missing_docs)]
 // The names are the C header's.
 #![allow(non_camel_case_types, non_upper_case_globals)]
+// The marks for what only one line has; docs.rs builds with nightly.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aligned;
 mod alloc;
@@ -27,10 +104,18 @@ mod profile;
 #[cfg(line = "v3")]
 mod theap;
 
+// docs.rs builds v3, and shows beside it what v2 has instead.
+#[cfg(all(docsrs, line = "v3"))]
+#[doc(cfg(line = "v2"))]
+pub mod v2;
 #[cfg(line = "v2")]
 mod v2;
 #[cfg(line = "v3")]
 mod v3;
+
+// The manual is no part of the compiled crate.
+#[cfg(doc)]
+pub mod guide;
 
 pub use crate::aligned::*;
 pub use crate::alloc::*;

@@ -134,6 +134,7 @@ pub struct mi_profiler_t {
     pub on_snapshot: mi_profiler_on_snapshot_fun,
 }
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Attaches `profiler` to `heap`, after stopping it; NULL detaches what is attached.
     ///

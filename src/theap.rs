@@ -16,6 +16,7 @@ pub struct mi_theap_t {
     _opaque: Opaque,
 }
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Gives the calling thread's part of the heap `heap`, and makes it if there is none yet.
     ///

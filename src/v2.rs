@@ -1,7 +1,7 @@
 //! What only v2 has, or has differently.
 
-mod options;
-mod stats;
+pub(crate) mod options;
+pub(crate) mod stats;
 
 pub use self::options::*;
 pub use self::stats::*;

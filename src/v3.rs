@@ -1,7 +1,7 @@
 //! What only v3 has, or has differently.
 
-mod options;
-mod stats;
+pub(crate) mod options;
+pub(crate) mod stats;
 
 pub use self::options::*;
 pub use self::stats::*;
@@ -19,6 +19,7 @@ pub const MI_MALLOC_VERSION: c_int = 30600;
 
 // Freeing and measuring blocks.
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Frees `p` if it is a block of mimalloc, and tells whether it was.
     ///
@@ -78,6 +79,7 @@ extern "C" {
 
 // Heaps, and which heap a pointer belongs to.
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Gives the main heap of the calling thread's subprocess, from which
     /// [`mi_malloc`](crate::mi_malloc) allocates unless the thread has set another default. It is
@@ -188,6 +190,7 @@ pub struct mi_heap_area_t {
     pub reserved1: *mut c_void,
 }
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Visits every area of the heap `heap` (NULL: the main heap), whichever thread owns it, and
     /// with `visit_blocks` also each live block. `arg` is handed to `visitor`.
@@ -251,6 +254,7 @@ pub type mi_commit_fun_t = Option<
     ) -> bool,
 >;
 
+#[cfg(line = "v3")]
 extern "C" {
     /// As [`mi_manage_os_memory_ex`](crate::mi_manage_os_memory_ex), for memory that `commit_fun`
     /// commits and decommits instead of the operating system. Experimental.
@@ -351,6 +355,7 @@ pub struct mi_subproc_id_t {
 pub type mi_heap_visit_fun =
     Option<unsafe extern "C" fn(heap: *mut mi_heap_t, arg: *mut c_void) -> bool>;
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Gives the id of the calling thread's subprocess.
     ///
@@ -394,6 +399,7 @@ extern "C" {
 
 // Output.
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Writes the version, all options with their values and how mimalloc was built to `out`, which
     /// is called with `arg`. NULL means the registered output, as for

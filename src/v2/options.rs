@@ -247,7 +247,7 @@ pub const mi_option_disallow_arena_alloc: mi_option_t = 27;
 /// Header: `mimalloc.h`.
 pub const mi_option_retry_on_oom: mi_option_t = 28;
 
-/// Make [`mi_abandoned_visit_blocks`](crate::mi_abandoned_visit_blocks) possible, which costs locks: 0
+/// Make [`mi_abandoned_visit_blocks`](super::mi_abandoned_visit_blocks) possible, which costs locks: 0
 /// or 1. It must be on from the start.
 ///
 /// Default: 0. Environment: `MIMALLOC_VISIT_ABANDONED`.

@@ -238,6 +238,7 @@ pub unsafe fn mi_stats_init(stats: *mut mi_stats_t) {
     mi_stats_header_init(stats);
 }
 
+#[cfg(line = "v3")]
 extern "C" {
     /// Copies the statistics of `heap` into `*stats`; NULL is the main heap of the calling thread's
     /// subprocess.

@@ -1,0 +1,71 @@
+//! The extended group: what `malloc` lacks. Small, zeroed and counted blocks, their sizes, callbacks,
+//! and the start and end of threads and of the process.
+//!
+//! # Sizes
+//!
+//! mimalloc rounds a size up to a size class. [`mi_good_size`] tells the class
+//! beforehand, [`mi_usable_size`] tells what a block has room for:
+//!
+//! ```
+//! use mi_malloc_sys::{mi_free, mi_good_size, mi_mallocn, mi_usable_size};
+//!
+//! unsafe {
+//!     assert!(mi_good_size(1000) >= 1000);
+//!
+//!     let block = mi_mallocn(250, 4); // room for 250 elements of 4 bytes
+//!     assert!(mi_usable_size(block) >= 1000);
+//!     mi_free(block);
+//!
+//!     // A product that overflows is an error, not a small block.
+//!     assert!(mi_mallocn(usize::MAX, 4).is_null());
+//! }
+//! ```
+//!
+//! The functions that end in `_small` skip the question whether a size is small, which
+//! [`MI_SMALL_SIZE_MAX`] answers. Those that begin with `mi_u` also tell
+//! the size of the block, for programs that keep count.
+//!
+//! # Errors and output
+//!
+//! By default mimalloc sets `errno` and prints nothing. A callback hears each error, another one
+//! receives all text that mimalloc prints:
+//!
+//! ```
+//! use mi_malloc_sys::{mi_malloc, mi_register_error};
+//! use std::ffi::c_void;
+//! use std::os::raw::c_int;
+//! use std::ptr::null_mut;
+//! use std::sync::atomic::{AtomicI32, Ordering};
+//!
+//! static LAST: AtomicI32 = AtomicI32::new(0);
+//!
+//! // Called on the thread that met the error, in the middle of an allocation.
+//! extern "C" fn remember(error: c_int, _: *mut c_void) {
+//!     LAST.store(error, Ordering::Relaxed);
+//! }
+//!
+//! unsafe {
+//!     mi_register_error(Some(remember), null_mut());
+//!     assert!(mi_malloc(usize::MAX).is_null());
+//! }
+//! assert_ne!(LAST.load(Ordering::Relaxed), 0);
+//! ```
+//!
+//! # Start and end
+//!
+//! mimalloc starts and ends by itself, with the process and with each thread. The `mi_process_` and
+//! `mi_thread_` functions are for runtimes that know better when that is.
+
+#[doc(inline)]
+pub use crate::extended::*;
+#[doc(inline)]
+pub use crate::types::{mi_deferred_free_fun, mi_error_fun, mi_output_fun};
+#[cfg(line = "v2")]
+#[doc(inline)]
+pub use crate::v2::{mi_collect_reduce, MI_MALLOC_VERSION};
+#[cfg(line = "v3")]
+#[doc(inline)]
+pub use crate::v3::{
+    mi_collect_reduce, mi_free_small_nonnull, mi_process_info_print, mi_process_info_print_out,
+    mi_thread_id_of, MI_MALLOC_VERSION,
+};

@@ -1,0 +1,41 @@
+//! Options: what can be set while the program runs, and by its environment.
+//!
+//! A user sets them without touching the program:
+//!
+//! ```sh
+//! MIMALLOC_VERBOSE=1 MIMALLOC_PURGE_DELAY=0 program
+//! ```
+//!
+//! and the program itself sets them with these functions:
+//!
+//! ```
+//! use mi_malloc_sys::{
+//!     mi_option_get, mi_option_purge_delay, mi_option_set, mi_option_set_default,
+//!     mi_option_show_errors,
+//! };
+//!
+//! unsafe {
+//!     mi_option_set(mi_option_purge_delay, 0); // overrides the environment
+//!     assert_eq!(mi_option_get(mi_option_purge_delay), 0);
+//!
+//!     mi_option_set_default(mi_option_show_errors, 1); // the environment overrides it
+//! }
+//! ```
+//!
+//! Each constant says what the option does, its unit, its default on this line, and its variable,
+//! which is `MIMALLOC_` and the name in capitals. How values are written, and which source wins, is
+//! told with [`mi_option_t`].
+//!
+//! Most options decide at the moment of use, so set them early. Some are read once, when mimalloc
+//! starts, before `main`: those are for the environment, and their text says so.
+//!
+//! Write the constants, not numbers: the lines number the options differently.
+
+#[doc(inline)]
+pub use crate::options::*;
+#[cfg(line = "v2")]
+#[doc(inline)]
+pub use crate::v2::options::*;
+#[cfg(line = "v3")]
+#[doc(inline)]
+pub use crate::v3::{mi_options_print_out, options::*};

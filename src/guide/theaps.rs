@@ -1,0 +1,45 @@
+//! Theaps: the part that one thread has of one heap, for runtimes that keep the pointer at hand.
+//!
+//! Each allocation from a heap looks up the calling thread's part of it. A runtime that passes a
+//! context around anyway keeps that part there, and saves the lookup:
+//!
+//! ```
+//! # #[cfg(line = "v3")] {
+//! use mi_malloc_sys::{
+//!     mi_free, mi_heap_destroy, mi_heap_new, mi_heap_theap, mi_malloc, mi_theap_malloc,
+//!     mi_theap_set_default,
+//! };
+//!
+//! unsafe {
+//!     let heap = mi_heap_new();
+//!     let theap = mi_heap_theap(heap); // this thread's part
+//!     let block = mi_theap_malloc(theap, 100);
+//!     assert!(!block.is_null());
+//!     mi_free(block);
+//!
+//!     // As the default it serves every call without a heap on this thread.
+//!     let before = mi_theap_set_default(theap);
+//!     let block = mi_malloc(100);
+//!     assert_eq!(mi_malloc_sys::mi_heap_of(block), heap);
+//!     mi_theap_set_default(before);
+//!
+//!     mi_heap_destroy(heap); // ends its theaps too
+//! }
+//! # }
+//! ```
+//!
+//! A theap is its thread's alone, and ends with its thread or its heap, whichever is first.
+//!
+//! On v2 a heap is one thread's anyway, and nine of the names of this group are aliases of the
+//! `mi_heap_` functions, as in v2's header.
+
+#[cfg(line = "v3")]
+#[doc(inline)]
+pub use crate::theap::*;
+#[cfg(line = "v2")]
+#[doc(inline)]
+pub use crate::v2::{
+    mi_theap_calloc, mi_theap_collect, mi_theap_get_default, mi_theap_malloc,
+    mi_theap_malloc_aligned, mi_theap_malloc_small, mi_theap_realloc, mi_theap_set_default,
+    mi_theap_t, mi_theap_zalloc,
+};
