@@ -1,0 +1,84 @@
+//! What stands on one side only, and why that is right.
+//!
+//! An entry that is no longer needed is an error, so the list cannot rot.
+
+pub struct Exception {
+    /// The lines of upstream that it is for.
+    pub lines: &'static [&'static str],
+    pub side: Side,
+    pub name: &'static str,
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Header,
+    Binding,
+}
+
+/// Headers that are not read, with the reason. A header that is not named here is read.
+pub const UNREAD_HEADERS: &[(&str, &str)] = &[
+    (
+        "mimalloc-new-delete.h",
+        "defines the operators of C++; C sees nothing of it",
+    ),
+    (
+        "mimalloc-override.h",
+        "redefines names of the C library as macros; declares nothing",
+    ),
+];
+
+const BOTH: &[&str] = &["v3", "v2"];
+const V3: &[&str] = &["v3"];
+
+const fn header(
+    lines: &'static [&'static str],
+    name: &'static str,
+    reason: &'static str,
+) -> Exception {
+    Exception {
+        lines,
+        side: Side::Header,
+        name,
+        reason,
+    }
+}
+
+const GUARD: &str = "include guard";
+const ATTRIBUTE: &str = "attribute for a C compiler";
+
+pub const EXCEPTIONS: &[Exception] = &[
+    header(BOTH, "MIMALLOC_H", GUARD),
+    header(BOTH, "MIMALLOC_STATS_H", GUARD),
+    header(V3, "MIMALLOC_PROFILE_H", GUARD),
+    header(BOTH, "mi_attr_alloc_align", ATTRIBUTE),
+    header(BOTH, "mi_attr_alloc_size", ATTRIBUTE),
+    header(BOTH, "mi_attr_alloc_size2", ATTRIBUTE),
+    header(BOTH, "mi_attr_malloc", ATTRIBUTE),
+    header(BOTH, "mi_attr_noexcept", ATTRIBUTE),
+    header(BOTH, "mi_cdecl", ATTRIBUTE),
+    header(
+        V3,
+        "mi_decl_align",
+        "alignment of a field; the layout of mi_stats_t is compared instead",
+    ),
+    header(BOTH, "mi_decl_export", ATTRIBUTE),
+    header(BOTH, "mi_decl_nodiscard", ATTRIBUTE),
+    header(BOTH, "mi_decl_restrict", ATTRIBUTE),
+    header(
+        BOTH,
+        "MI_STAT_FIELDS",
+        "spells the fields of mi_stats_t, which are compared one by one",
+    ),
+    header(
+        BOTH,
+        "mi_stats_t_decl",
+        "declares a C variable; Rust initialises a value instead",
+    ),
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
+        name: "MiMalloc",
+        reason: "Rust's own: the global allocator",
+    },
+];
