@@ -1,0 +1,49 @@
+//! A shared library with a mimalloc of its own, to be loaded by `host`.
+
+use std::collections::HashMap;
+
+#[global_allocator]
+static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
+
+/// Works with this library's allocator on the calling thread and, if asked to, on others.
+/// Gives the number of distinct words, which the caller knows.
+#[no_mangle]
+pub extern "C" fn plugin_work(threads: usize) -> usize {
+    let others: Vec<_> = (0..threads).map(|_| std::thread::spawn(words)).collect();
+    let here = words();
+    for other in others {
+        assert_eq!(other.join().unwrap(), here);
+    }
+    here
+}
+
+/// Whether a block lies in this library's mimalloc.
+#[no_mangle]
+#[allow(deprecated)] // the name that both lines have
+pub extern "C" fn plugin_owns(block: *const u8) -> bool {
+    unsafe { mi_malloc_sys::mi_is_in_heap_region(block as *const _) }
+}
+
+/// A block of this library's mimalloc.
+#[no_mangle]
+pub extern "C" fn plugin_block() -> *mut u8 {
+    Box::into_raw(Box::new([5u8; 500])) as *mut u8
+}
+
+/// Takes it back.
+///
+/// # Safety
+/// `block` comes from [`plugin_block`] and is passed once.
+#[no_mangle]
+pub unsafe extern "C" fn plugin_take_back(block: *mut u8) -> u8 {
+    Box::from_raw(block as *mut [u8; 500])[499]
+}
+
+fn words() -> usize {
+    let mut words: HashMap<String, Vec<u32>> = HashMap::new();
+    for number in 0..3000u32 {
+        let word = format!("{:x}", number % 301);
+        words.entry(word).or_default().push(number);
+    }
+    words.len()
+}
