@@ -116,14 +116,11 @@ fn atomics(atomics: &Atomics) -> Result<Vec<String>, String> {
 
 /// WASI's emulation libraries lie with the C library, where Rust does not look.
 fn folders(plan: &Plan, compiler: &cc::Tool) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = plan
-        .libraries
+    plan.libraries
         .iter()
         .filter(|library| library.starts_with("wasi-emulated-"))
         .filter_map(|library| folder_of(compiler.to_command(), &format!("lib{}.a", library)))
-        .collect();
-    folders.dedup();
-    folders
+        .collect()
 }
 
 /// gcc and clang answer with the bare name if they do not find the file.

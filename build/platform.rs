@@ -124,12 +124,9 @@ pub fn system(config: &Config, plan: &mut Plan) {
             }
         }
         "wasi" => {
-            for part in ["MMAN", "PROCESS_CLOCKS", "SIGNAL"] {
-                plan.define(&format!("_WASI_EMULATED_{}", part), 1);
-            }
-            for part in ["mman", "process-clocks", "signal"] {
-                plan.library(&format!("wasi-emulated-{}", part));
-            }
+            // `clock`: of wasi-libc's emulations the only one that either line calls.
+            plan.define("_WASI_EMULATED_PROCESS_CLOCKS", 1);
+            plan.library("wasi-emulated-process-clocks");
         }
         // In other C libraries (musl, bionic, Apple's, Haiku's) threads are part of libc itself.
         "linux" if target.env.starts_with("gnu") => plan.library("pthread"),
