@@ -1,0 +1,586 @@
+//! `docs/errors.md` against the build script: every text of the page is provoked, and every text of
+//! the script is on the page.
+//!
+//! The script is run directly, in an environment like Cargo's, so that each platform and each
+//! variable is one line here.
+
+#[path = "../build/arch.rs"]
+mod arch;
+#[allow(dead_code)]
+#[path = "support/build.rs"]
+mod build;
+#[allow(dead_code)]
+#[path = "../build/config.rs"]
+mod config;
+#[path = "../build/modes.rs"]
+mod modes;
+#[path = "../build/plan.rs"]
+mod plan;
+#[path = "../build/platform.rs"]
+mod platform;
+#[path = "../build/tools.rs"]
+mod tools;
+
+use build::{Package, V2, V3};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn source_trees() {
+    let script = Script::new("errors-sources");
+    let tree = script.package.stand_in(V3);
+    let refused = |folder: &Path, features: &str, heading: &str| {
+        script
+            .with("MIMALLOC_SYS_SOURCE_DIR", folder)
+            .features(features)
+            .fails()
+            .says(heading)
+    };
+    refused("mimalloc".as_ref(), "", "The named folder is relative").all();
+    refused(&tree.join("no"), "", "The named folder is not there").all();
+    refused(&tree.join("src"), "", "The named folder is not mimalloc").all();
+
+    let other = script.package.stand_in(V2);
+    refused(&other, "", "The named folder is of the other line").number(0);
+    refused(&tree, "V2", "The named folder is of the other line").number(1);
+
+    let header = tree.join("include/mimalloc.h");
+    fs::write(&header, "#pragma once\n").unwrap();
+    refused(&tree, "", "The header is another program's").all();
+    fs::remove_file(&header).unwrap();
+    refused(&tree, "", "The header cannot be read").all();
+}
+
+#[test]
+fn vendored_sources() {
+    let script = Script::new("errors-vendored");
+    let vendored = script.package.root.join("c_src/v3");
+    fs::create_dir_all(&vendored).unwrap();
+    let said = script.fails();
+    said.says("The vendored sources are incomplete").all();
+
+    fs::remove_dir_all(&vendored).unwrap();
+    fs::rename(script.package.stand_in(V2), &vendored).unwrap();
+    let said = script.fails();
+    said.says("The vendored sources are of the other line")
+        .all();
+    fs::remove_dir_all(&vendored).unwrap();
+
+    let said = script.with("CARGO", "no-such-cargo").fails();
+    said.says("There are no sources").number(0);
+    said.says("There are no sources").number(1);
+    fs::write(script.package.root.join("c_src/pin/Cargo.toml"), "nonsense").unwrap();
+    let said = script.fails();
+    said.says("There are no sources").number(0);
+    said.says("There are no sources").number(2);
+}
+
+#[test]
+fn compilers() {
+    let script = Script::new("errors-compilers");
+    let tree = script.package.stand_in(V3);
+    let run = script.with("MIMALLOC_SYS_SOURCE_DIR", &tree);
+
+    let said = run.with("CC", "no-such-compiler").fails();
+    said.says("There is no C compiler").number(0);
+    assert!(said.text.contains("failed to find tool"), "{}", said.text);
+
+    let compiler = script.package.root.join("not-clang");
+    stand_in_program(&compiler, "#!/bin/sh\nexec gcc \"$@\"\n");
+    let said = run
+        .with("CC", &compiler)
+        .with("CARGO_CFG_SANITIZE", "thread")
+        .fails();
+    said.says("Only clang will do").all();
+
+    fs::write(tree.join("src/static.c"), "#error no\n").unwrap();
+    run.fails().says("The C compiler failed").all();
+}
+
+#[test]
+fn variables() {
+    let script = Script::new("errors-variables");
+    let tree = script.package.stand_in(V3);
+    let run = script.with("MIMALLOC_SYS_SOURCE_DIR", tree);
+
+    let said = run.with("MIMALLOC_SYS_DEFINES", "-DA").fails();
+    said.says("A definition has no name").all();
+    let said = run.with("MIMALLOC_SYS_TRACK", "drmemory").fails();
+    said.says("The memory checker is not known").all();
+    let said = run.with("MIMALLOC_SYS_USE_PKG_CONFIG", "yes").fails();
+    said.says("The variable is neither 0 nor 1").all();
+
+    let valgrind = run.with("MIMALLOC_SYS_TRACK", "valgrind");
+    let asan = run.with("MIMALLOC_SYS_TRACK", "asan");
+    let said = valgrind.with("CARGO_CFG_SANITIZE", "address").fails();
+    said.says("Two tools exclude each other").number(0);
+    let said = asan.with("CARGO_CFG_SANITIZE", "thread").fails();
+    said.says("Two tools exclude each other").number(1);
+    let said = valgrind.with("CARGO_CFG_TARGET_OS", "windows").fails();
+    said.says("There is no such tool on Windows").all();
+
+    // A compiler that finds no header at all.
+    let compiler = script.package.root.join("no-headers");
+    stand_in_program(&compiler, "#!/bin/sh\nexec gcc -nostdinc \"$@\"\n");
+    let said = valgrind.with("CC", &compiler).fails();
+    said.says("The memory checker's header is missing")
+        .number(0);
+    let said = asan.with("CC", &compiler).fails();
+    said.says("The memory checker's header is missing")
+        .number(1);
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let said = run
+            .with("MIMALLOC_SYS_DEFINES", OsStr::from_bytes(b"\xff"))
+            .fails();
+        said.says("A variable is not text").all();
+    }
+
+    let said = run.without("CARGO_CFG_TARGET_ARCH").fails();
+    said.says("The build script was started by hand").all();
+    let said = run
+        .with("CARGO_CFG_TARGET_OS", "none")
+        .without("CARGO_CFG_UNIX")
+        .fails();
+    said.says("There is no operating system").all();
+}
+
+/// With a stand-in for `pkg-config`, which need not be installed.
+#[test]
+fn system_libraries() {
+    let script = Script::new("errors-system");
+    let program = script.package.root.join("pkg-config");
+    let run = script
+        .with("MIMALLOC_SYS_USE_PKG_CONFIG", "1")
+        .with("PKG_CONFIG", &program);
+
+    let said = run.with("PKG_CONFIG", "no-such-program").fails();
+    said.says("The system has no mimalloc").all();
+    said.says("The system's library").all();
+
+    let version = |version: &str| {
+        let answer = format!(
+            "#!/bin/sh\ncase \"$*\" in *--modversion*) echo {};; *) echo -lmimalloc;; esac\n",
+            version
+        );
+        stand_in_program(&program, &answer);
+    };
+    version("2.0.9");
+    let said = run.fails();
+    said.says("The system's mimalloc does not fit").all();
+    said.says("The system's library").all();
+    version("new");
+    let said = run.fails();
+    said.says("The system's mimalloc does not say its version")
+        .all();
+    version("3.6.0");
+    let said = run.features("SECURE").succeeds();
+    said.says("A feature has no effect").number(1);
+}
+
+#[test]
+fn warnings() {
+    let script = Script::new("errors-warnings");
+    let tree = script.package.stand_in(V3);
+    let run = script.with("MIMALLOC_SYS_SOURCE_DIR", tree);
+
+    let said = run.features("V2 V3").succeeds();
+    said.says("Two features contradict each other").number(0);
+    let said = run.features("OPT_ARCH NO_OPT_ARCH").succeeds();
+    said.says("Two features contradict each other").number(1);
+    let said = run.features("ETW").succeeds();
+    said.says("A feature has no effect").number(0);
+    let said = run.with("CARGO_CFG_SANITIZE", "memory").succeeds();
+    said.says("A sanitizer that mimalloc does not know").all();
+    let said = run.with("MIMALLOC_SYS_TRACK", "asan").succeeds();
+    said.says("The sanitizer's runtime is not linked").all();
+}
+
+/// The table of reasons, against the reasons that any platform gives for any feature.
+#[test]
+fn features_without_effect() {
+    let mut given = BTreeSet::new();
+    for config in every_config() {
+        if let Ok(plan) = plan::plan(&config) {
+            for warning in plan.warnings {
+                if let Some(rest) = warning.strip_prefix("the feature ") {
+                    given.insert(rest.replacen(" has no effect: ", " | ", 1));
+                }
+            }
+        }
+    }
+    let listed: BTreeSet<String> = PAGE
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"))
+        .map(|row| format!("`{}", row))
+        .collect();
+    assert_eq!(given, listed);
+}
+
+/// Each entry has its test in this file.
+#[test]
+fn every_entry_is_provoked() {
+    let here = include_str!("errors.rs");
+    for heading in PAGE.lines().filter_map(|line| line.strip_prefix("## ")) {
+        let named = format!("says(\"{}\")", heading);
+        let passed = format!("\"{}\")", heading); // `refused` above
+        assert!(
+            here.contains(&named) || here.contains(&passed),
+            "`{}` is not provoked",
+            heading
+        );
+    }
+}
+
+/// Each sentence of the script is on the page.
+#[test]
+fn every_message_is_listed() {
+    let page = words(PAGE);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("build");
+    let mut sentences = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let code = fs::read_to_string(&path).unwrap();
+        for literal in string_literals(&code) {
+            for piece in words(&literal).split("{}") {
+                let piece = piece.trim();
+                // Names, flags and directives are no sentences; `expect` speaks to us only.
+                if piece.split(' ').count() < 4 || piece.starts_with("Cargo sets") {
+                    continue;
+                }
+                sentences += 1;
+                assert!(
+                    page.contains(piece),
+                    "{}: not in docs/errors.md: {}",
+                    path.display(),
+                    piece
+                );
+            }
+        }
+    }
+    assert!(sentences > 40, "only {} sentences were found", sentences);
+}
+
+const PAGE: &str = include_str!("../docs/errors.md");
+
+/// The texts of one entry.
+fn entry(heading: &str) -> Vec<String> {
+    let section = PAGE
+        .split("\n#")
+        .find(|section| {
+            section
+                .lines()
+                .next()
+                .unwrap()
+                .trim_start_matches('#')
+                .trim()
+                == heading
+        })
+        .unwrap_or_else(|| panic!("the page has no `{}`", heading));
+    section
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .map(|block| block.strip_prefix("text").unwrap().to_string())
+        .collect()
+}
+
+/// One space between any two words.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether `said` has all of `text`, in order, with anything in place of each `…`.
+fn fits(said: &str, text: &str) -> bool {
+    let said = words(said);
+    let text = words(text);
+    let mut rest = said.as_str();
+    text.split('…').all(|piece| match rest.find(piece.trim()) {
+        Some(at) => {
+            rest = &rest[at + piece.trim().len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+/// The build script of a copy of this package.
+struct Script {
+    package: Package,
+    run: Run,
+}
+
+impl std::ops::Deref for Script {
+    type Target = Run;
+    fn deref(&self) -> &Run {
+        &self.run
+    }
+}
+
+impl Script {
+    fn new(name: &str) -> Script {
+        let package = Package::new(name);
+        let program = package.build_script();
+        let out = package.root.join("out");
+        fs::create_dir(&out).unwrap();
+        let host = build::host();
+        let c_library = ["gnu", "musl", "msvc"]
+            .into_iter()
+            .find(|library| host.contains(library))
+            .unwrap_or("");
+        let mut run = Run {
+            program,
+            variables: Vec::new(),
+        };
+        for kept in [
+            "PATH",
+            "HOME",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "SYSTEMROOT",
+            "TMPDIR",
+        ] {
+            if let Some(value) = std::env::var_os(kept) {
+                run = run.with(kept, value);
+            }
+        }
+        let run = run
+            .with("CARGO", env!("CARGO"))
+            .with("CARGO_MANIFEST_DIR", &package.root)
+            .with("OUT_DIR", out)
+            .with("HOST", &host)
+            .with("TARGET", &host)
+            .with("OPT_LEVEL", "0")
+            .with("DEBUG", "false")
+            .with("CARGO_NET_OFFLINE", "true")
+            .with("CARGO_CFG_TARGET_ARCH", std::env::consts::ARCH)
+            .with("CARGO_CFG_TARGET_OS", std::env::consts::OS)
+            .with("CARGO_CFG_TARGET_ENV", c_library)
+            .with(
+                if cfg!(unix) {
+                    "CARGO_CFG_UNIX"
+                } else {
+                    "CARGO_CFG_WINDOWS"
+                },
+                "",
+            );
+        Script { package, run }
+    }
+}
+
+/// A start of a build script, with the whole of its environment.
+#[derive(Clone)]
+struct Run {
+    program: PathBuf,
+    variables: Vec<(String, OsString)>,
+}
+
+impl Run {
+    fn with(&self, name: &str, value: impl AsRef<OsStr>) -> Run {
+        let mut run = self.without(name);
+        run.variables
+            .push((name.to_string(), value.as_ref().to_os_string()));
+        run
+    }
+
+    fn without(&self, name: &str) -> Run {
+        let mut run = self.clone();
+        run.variables.retain(|(other, _)| other != name);
+        run
+    }
+
+    /// Features in Cargo's spelling for build scripts.
+    fn features(&self, names: &str) -> Run {
+        names.split_whitespace().fold(self.clone(), |run, name| {
+            run.with(&format!("CARGO_FEATURE_{}", name), "1")
+        })
+    }
+
+    fn fails(&self) -> Said {
+        let (success, said) = self.start();
+        assert!(!success, "it succeeded:\n{}", said.text);
+        let title = entry_of_all_errors();
+        assert!(fits(&said.text, &title), "{}", said.text);
+        said
+    }
+
+    fn succeeds(&self) -> Said {
+        let (success, said) = self.start();
+        assert!(success, "it failed:\n{}", said.text);
+        said
+    }
+
+    fn start(&self) -> (bool, Said) {
+        let output = Command::new(&self.program)
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .current_dir(std::env::temp_dir())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains("panicked"), "it panicked:\n{}", text);
+        (output.status.success(), Said { text })
+    }
+}
+
+/// What a build script said, directives and errors.
+struct Said {
+    text: String,
+}
+
+impl Said {
+    fn says(&self, heading: &str) -> Comparison {
+        Comparison {
+            said: self.text.clone(),
+            texts: entry(heading),
+        }
+    }
+}
+
+/// What was said, beside the texts of an entry.
+struct Comparison {
+    said: String,
+    texts: Vec<String>,
+}
+
+impl Comparison {
+    fn all(&self) {
+        (0..self.texts.len()).for_each(|number| self.number(number));
+    }
+
+    fn number(&self, number: usize) {
+        let text = &self.texts[number];
+        assert!(
+            fits(&self.said, text),
+            "expected:{}\nin:\n{}",
+            text,
+            self.said
+        );
+    }
+}
+
+fn entry_of_all_errors() -> String {
+    PAGE.split("```text")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap()
+        .to_string()
+}
+
+fn stand_in_program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// Every platform that a feature looks at, with every feature.
+fn every_config() -> Vec<config::Config> {
+    let target = |arch: &str, os: &str, env: &str, unix| config::Target {
+        arch: arch.to_string(),
+        os: os.to_string(),
+        env: env.to_string(),
+        triple: format!("{}-{}-{}", arch, os, env),
+        unix,
+        ..config::Target::default()
+    };
+    let targets = [
+        target("x86_64", "linux", "gnu", true),
+        target("x86_64", "linux", "musl", true),
+        target("s390x", "linux", "gnu", true),
+        target("aarch64", "android", "", true),
+        target("x86_64", "windows", "msvc", false),
+        target("aarch64", "macos", "", true),
+        target("x86_64", "freebsd", "", true),
+        target("x86_64", "haiku", "", true),
+        target("wasm32", "emscripten", "", true),
+        target("wasm32", "wasi", "", false),
+    ];
+    let mut configs = Vec::new();
+    for target in targets {
+        for line in [config::Line::V3, config::Line::V2] {
+            for sanitizer in ["", "address"] {
+                configs.push(config::Config {
+                    line,
+                    target: target.clone(),
+                    features: config::Features {
+                        v2: line == config::Line::V2,
+                        v3: false,
+                        secure: true,
+                        secure_full: true,
+                        debug: true,
+                        debug_full: true,
+                        debug_in_debug: true,
+                        guarded: true,
+                        override_malloc: true,
+                        local_dynamic_tls: true,
+                        win_direct_tls: true,
+                        no_thp: true,
+                        skip_collect_on_exit: true,
+                        free_use_pagemap: true,
+                        etw: true,
+                        opt_arch: true,
+                        no_opt_arch: false,
+                        asm: true,
+                    },
+                    debug_assertions: true,
+                    opt_level: "0".to_string(),
+                    sanitizers: vec![sanitizer.to_string()]
+                        .into_iter()
+                        .filter(|name| !name.is_empty())
+                        .collect(),
+                    track: None,
+                    defines: Vec::new(),
+                    atomic: None,
+                });
+            }
+        }
+    }
+    configs
+}
+
+/// The string literals of Rust code, with `\n`, `\"` and line continuations as they read when
+/// printed. (The code has neither raw strings nor quotes in comments that are out of pairs.)
+fn string_literals(code: &str) -> Vec<String> {
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{}\n", line.split("; // ").next().unwrap()))
+        .collect();
+    let mut literals = Vec::new();
+    let mut characters = code
+        .replace("b'\"'", "")
+        .replace("'\"'", "")
+        .chars()
+        .collect::<Vec<_>>()
+        .into_iter();
+    while let Some(start) = characters.next() {
+        if start != '"' {
+            continue;
+        }
+        let mut literal = String::new();
+        while let Some(character) = characters.next() {
+            match character {
+                '"' => break,
+                '\\' => match characters.next() {
+                    Some('n') => literal.push('\n'),
+                    Some('\n') | None => {} // what follows is indentation, and words() drops it
+                    Some(other) => literal.push(other),
+                },
+                other => literal.push(other),
+            }
+        }
+        literals.push(literal);
+    }
+    literals
+}

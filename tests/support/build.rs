@@ -1,0 +1,242 @@
+//! Builds of copies of this package: what their build script says, and whether it ran.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub const V3: u32 = 30600;
+pub const V2: u32 = 20502;
+
+/// A copy of this package.
+pub struct Package {
+    pub root: PathBuf,
+}
+
+impl Package {
+    pub fn new(name: &str) -> Package {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("build-script")
+            .join(name);
+        if root.exists() {
+            fs::remove_dir_all(&root).unwrap();
+        }
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for part in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "src"] {
+            copy(&here.join(part), &root.join(part));
+        }
+        // A version of its own: Cargo takes copies that differ in their folder only for one package.
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            let text = fs::read_to_string(root.join(file)).unwrap();
+            let ours = concat!(
+                "name = \"mi-malloc-sys\"\nversion = \"",
+                env!("CARGO_PKG_VERSION")
+            );
+            assert!(
+                text.contains(ours),
+                "{} does not start with name and version",
+                file
+            );
+            let copied = text.replace(ours, &format!("{}-{}", ours, name));
+            fs::write(root.join(file), copied).unwrap();
+        }
+        for part in ["pin", "vendor/Cargo.toml", "vendor/src"] {
+            copy(
+                &here.join("c_src").join(part),
+                &root.join("c_src").join(part),
+            );
+        }
+        Package { root }
+    }
+
+    /// As much of a mimalloc tree as a build script looks at.
+    pub fn stand_in(&self, version: u32) -> PathBuf {
+        let tree = self.root.join("stand-in").join(version.to_string());
+        fs::create_dir_all(tree.join("include")).unwrap();
+        fs::create_dir_all(tree.join("src")).unwrap();
+        let header = format!("#define MI_MALLOC_VERSION {}\n", version);
+        fs::write(tree.join("include/mimalloc.h"), header).unwrap();
+        let code = format!("int mi_version(void) {{ return {}; }}\n", version);
+        fs::write(tree.join("src/static.c"), code).unwrap();
+        tree
+    }
+
+    /// The compiled build script itself.
+    pub fn build_script(&self) -> PathBuf {
+        let output = Command::new(env!("CARGO"))
+            .args(["check", "--lib", "--offline", "--locked", "--quiet"])
+            .arg("--message-format=json")
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", target())
+            .env("DOCS_RS", "1") // it need not compile the C
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let artifact = text
+            .lines()
+            .find(|line| line.contains("\"custom-build\"") && line.contains("/mi-malloc-sys-"))
+            .unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let files = artifact.split("\"filenames\":[\"").nth(1).unwrap();
+        PathBuf::from(files.split('"').next().unwrap())
+    }
+
+    pub fn builder(&self) -> Builder<'_> {
+        Builder {
+            root: &self.root,
+            variables: Vec::new(),
+            features: String::new(),
+        }
+    }
+
+    pub fn with(&self, name: &str, value: impl AsRef<OsStr>) -> Builder<'_> {
+        self.builder().with(name, value)
+    }
+}
+
+/// A way to build a package.
+#[derive(Clone)]
+pub struct Builder<'a> {
+    root: &'a Path,
+    variables: Vec<(String, OsString)>,
+    features: String,
+}
+
+impl Builder<'_> {
+    pub fn with(&self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut builder = self.clone();
+        builder
+            .variables
+            .push((name.to_string(), value.as_ref().to_os_string()));
+        builder
+    }
+
+    pub fn features(&self, features: &str) -> Self {
+        Builder {
+            features: features.to_string(),
+            ..self.clone()
+        }
+    }
+
+    pub fn run(&self) -> Said {
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args([
+                "check",
+                "--lib",
+                "--offline",
+                "--locked",
+                "--features",
+                &self.features,
+            ])
+            .current_dir(self.root)
+            .env("CARGO_TARGET_DIR", target());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.contains("MIMALLOC_SYS") || name == "DOCS_RS" {
+                command.env_remove(&*name);
+            }
+        }
+        let output = command
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap();
+        Said {
+            text: String::from_utf8_lossy(&output.stderr).into_owned(),
+            success: output.status.success(),
+        }
+    }
+
+    pub fn fails(&self) -> Said {
+        let said = self.run();
+        assert!(!said.success, "it built:\n{}", said.text);
+        assert!(
+            !said.text.contains("panicked"),
+            "it panicked:\n{}",
+            said.text
+        );
+        said
+    }
+
+    pub fn builds(&self) -> Said {
+        let said = self.run();
+        assert!(said.success, "it did not build:\n{}", said.text);
+        said
+    }
+
+    pub fn builds_again(&self) {
+        let said = self.run();
+        assert!(
+            said.success && said.did_work(),
+            "it was not built again:\n{}",
+            said.text
+        );
+    }
+
+    pub fn is_fresh(&self) {
+        let said = self.run();
+        assert!(
+            said.success && !said.did_work(),
+            "it was built again:\n{}",
+            said.text
+        );
+    }
+}
+
+/// What Cargo said.
+pub struct Said {
+    pub text: String,
+    pub success: bool,
+}
+
+impl Said {
+    pub fn all_of(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(
+                self.text.contains(part),
+                "`{}` is not in:\n{}",
+                part,
+                self.text
+            );
+        }
+    }
+
+    pub fn did_work(&self) -> bool {
+        self.text.contains("Compiling mi-malloc-sys")
+            || self.text.contains("Checking mi-malloc-sys")
+    }
+}
+
+/// Shared by all copies, for their dependencies' sake.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("build-script/target")
+}
+
+/// The same bytes, but a new time of change, later than any build before.
+pub fn rewrite(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).unwrap() {
+            let name = entry.unwrap().file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+}
+
+pub fn host() -> String {
+    let output = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
+        .arg("-vV")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap()
+        .to_string()
+}
