@@ -1,0 +1,86 @@
+//! Counts words over several threads with mimalloc as the global allocator, and then lets the
+//! allocator tell what that took.
+//!
+//!     cargo run --release --example quickstart [PATH...]
+//!
+//! The two lines below are all that a program needs. The rest uses `HashMap`, `String`, `Vec` and
+//! threads as any program does; only `report.rs` talks to mimalloc.
+
+mod arguments;
+mod progress;
+mod report;
+mod texts;
+mod words;
+
+#[global_allocator]
+static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let answer = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(arguments::Wish::Help) => Ok(arguments::HELP.to_string()),
+        Ok(arguments::Wish::Count(paths)) => count(&paths),
+        Err(reason) => {
+            eprintln!("quickstart: {}\n\n{}", reason, arguments::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    match answer.and_then(|text| print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("quickstart: {}", reason);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole job: what the texts under `paths` say, as a report.
+fn count(paths: &[std::path::PathBuf]) -> Result<String, String> {
+    let start = Instant::now();
+    let files = texts::find(paths)?;
+    let mut progress = progress::Progress::new(files.iter().map(|file| file.size).sum());
+    let mut kinds = texts::Kinds::default();
+
+    // At least two, so that blocks are freed by other threads than their own on any machine.
+    let threads = thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let counter = words::Counter::new(threads);
+    for file in &files {
+        if let Some(text) = texts::read(file, &mut kinds)? {
+            counter.add(&text);
+        }
+        progress.advance(file.size);
+    }
+    let counts = counter.finish();
+    drop(progress);
+
+    if counts.is_empty() {
+        return Err(format!(
+            "there is no text in {}: {}",
+            texts::list(paths),
+            kinds
+        ));
+    }
+    let words = words::ranked(counts);
+    Ok(format!(
+        "{}\n{}\n{}\n{}\n{}",
+        report::summary(&words, &kinds, threads, start.elapsed()),
+        report::top(&words, 10),
+        report::residence(&words)?,
+        report::statistics()?,
+        report::process()
+    ))
+}
+
+/// Whoever reads the output may stop early, as `head` does; that is no failure.
+fn print(text: &str) -> Result<(), String> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("the report cannot be written: {}", error))
+        }
+        _ => Ok(()),
+    }
+}

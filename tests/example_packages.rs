@@ -1,0 +1,116 @@
+//! The examples that are packages of their own, because they have build scripts, features or dependencies
+//! that this one has not. Cargo builds and runs them here, on the line that is under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+#[test]
+fn c_and_cpp_code_of_a_dependent() {
+    let said = good(cargo("run", "downstream-c").output().unwrap());
+    contains(&said, "C: Ada, Grace, Barbara\n");
+    contains(
+        &said,
+        "78498 primes in a vector with mi_stl_allocator, 1 of 1 blocks in mimalloc's heap",
+    );
+    contains(
+        &said,
+        "in a map through operator new, 12 of 12 blocks in mimalloc's heap",
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_c_library_in_a_program_with_override() {
+    let said = good(cargo("run", "override").output().unwrap());
+    for what in [
+        "the state of bzip2's compressor",
+        "a Vec of Rust",
+        "a string of the C library",
+    ] {
+        contains(&said, &format!("{} is in mimalloc's heap\n", what));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_of_the_system_with_a_preloaded_library() {
+    good(cargo("build", "preload").output().unwrap());
+    let preload = target().join("release/preload");
+    let run = |program: &mut Command| {
+        let script = "for i in {1..20000}; do list+=(\"entry $i\"); done; echo ${list[12345]}";
+        let output = program
+            .args(["-c", script])
+            .env("MIMALLOC_SHOW_STATS", "1")
+            .output()
+            .unwrap();
+        let statistics = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(good(output), "entry 12346\n");
+        statistics
+    };
+    assert_eq!(
+        run(&mut Command::new("bash")),
+        "",
+        "bash itself has no mimalloc"
+    );
+    let statistics = run(Command::new(&preload).arg("bash"));
+    for what in ["reserved", "pages", "threads", "elapsed"] {
+        contains(&statistics, what);
+    }
+
+    // The program's own end is passed on, and one that is not there is named.
+    let code = |program: &str, argument: &str| {
+        let output = Command::new(&preload)
+            .args([program, "-c", argument])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    assert_eq!(code("sh", "exit 7").0, Some(7));
+    let (status, said) = code("no-such-program", "");
+    assert_eq!(status, Some(1));
+    contains(&said, "no-such-program cannot be run");
+}
+
+fn cargo(command: &str, package: &str) -> Command {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(package)
+        .join("Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args([command, "--quiet", "--release", "--manifest-path"])
+        .arg(manifest)
+        .env("CARGO_TARGET_DIR", target());
+    if cfg!(line = "v2") {
+        cargo.args(["--features", "v2"]);
+    }
+    cargo
+}
+
+/// A folder for each line, so that tests of the one do not build the other's anew.
+fn target() -> PathBuf {
+    let line = if cfg!(line = "v2") { "v2" } else { "v3" };
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("example-packages")
+        .join(line)
+}
+
+/// The output of a program that has come to a good end.
+fn good(output: Output) -> String {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{}\n{}{}",
+        output.status,
+        said,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said
+}
+
+fn contains(said: &str, what: &str) {
+    assert!(said.contains(what), "{:?} is not in:\n{}", what, said);
+}

@@ -1,0 +1,17 @@
+//! What the C was built for, as far as a test's expectations depend on it.
+
+/// Assertions are on (`MI_DEBUG`).
+pub const DEBUG: bool = cfg!(any(
+    feature = "debug",
+    feature = "debug_full",
+    all(feature = "debug_in_debug", debug_assertions)
+));
+
+/// A few bytes behind each block watch for overflows, so blocks know the exact size asked for.
+pub const PADDING: bool = DEBUG || cfg!(any(feature = "secure", feature = "secure_full"));
+
+/// Some blocks may have a guard page behind them, and then start later than the area says.
+pub const GUARDED: bool = DEBUG || cfg!(feature = "guarded");
+
+/// A heap may be deleted or destroyed while pages of it are full. A debug build of v2 stops the program.
+pub const FULL_PAGES_MAY_BE_LEFT: bool = !(DEBUG && cfg!(line = "v2"));
