@@ -1,0 +1,229 @@
+//! The error callback: which error number each refusal is reported with. One per process: its tests
+//! take turns.
+
+use core::ffi::c_void;
+use cty::c_int;
+use libc::{EINVAL, ENOMEM, EOVERFLOW};
+use mi_malloc_sys::*;
+use std::ptr::null_mut;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[allow(dead_code)]
+#[path = "support/errno.rs"]
+mod errno;
+#[allow(dead_code)]
+#[path = "support/memory.rs"]
+mod memory;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+
+use memory::*;
+
+const ARGUMENT: *mut c_void = 0x77 as *mut c_void;
+
+/// The errors that were reported. (Not a `Vec`: with the feature `override` that would be mimalloc's.)
+static HEARD: Mutex<([c_int; 8], usize)> = Mutex::new(([0; 8], 0));
+
+unsafe extern "C" fn hear(error: c_int, argument: *mut c_void) {
+    assert_eq!(argument, ARGUMENT);
+    let mut heard = HEARD.lock().unwrap();
+    let count = heard.1;
+    heard.0[count] = error;
+    heard.1 += 1;
+}
+
+struct Turn {
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    fn start() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        unsafe { mi_register_error(Some(hear), ARGUMENT) };
+        Self { _turn: turn }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        unsafe { mi_register_error(None, null_mut()) };
+    }
+}
+
+/// The errors that a request for what cannot be had is reported with.
+fn errors(request: impl FnOnce() -> *mut c_void) -> Vec<c_int> {
+    assert!(request().is_null());
+    let (errors, count) = std::mem::take(&mut *HEARD.lock().unwrap());
+    errors[..count].to_vec()
+}
+
+/// v2 tries again after it has collected what is free, and then says that there is no memory.
+const TOO_LARGE_ERRORS: &[c_int] = if cfg!(line = "v3") {
+    &[EOVERFLOW]
+} else {
+    &[EOVERFLOW, EOVERFLOW, ENOMEM]
+};
+
+/// Only a debug build says that a multiplication overflows.
+const COUNT_ERRORS: &[c_int] = if mode::DEBUG { &[EOVERFLOW] } else { &[] };
+
+#[test]
+fn too_large() {
+    let _turn = Turn::start();
+    unsafe {
+        let p = mi_malloc(8);
+        for size in [TOO_LARGE, usize::MAX] {
+            assert_eq!(errors(|| mi_malloc(size)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_zalloc(size)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_calloc(1, size)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_mallocn(size, 1)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_realloc(p, size)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_rezalloc(p, size)), TOO_LARGE_ERRORS);
+            assert_eq!(errors(|| mi_recalloc(p, 1, size)), TOO_LARGE_ERRORS);
+        }
+        mi_free(p);
+    }
+}
+
+#[test]
+fn counts_that_overflow() {
+    let _turn = Turn::start();
+    unsafe {
+        let p = mi_malloc(8);
+        let heap = mi_heap_new();
+        for (count, size) in [
+            (2, TOO_LARGE),
+            (usize::MAX, usize::MAX),
+            (3, usize::MAX / 3 + 1),
+        ] {
+            assert_eq!(errors(|| mi_calloc(count, size)), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_mallocn(count, size)), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_reallocn(p, count, size)), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_recalloc(p, count, size)), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_ucalloc(count, size, null_mut())), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_calloc_aligned(count, size, 64)), COUNT_ERRORS);
+            assert_eq!(
+                errors(|| mi_recalloc_aligned(p, count, size, 64)),
+                COUNT_ERRORS
+            );
+            assert_eq!(errors(|| mi_reallocarray(p, count, size)), COUNT_ERRORS);
+            assert_eq!(errors(|| mi_heap_calloc(heap, count, size)), COUNT_ERRORS);
+            assert_eq!(
+                errors(|| mi_heap_recalloc(heap, p, count, size)),
+                COUNT_ERRORS
+            );
+        }
+        mi_heap_destroy(heap);
+        mi_free(p);
+    }
+}
+
+#[test]
+fn aligned_requests() {
+    let _turn = Turn::start();
+    unsafe {
+        let p = mi_malloc(8);
+        for bad in [0, 3, 24, usize::MAX] {
+            assert_eq!(errors(|| mi_malloc_aligned(100, bad)), [EINVAL], "{bad}");
+            assert_eq!(errors(|| mi_zalloc_aligned(100, bad)), [EINVAL], "{bad}");
+            assert_eq!(errors(|| mi_calloc_aligned(1, 100, bad)), [EINVAL], "{bad}");
+            assert_eq!(
+                errors(|| mi_malloc_aligned_at(100, bad, 8)),
+                [EINVAL],
+                "{bad}"
+            );
+            assert_eq!(
+                errors(|| mi_umalloc_aligned(100, bad, null_mut())),
+                [EINVAL],
+                "{bad}"
+            );
+            if !mode::DEBUG {
+                assert_eq!(
+                    errors(|| mi_realloc_aligned_at(p, 100, bad, 0)),
+                    [EINVAL],
+                    "{bad}"
+                );
+            }
+        }
+        for size in [TOO_LARGE, usize::MAX] {
+            for alignment in [64, 4096, 1 << 25] {
+                assert_eq!(errors(|| mi_malloc_aligned(size, alignment)), [EINVAL]);
+                assert_eq!(errors(|| mi_zalloc_aligned(size, alignment)), [EINVAL]);
+                assert_eq!(errors(|| mi_realloc_aligned(p, size, alignment)), [EINVAL]);
+                assert_eq!(
+                    errors(|| mi_malloc_aligned_at(size, alignment, 8)),
+                    [EINVAL]
+                );
+            }
+        }
+        // An offset with a large alignment.
+        assert_eq!(
+            errors(|| mi_malloc_aligned_at(100, 1 << 25, 8)),
+            [EOVERFLOW]
+        );
+        mi_free(p);
+    }
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn no_memory() {
+    let _turn = Turn::start();
+    unsafe {
+        let p = mi_malloc(8);
+        // Not above v2's limit, and yet more than the addresses that a process has.
+        let size = (1 << 48) - (1 << 40);
+        assert_eq!(errors(|| mi_malloc(size)), [ENOMEM]);
+        assert_eq!(errors(|| mi_calloc(size / 8, 8)), [ENOMEM]);
+        assert_eq!(errors(|| mi_malloc_aligned(size, 64)), [ENOMEM]);
+        assert_eq!(errors(|| mi_realloc(p, size)), [ENOMEM]);
+        // v3 cannot find the data of a block of such an alignment.
+        #[cfg(line = "v3")]
+        assert_eq!(errors(|| mi_malloc_aligned(8, 1 << 28)), [ENOMEM]);
+        mi_free(p);
+    }
+}
+
+/// With a callback `errno` is left alone, and without one it is set again.
+#[test]
+fn errno_is_the_callbacks() {
+    let turn = Turn::start();
+    unsafe {
+        mi_thread_init();
+        errno::set(0);
+        errors(|| mi_malloc(usize::MAX));
+        assert_eq!(errno::get(), 0);
+        drop(turn);
+        let _turn = Turn::start();
+        mi_register_error(None, null_mut());
+        assert_eq!(errors(|| mi_malloc(usize::MAX)), []);
+        assert_eq!(errno::get(), ENOMEM);
+    }
+}
+
+/// A pointer that is no block, in the builds that look. It lies between two words: any other is first
+/// looked up, which only a pointer into mimalloc's memory survives.
+#[test]
+fn a_pointer_that_is_no_block() {
+    let _turn = Turn::start();
+    if !mode::DEBUG {
+        println!("not run: only a debug build looks at the pointers that it is given");
+        return;
+    }
+    unsafe {
+        let p = mi_malloc(100);
+        let inside: *mut c_void = p.cast::<u8>().add(3).cast();
+        let free: [unsafe extern "C" fn(*mut c_void); 2] = [mi_free, mi_free_small];
+        for free in free {
+            let refused = errors(|| {
+                free(inside);
+                null_mut()
+            });
+            assert_eq!(refused, [EINVAL]);
+        }
+        fill(p, 100, 1);
+        mi_free(p);
+    }
+}

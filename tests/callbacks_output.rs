@@ -1,0 +1,95 @@
+//! The output callback. One per process: one test here.
+
+use core::ffi::c_void;
+use cty::c_char;
+use mi_malloc_sys::*;
+use std::ffi::CStr;
+use std::ptr::null_mut;
+use std::sync::Mutex;
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+
+/// What was said to the callback with this argument.
+static SAID: Mutex<[String; 3]> = Mutex::new([String::new(), String::new(), String::new()]);
+
+unsafe extern "C" fn keep(text: *const c_char, number: *mut c_void) {
+    let text = CStr::from_ptr(text)
+        .to_str()
+        .expect("mimalloc prints ASCII");
+    SAID.lock().unwrap()[number as usize].push_str(text);
+}
+
+fn said(number: usize) -> String {
+    std::mem::take(&mut SAID.lock().unwrap()[number])
+}
+
+fn argument(number: usize) -> *mut c_void {
+    number as *mut c_void
+}
+
+#[test]
+fn what_mimalloc_prints_goes_where_it_is_sent() {
+    let this = "what_mimalloc_prints_goes_where_it_is_sent";
+    if !child::is_this() {
+        // In a process where nothing else prints.
+        let variables = [("MIMALLOC_VERBOSE", "0"), ("MIMALLOC_SHOW_ERRORS", "1")];
+        let at_the_screen = child::succeeds(this, "", &variables);
+        assert!(at_the_screen.contains("too large"), "{at_the_screen}");
+        assert!(
+            at_the_screen.contains("last to the screen"),
+            "{at_the_screen}"
+        );
+        assert!(!at_the_screen.contains("allow_thp"), "{at_the_screen}");
+        return;
+    }
+    unsafe {
+        // Said before anybody listens: it goes to the screen, and to the callback when there is one.
+        assert!(mi_malloc(usize::MAX).is_null());
+        mi_register_output(Some(keep), argument(1));
+        assert!(said(1).contains("too large"));
+
+        // From now on all goes to the callback.
+        mi_options_print();
+        let options = said(1);
+        let version = mi_version();
+        let version = format!(
+            "{}.{}.{}",
+            version / 10_000,
+            version / 100 % 100,
+            version % 100
+        );
+        assert!(options.contains(&version), "{options}");
+        assert!(options.contains("allow_thp"), "{options}");
+        assert!(options.ends_with('\n'));
+        assert!(mi_calloc(usize::MAX, 1).is_null());
+        assert!(said(1).contains("error"));
+
+        // Another callback takes over; it too is told what was said when nobody listened.
+        mi_register_output(Some(keep), argument(2));
+        assert!(said(2).contains("too large"));
+        mi_options_print();
+        assert_eq!(said(2), options);
+        assert_eq!(said(1), "");
+
+        #[cfg(line = "v3")]
+        {
+            mi_options_print_out(Some(keep), argument(0));
+            assert_eq!(said(0), options);
+            mi_options_print_out(None, argument(0));
+            assert_eq!(said(2), options);
+            mi_process_info_print();
+            assert!(said(2).contains("peak"));
+            mi_process_info_print_out(Some(keep), argument(0));
+            assert!(said(0).contains("peak"));
+            assert_eq!(said(2), "");
+        }
+
+        // Back to the screen.
+        mi_register_output(None, null_mut());
+        assert!(mi_malloc(usize::MAX).is_null());
+        eprintln!("last to the screen");
+        assert_eq!([said(0), said(1), said(2)], [""; 3]);
+    }
+}

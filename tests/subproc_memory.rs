@@ -1,0 +1,48 @@
+//! A subprocess that ends gives all its memory back. Alone in its process, to look at the whole of it.
+#![cfg(all(line = "v3", target_os = "linux"))]
+
+use mi_malloc_sys::*;
+
+#[path = "support/first.rs"]
+mod first;
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+use resident::memory;
+
+#[test]
+fn memory_returns() {
+    const EACH: usize = 20 << 20;
+    const ROUNDS: usize = 100;
+    let mut after_one = [0; 2];
+    for round in 0..ROUNDS {
+        let id = unsafe { mi_subproc_new() };
+        let number = id._mi_subproc_id as usize;
+        first::run(move || unsafe {
+            mi_subproc_add_current_thread(mi_subproc_id_t {
+                _mi_subproc_id: number as *mut _,
+            });
+            let p = mi_malloc(EACH);
+            p.cast::<u8>().write_bytes(1, EACH);
+            // And many small ones, none of which is freed.
+            for _ in 0..1000 {
+                assert!(!mi_zalloc(1000).is_null());
+            }
+        });
+        unsafe { mi_subproc_destroy(id) };
+        if round == 0 {
+            after_one = memory();
+        }
+    }
+    // All of them had gigabytes of addresses and 2 GB of memory; what stays is a few bytes for each.
+    let after_all = memory();
+    assert!(
+        after_all[0] < after_one[0] + (1 << 30),
+        "{after_one:?} {after_all:?}"
+    );
+    assert!(
+        after_all[1] < after_one[1] + 2 * EACH,
+        "{after_one:?} {after_all:?}"
+    );
+}
