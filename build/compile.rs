@@ -90,8 +90,14 @@ fn has_header(compiler: &cc::Tool, header: &str) -> Result<bool, String> {
     let file = env::out_dir().join("header.c");
     fs::write(&file, format!("#include <{}>\n", header))
         .map_err(|error| format!("{}: {}", file.display(), error))?;
-    let output = compiler.to_command().arg("-E").arg(&file).output();
-    output
+    let mut command = compiler.to_command();
+    command.arg("-E").arg(&file);
+    if !compiler.is_like_msvc() {
+        // zig would leave its output in the package's folder.
+        command.arg("-o").arg(file.with_extension("i"));
+    }
+    command
+        .output()
         .map(|output| output.status.success())
         .map_err(|error| format!("{}: {}", compiler.path().display(), error))
 }

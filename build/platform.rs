@@ -135,17 +135,13 @@ pub fn system(config: &Config, plan: &mut Plan) {
     }
     if target.os == "linux" && target.arch.starts_with("riscv") {
         match config.line {
-            // How far addresses go differs by board; newer systems can say (src/prim/unix/prim.c).
-            Line::V3 => plan.probes.extend(
-                [
-                    ("sys/hwprobe.h", "MI_HAS_SYS_HWPROBEH"),
-                    ("asm/hwprobe.h", "MI_HAS_ASM_HWPROBEH"),
-                ]
-                .map(|(header, define)| Probe {
-                    header: header.to_string(),
-                    define: define.to_string(),
-                }),
-            ),
+            // How far addresses go differs by board, and a newer glibc can say; otherwise upstream
+            // reads /proc/cpuinfo. The kernel's <asm/hwprobe.h>, which upstream takes as well, does
+            // not compile with a C library that is older than it.
+            Line::V3 => plan.probes.push(Probe {
+                header: "sys/hwprobe.h".to_string(),
+                define: "MI_HAS_SYS_HWPROBEH".to_string(),
+            }),
             // v2 cannot ask, and most boards have 39 bits (microsoft/mimalloc#939). Upstream looks
             // at the machine that builds; too low a number only forgoes a hint to `mmap`.
             Line::V2 => plan.define("MI_DEFAULT_VIRTUAL_ADDRESS_BITS", 39),

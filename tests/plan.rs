@@ -57,7 +57,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "glibc-riscv",
         triples: &["riscv64gc-unknown-linux-gnu"],
-        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH ?asm/hwprobe.h>MI_HAS_ASM_HWPROBEH | -ftls-model=initial-exec | pthread ?atomic",
+        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=initial-exec | pthread ?atomic",
         v2: "MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=initial-exec | pthread ?atomic",
     },
     Group {
@@ -78,7 +78,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "musl-riscv",
         triples: &["riscv64gc-unknown-linux-musl"],
-        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH ?asm/hwprobe.h>MI_HAS_ASM_HWPROBEH | -ftls-model=local-dynamic | ?atomic",
+        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=local-dynamic | ?atomic",
         v2: "MI_LIBC_MUSL=1 MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=local-dynamic | ?atomic",
     },
     Group {

@@ -1,0 +1,109 @@
+# `program` with MiMalloc as its global allocator, run on the platform itself or under an emulator.
+# Debian's Rust 1.63 has standard libraries for the most platforms, and is the oldest Rust besides.
+
+# both_lines KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
+# The command finds the sources in MIMALLOC_SYS_SOURCE_DIR, and its last arguments are Cargo's features.
+both_lines() {
+  local kind=$1 platform=$2 how=$3 line passed sum=0
+  local log=$LOGS/$kind-${platform// /-}.log
+  shift 3
+  : >"$log"
+  for line in v3 v2; do
+    # The old Cargo cannot fetch the sources by itself.
+    if ! MIMALLOC_SYS_SOURCE_DIR=$(sources $line) "$@" $([ $line = v2 ] && echo --features v2) >"$log.$line" 2>&1; then
+      cat "$log.$line" >>"$log"
+      failed "$kind" "$platform" "$log" "$line, $how"
+      return
+    fi
+    cat "$log.$line" >>"$log"
+    passed=$(tr -d '\r' <"$log.$line" | sed -n 's/^passed \([0-9]*\)$/\1/p')
+    [ -n "$passed" ] || { failed "$kind" "$platform" "$log" "$line, $how: it did not come to its end"; return; }
+    sum=$((sum + passed))
+  done
+  report "$kind" "$platform" "passed $sum" "$how"
+}
+
+current_cargo() {
+  cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
+}
+
+# Debian's Cargo has another way to the registry than the one that is open everywhere, so the new
+# one brings what it needs.
+old_cargo() {
+  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc /usr/bin/cargo run --manifest-path "$HERE/Cargo.toml" \
+    --target-dir "$WORK/old/target" --offline --locked -p program "$@"
+}
+
+old_rust() {
+  have oldrust || return
+  [ -e "$WORK/old/vendor" ] && return
+  mkdir -p "$WORK/old/home"
+  cargo vendor --locked --manifest-path "$HERE/Cargo.toml" "$WORK/old/vendor" >"$LOGS/vendor.log" 2>&1 || return
+  printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' \
+    "$WORK/old/vendor" >"$WORK/old/home/config.toml"
+}
+
+# A variable that Cargo reads for one target.
+of_target() {
+  local target=${1//-/_}
+  printf 'CARGO_TARGET_%s_%s=%s' "${target^^}" "$2" "$3"
+}
+
+# emulated TARGET: Debian's own standard library for it, gcc's cross linker, qemu.
+emulated() {
+  local target=$1 arch=${1%%-*} tools qemu
+  tools=$(tools_of "$target") qemu=$(qemu_of "$target")
+  have "$arch" && have qemu ||
+    { report execute "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
+  foreign "$(debian_of "$target")" "$WORK/rust-1.63" libstd-rust-dev=1.63* ||
+    { report execute "$target" "not run: no standard library of Rust for it" ""; return; }
+  both_lines execute "$target" "Rust 1.63, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
+    "$(of_target "$target" LINKER "$tools-gcc")" \
+    "$(of_target "$target" RUNNER "$qemu -L /usr/$tools")" \
+    "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
+    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target"
+}
+
+windows() {
+  local target=x86_64-pc-windows-gnu wine
+  have mingw && have oldrust-windows ||
+    { report execute $target "not run: apt-get could not install MinGW and Rust's library" ""; return; }
+  have wine || { report execute $target "not run: apt-get could not install wine" ""; return; }
+  wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
+  both_lines execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
+    WINEPREFIX="$WORK/wine" WINEDEBUG=-all \
+    "$(of_target $target LINKER x86_64-w64-mingw32-gcc)" "$(of_target $target RUNNER "$wine")" \
+    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
+}
+
+# Its name at the time of Rust 1.63.
+wasi() {
+  local target=wasm32-wasi runner
+  have wasi && have oldrust-wasm ||
+    { report execute $target "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
+  have_pip wasmtime || { report execute $target "not run: pip could not install wasmtime" ""; return; }
+  runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasmtime.py \"\$@\"")
+  both_lines execute $target "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
+    CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-14 "$(of_target $target RUNNER "$runner")" \
+    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
+}
+
+run_execute() {
+  both_lines execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
+  if ! old_rust; then
+    report execute "all with Rust 1.63" "not run: apt-get could not install rustc and cargo" ""
+    return
+  fi
+  # `env` starts programs, not functions of this shell.
+  { declare -p HERE WORK && declare -f old_cargo; } >"$WORK/functions"
+  both_lines execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
+  windows
+  wasi
+  emulated aarch64-unknown-linux-gnu
+  [ -n "$FAST" ] && return
+  emulated armv7-unknown-linux-gnueabihf
+  emulated i686-unknown-linux-gnu
+  emulated powerpc64le-unknown-linux-gnu
+  emulated s390x-unknown-linux-gnu
+  musl
+}

@@ -1,0 +1,125 @@
+# What the checks need: upstream's sources, compilers, emulators, standard libraries of Rust.
+
+# Debian's packages of each thing, by the name that the checks ask for.
+declare -A PACKAGES=(
+  [clang]="clang-14 llvm-14"
+  [mingw]="gcc-mingw-w64-x86-64 gcc-mingw-w64-i686"
+  [wine]="wine64"
+  [qemu]="qemu-user"
+  [aarch64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+  [armv7]="gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
+  [i686]="gcc-i686-linux-gnu libc6-dev-i386-cross"
+  [powerpc64le]="gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross"
+  [s390x]="gcc-s390x-linux-gnu libc6-dev-s390x-cross"
+  [riscv64]="gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
+  [musl]="musl-tools musl-dev"
+  [wasi]="clang-14 llvm-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32"
+  [valgrind]="valgrind"
+  [pkg-config]="pkg-config"
+  [oldrust]="rustc cargo"
+  [oldrust-windows]="libstd-rust-dev-windows"
+  [oldrust-wasm]="libstd-rust-dev-wasm32"
+)
+
+# have NAME: installs its packages unless they are there. False if that cannot be.
+have() {
+  local package missing=()
+  for package in ${PACKAGES[$1]}; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  apt_updated
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" \
+    >"$LOGS/apt-$1.log" 2>&1
+}
+
+apt_updated() {
+  [ -e "$WORK/apt-updated" ] || apt-get update >"$LOGS/apt-update.log" 2>&1 || true
+  touch "$WORK/apt-updated"
+}
+
+# have_pip NAME: an environment of our own with a package of PyPI.
+have_pip() {
+  [ -x "$WORK/pip/bin/pip" ] || python3 -m venv "$WORK/pip" >"$LOGS/venv.log" 2>&1 || return
+  "$WORK/pip/bin/pip" show -q "$1" 2>/dev/null ||
+    "$WORK/pip/bin/pip" install -q "$1" >"$LOGS/pip-$1.log" 2>&1
+}
+
+# Builds the crate for this machine: that brings upstream's sources, and the build script to be run alone.
+prepare() {
+  local line
+  for line in v3 v2; do
+    if ! cargo build --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/native" --features $line \
+      --message-format json >"$LOGS/native-$line.json" 2>"$LOGS/native-$line.log"; then
+      failed execute "the crate, $line" "$LOGS/native-$line.log" "cargo build"
+      return 1
+    fi
+    # The build script tells its dependents where the headers are.
+    local out
+    out=$(grep '"build-script-executed"' "$LOGS/native-$line.json" | grep 'mi-malloc-sys' |
+      sed 's/.*"out_dir":"\([^"]*\)".*/\1/')
+    ln -sfn "$(sed -n 's/^cargo:include=\(.*\)\/include$/\1/p' "${out%/out}/output")" "$WORK/upstream-$line"
+  done
+  BUILD_SCRIPT=$(grep -o '"executable":"[^"]*build-script-build"\|"filenames":\["[^"]*build-script-build"' \
+    "$LOGS/native-v3.json" | grep 'mi-malloc-sys' | head -n 1 | grep -o '/[^"]*')
+  [ -x "$BUILD_SCRIPT" ]
+}
+
+sources() { readlink -f "$WORK/upstream-$1"; }
+
+# wrapper NAME TEXT: a small program of that name.
+wrapper() {
+  mkdir -p "$WORK/bin"
+  printf '#!/bin/bash\n%s\n' "$2" >"$WORK/bin/$1"
+  chmod +x "$WORK/bin/$1"
+  printf '%s\n' "$WORK/bin/$1"
+}
+
+# foreign ARCHITECTURE FOLDER PACKAGE..: unpacks Debian's packages of another architecture, without
+# making it one of this system's.
+foreign() {
+  local arch=$1 folder=$2 state=$WORK/apt-$1
+  shift 2
+  [ -e "$folder/.$arch" ] && return
+  mkdir -p "$folder" "$state/lists/partial" "$state/cache/archives/partial" "$state/debs"
+  : >"$state/status"
+  local options=(-o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache"
+    -o Dir::State::status="$state/status" -o APT::Architecture="$arch" -o APT::Architectures="$arch"
+    -o Acquire::Languages=none -o APT::Sandbox::User=root)
+  rm -f "$state"/debs/*.deb
+  {
+    apt-get "${options[@]}" update
+    (cd "$state/debs" && apt-get "${options[@]}" download "$@")
+  } >"$LOGS/foreign-$arch.log" 2>&1
+  ls "$state"/debs/*.deb >/dev/null 2>&1 || return
+  local deb
+  for deb in "$state"/debs/*.deb; do dpkg -x "$deb" "$folder" || return; done
+  rm -f "$state"/debs/*.deb
+  touch "$folder/.$arch"
+}
+
+# The architecture's name in Debian and in qemu, and the prefix of its tools, for a Rust target.
+debian_of() {
+  case $1 in
+    aarch64-*) echo arm64 ;;
+    armv7-*) echo armhf ;;
+    i686-*) echo i386 ;;
+    powerpc64le-*) echo ppc64el ;;
+    s390x-*) echo s390x ;;
+  esac
+}
+qemu_of() {
+  case $1 in
+    armv7-*) echo qemu-arm ;;
+    i686-*) echo qemu-i386 ;;
+    powerpc64le-*) echo qemu-ppc64le ;;
+    *) echo "qemu-${1%%-*}" ;;
+  esac
+}
+tools_of() {
+  case $1 in
+    armv7-*) echo arm-linux-gnueabihf ;;
+    riscv64gc-*) echo riscv64-linux-gnu ;;
+    *) echo "${1%%-*}-linux-gnu" ;;
+  esac
+}

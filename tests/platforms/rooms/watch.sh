@@ -1,0 +1,113 @@
+# Deliberate mistakes with mimalloc's blocks must be reported: by the address and the thread
+# sanitizer, which the C follows by itself, and by valgrind. What is right must not be.
+
+NIGHTLY_TARGET=x86_64-unknown-linux-gnu
+
+# faults_built LOG VARIABLE=VALUE.. -- CARGO-ARGUMENTS
+faults_built() {
+  local log=$1 variables=()
+  shift
+  while [ "$1" != -- ]; do variables+=("$1") && shift; done
+  shift
+  env "${variables[@]}" cargo "$@" --manifest-path "$HERE/Cargo.toml" --locked -p faults -p program >"$log" 2>&1
+}
+
+# expect LOG FAULT PATTERN COMMAND..: the output must have the pattern; `clean` means no report, and the end.
+expect() {
+  local log=$1 fault=$2 pattern=$3
+  shift 3
+  "$@" "$fault" >"$log" 2>&1
+  local status=$?
+  if [ "$pattern" = clean ]; then
+    [ $status = 0 ] && grep "came to the end of $fault" "$log" >/dev/null
+  else
+    [ $status != 0 ] && grep -E "$pattern" "$log" >/dev/null
+  fi
+}
+
+nightly() { rustc +nightly --version >/dev/null 2>&1; }
+
+# sanitizer NAME LINE FEATURES RUSTFLAGS CC FAULT=PATTERN..
+sanitizer() {
+  local name=$1 line=$2 rustflags=$3 cc=$4 log fault target passed=0
+  shift 4
+  log=$LOGS/$name-$line.log target=$WORK/$name-$line
+  faults_built "$log" "RUSTFLAGS=$rustflags" "CC=$cc" -- +nightly build --target $NIGHTLY_TARGET --target-dir "$target" \
+    --features "faults/$line,program/$line" || { failed tools "$name sanitizer, $line" "$log" "cargo +nightly build"; return; }
+  for fault in "$@"; do
+    expect "$log" "${fault%%=*}" "${fault#*=}" "$target/$NIGHTLY_TARGET/debug/faults" ||
+      { failed tools "$name sanitizer, $line" "$log" "$fault"; return; }
+    passed=$((passed + 1))
+  done
+  "$target/$NIGHTLY_TARGET/debug/program" >"$log" 2>&1 && grep '^passed' "$log" >/dev/null ||
+    { failed tools "$name sanitizer, $line" "$log" "the program without mistakes"; return; }
+  report tools "$name sanitizer, $line" "passed $((passed + 1))" "$cc, $(rustc +nightly --version | cut -d' ' -f1-2)"
+}
+
+valgrind_line() {
+  local line=$1 log=$LOGS/valgrind-$1.log target=$WORK/valgrind-$1 fault passed=0
+  faults_built "$log" MIMALLOC_SYS_TRACK=valgrind -- build --target-dir "$target" --features "faults/$line,program/$line" ||
+    { failed tools "valgrind, $line" "$log" "cargo build"; return; }
+  for fault in none=clean 'overflow=Invalid write of size 1' 'use-after-free=Invalid write of size 1' \
+    'leak=12,345 bytes in 1 blocks are definitely lost'; do
+    expect "$log" "${fault%%=*}" "${fault#*=}" valgrind -q --leak-check=full --error-exitcode=9 "$target/debug/faults" ||
+      { failed tools "valgrind, $line" "$log" "$fault"; return; }
+    passed=$((passed + 1))
+  done
+  report tools "valgrind, $line" "passed $passed" "$(valgrind --version)"
+}
+
+# refused NAME PART VARIABLE=VALUE..: the build must fail, with a message that says why.
+refused() {
+  local name=$1 part=$2 out=$WORK/refused
+  shift 2
+  if build_script x86_64-unknown-linux-gnu "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources v3)" "$@"; then
+    failed tools "$name" "$out/output" "it was built"
+  elif grep -F "$part" "$out/error" >/dev/null; then
+    report tools "$name" "passed 1" "refused: $part"
+  else
+    failed tools "$name" "$out/error" "another error"
+  fi
+}
+
+# etw: the C of the tool that only Windows has.
+etw() {
+  have mingw || { report tools "etw" "not run: apt-get could not install MinGW" ""; return; }
+  local line out passed=0
+  for line in v3 v2; do
+    out=$WORK/etw-$line
+    build_script x86_64-pc-windows-gnu "$out" CC=x86_64-w64-mingw32-gcc AR=x86_64-w64-mingw32-ar CARGO_FEATURE_ETW=1 \
+      "CARGO_FEATURE_${line^^}=1" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" &&
+      x86_64-w64-mingw32-nm "$out/libmimalloc.a" 2>/dev/null | grep -i EventRegister >/dev/null ||
+      { failed tools "etw" "$out/error" "$line"; return; }
+    passed=$((passed + 1))
+  done
+  report tools "etw" "passed $passed" "MinGW; the events are registered"
+}
+
+run_tools() {
+  if nightly; then
+    # gcc's address sanitizer speaks the same language as Rust's.
+    sanitizer address v3 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
+    sanitizer address v2 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
+    if have clang; then
+      sanitizer thread v3 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-14 none=clean 'race=ThreadSanitizer: data race'
+      sanitizer thread v2 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-14 none=clean 'race=ThreadSanitizer: data race'
+    else
+      report tools "thread sanitizer" "not run: apt-get could not install clang" ""
+    fi
+  else
+    report tools "sanitizers" "not run: no nightly Rust" ""
+  fi
+  if have valgrind; then
+    valgrind_line v3
+    valgrind_line v2
+  else
+    report tools "valgrind" "not run: apt-get could not install it" ""
+  fi
+  refused "thread sanitizer with gcc" "needs clang" CC=gcc CARGO_CFG_SANITIZE=thread
+  refused "valgrind without its header" "apt-get install valgrind" CC="$(wrapper no-valgrind 'exec gcc -nostdinc "$@"')" MIMALLOC_SYS_TRACK=valgrind
+  refused "valgrind under a sanitizer" "exclude each other" CC=gcc MIMALLOC_SYS_TRACK=valgrind CARGO_CFG_SANITIZE=address
+  refused "an unknown tool" "only \`valgrind\` and \`asan\` are known" CC=gcc MIMALLOC_SYS_TRACK=memcheck
+  etw
+}
