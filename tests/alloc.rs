@@ -1,6 +1,7 @@
 //! The basic interface: malloc and its family.
 
 use core::ffi::c_void;
+use cty::c_char;
 use mi_malloc_sys::*;
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -287,7 +288,7 @@ fn strdup_copies_up_to_the_nul() {
         for length in [0, 1, 7, 8, 15, 16, 1000, 1023, 1024, 100_000] {
             let text = CString::new(vec![b'x'; length]).unwrap();
             let copy = mi_strdup(text.as_ptr());
-            assert_ne!(copy.cast_const(), text.as_ptr());
+            assert_ne!(copy as *const c_char, text.as_ptr());
             assert_eq!(CStr::from_ptr(copy), text.as_c_str());
             assert!(mi_usable_size(copy.cast()) > length);
             mi_free(copy.cast());
@@ -336,7 +337,7 @@ fn realpath_resolves_links_and_dots() {
         assert_eq!(CStr::from_ptr(resolved), expected.as_c_str());
         mi_free(resolved.cast());
 
-        let mut room = vec![0 as cty::c_char; libc::PATH_MAX as usize];
+        let mut room = vec![0 as c_char; libc::PATH_MAX as usize];
         let resolved = mi_realpath(asked.as_ptr(), room.as_mut_ptr());
         assert_eq!(resolved, room.as_mut_ptr());
         assert_eq!(CStr::from_ptr(resolved), expected.as_c_str());

@@ -444,7 +444,7 @@ fn wide_and_multibyte_strings() {
             let mut wide: Vec<wchar_t> = (0..length).map(|n| 0x20AC + n as wchar_t).collect();
             wide.push(0);
             let copy = mi_wcsdup(wide.as_ptr());
-            assert_ne!(copy.cast_const(), wide.as_ptr());
+            assert_ne!(copy as *const wchar_t, wide.as_ptr());
             assert_eq!(std::slice::from_raw_parts(copy, wide.len()), &wide[..]);
             assert!(mi_usable_size(copy.cast()) >= wide.len() * size_of::<wchar_t>());
             mi_free(copy.cast());
@@ -478,7 +478,7 @@ fn foreign() -> Vec<*mut c_void> {
     let on_the_stack = 0_u64;
     let function: fn() -> Vec<*mut c_void> = foreign;
     let pointers = [&STATIC as *const u64, &on_the_stack, function as *const u64];
-    pointers.iter().map(|p| p.cast_mut().cast()).collect()
+    pointers.iter().map(|p| *p as *mut c_void).collect()
 }
 
 #[test]
