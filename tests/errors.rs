@@ -2,7 +2,9 @@
 //! the script is on the page.
 //!
 //! The script is run directly, in an environment like Cargo's, so that each platform and each
-//! variable is one line here.
+//! variable is one line here. On Linux only: the stand-ins for compilers are shell scripts around gcc.
+
+#![cfg(target_os = "linux")]
 
 #[path = "../build/arch.rs"]
 mod arch;
@@ -25,6 +27,8 @@ use build::{Package, V2, V3};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -132,14 +136,10 @@ fn variables() {
     said.says("The memory checker's header is missing")
         .number(1);
 
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        let said = run
-            .with("MIMALLOC_SYS_DEFINES", OsStr::from_bytes(b"\xff"))
-            .fails();
-        said.says("A variable is not text").all();
-    }
+    let said = run
+        .with("MIMALLOC_SYS_DEFINES", OsStr::from_bytes(b"\xff"))
+        .fails();
+    said.says("A variable is not text").all();
 
     let said = run.without("CARGO_CFG_TARGET_ARCH").fails();
     said.says("The build script was started by hand").all();
@@ -329,10 +329,7 @@ impl Script {
         let out = package.root.join("out");
         fs::create_dir(&out).unwrap();
         let host = build::host();
-        let c_library = ["gnu", "musl", "msvc"]
-            .into_iter()
-            .find(|library| host.contains(library))
-            .unwrap_or("");
+        let c_library = if host.contains("musl") { "musl" } else { "gnu" };
         let mut run = Run {
             program,
             variables: Vec::new(),
@@ -361,14 +358,7 @@ impl Script {
             .with("CARGO_CFG_TARGET_ARCH", std::env::consts::ARCH)
             .with("CARGO_CFG_TARGET_OS", std::env::consts::OS)
             .with("CARGO_CFG_TARGET_ENV", c_library)
-            .with(
-                if cfg!(unix) {
-                    "CARGO_CFG_UNIX"
-                } else {
-                    "CARGO_CFG_WINDOWS"
-                },
-                "",
-            );
+            .with("CARGO_CFG_UNIX", "");
         Script { package, run }
     }
 }
@@ -477,11 +467,7 @@ fn entry_of_all_errors() -> String {
 
 fn stand_in_program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Every platform that a feature looks at, with every feature.
