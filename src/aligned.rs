@@ -16,7 +16,8 @@ extern "C" {
     ///
     /// Alignments above 64 KiB on v3 and 16 MiB on v2 (32 KiB and 2 MiB on 32-bit) are *large*: each
     /// such block is memory of its own from the operating system, so it is slow to get and takes
-    /// whole pages.
+    /// whole pages. v3 has a limit: it gives nothing from 256 MiB on (32 MiB on 32-bit), as if
+    /// memory had run out.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -30,7 +31,8 @@ extern "C" {
     ///
     /// `offset` may be any number, also beyond `size`. Otherwise as [`mi_malloc_aligned`], but a
     /// large alignment with an `offset` other than 0 is not supported: it returns NULL and the
-    /// error callback hears `EOVERFLOW`.
+    /// error callback hears `EOVERFLOW`. A debug build stops the program if `offset` is no multiple
+    /// of a word.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -139,8 +139,8 @@ extern "C" {
     /// Sends what mimalloc prints to `out`, instead of the standard error stream. NULL (`None`) means
     /// that stream.
     ///
-    /// There is one output per process. The text printed before (up to 16 KiB) is handed to `out` at
-    /// once.
+    /// There is one output per process. The text printed before the first registration (up to 16 KiB)
+    /// is handed to `out` at once, and to each later one again.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -184,7 +184,8 @@ extern "C" {
     ///
     /// # Safety
     ///
-    /// Always safe to call; the callback of [`mi_register_deferred_free`] runs within.
+    /// Always safe to call; the callback of [`mi_register_deferred_free`] runs within. On a thread
+    /// that has not allocated yet it does nothing.
     pub fn mi_collect(force: bool);
 
     /// The version of the C code that is linked, as `10000 * major + 100 * minor + patch`.
@@ -276,7 +277,7 @@ extern "C" {
     /// threads to take over. Happens by itself when the thread ends.
     ///
     /// The blocks stay valid, and any thread may free them. If the thread allocates again, it is
-    /// initialised anew.
+    /// initialised anew; let it do so before it ends (v3.6.0 looks at what it has freed otherwise).
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -303,7 +304,7 @@ extern "C" {
     ///
     /// That is the size in bytes of the block underneath, with padding and with what alignment
     /// takes, so it can be more than [`mi_usable_size`] says. When the result is NULL nothing is
-    /// written. `block_size` may be NULL.
+    /// written, and a debug build stops the program. `block_size` may be NULL.
     ///
     /// Header: `mimalloc.h`.
     ///
