@@ -1,7 +1,7 @@
 //! Turns a plan into a run of the C compiler.
 
 use super::env;
-use super::plan::{Atomics, Language, Plan};
+use super::plan::{Helper, Language, Plan};
 use super::sources::Sources;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
         )
     })?;
     Ok(Compiled {
-        libraries: atomics(&plan.atomics)?,
+        libraries: helpers(&plan.helpers)?,
         folders: folders(plan, &compiler),
     })
 }
@@ -102,22 +102,19 @@ fn has_header(compiler: &cc::Tool, header: &str) -> Result<bool, String> {
         .map_err(|error| format!("{}: {}", compiler.path().display(), error))
 }
 
-/// A call of the library is an undefined symbol, and so a name in the archive.
-fn atomics(atomics: &Atomics) -> Result<Vec<String>, String> {
-    let name = match atomics {
-        Atomics::Never => return Ok(Vec::new()),
-        Atomics::Always(name) => return Ok(vec![name.clone()]),
-        Atomics::IfCalled(name) => name,
-    };
+/// A call of another library is an undefined symbol, and so a name in the archive.
+fn helpers(helpers: &[Helper]) -> Result<Vec<String>, String> {
+    if helpers.is_empty() {
+        return Ok(Vec::new());
+    }
     let archive = env::out_dir().join("libmimalloc.a");
     let bytes = fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))?;
-    let call = b"__atomic_";
-    let called = bytes.windows(call.len()).any(|window| window == call);
-    Ok(if called {
-        vec![name.clone()]
-    } else {
-        Vec::new()
-    })
+    let is_in = |name: &str| bytes.windows(name.len()).any(|w| w == name.as_bytes());
+    Ok(helpers
+        .iter()
+        .filter(|helper| is_in(&helper.calls))
+        .map(|helper| helper.library.clone())
+        .collect())
 }
 
 /// WASI's emulation libraries lie with the C library, where Rust does not look.

@@ -26,15 +26,11 @@ pub struct Flag {
     pub if_supported: bool,
 }
 
-/// When the library of atomic operations is linked.
+/// A library that is linked if the compiled object calls functions whose names start so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Atomics {
-    /// The platform has them in its compiler runtime.
-    Never,
-    /// When the compiled object calls them.
-    IfCalled(String),
-    /// Because the user named it.
-    Always(String),
+pub struct Helper {
+    pub calls: String,
+    pub library: String,
 }
 
 /// A header without which the build would fail far from its cause, and what to do about it.
@@ -69,7 +65,7 @@ pub struct Plan {
     pub assembly: bool,
     /// Linked after the archive, in this order.
     pub libraries: Vec<String>,
-    pub atomics: Atomics,
+    pub helpers: Vec<Helper>,
     pub warnings: Vec<String>,
 }
 
@@ -87,7 +83,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         assembly: config.features.asm,
         libraries: Vec::new(),
-        atomics: Atomics::Never,
+        helpers: Vec::new(),
         warnings: Vec::new(),
     };
     if config.features.v2 && config.features.v3 {
@@ -104,7 +100,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     platform::profiler(config, &mut plan);
     platform::system(config, &mut plan);
     platform::compiler(&mut plan);
-    platform::atomics(config, &mut plan);
+    platform::helpers(config, &mut plan);
     arch::architecture(config, &mut plan);
     tools::tools(config, &mut plan)?;
     plan.defines.extend(config.defines.iter().cloned());

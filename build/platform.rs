@@ -1,7 +1,7 @@
 //! What the operating system, its C library and its linker ask for.
 
 use super::config::{Config, Line, Target};
-use super::plan::{Atomics, Language, Plan, Probe};
+use super::plan::{Helper, Language, Plan, Probe};
 
 /// Upstream compiles as C++ with MSVC and clang-cl, whose C mode lacks atomics
 /// (and, in clang for arm64, intrinsics: purpleprotocol/mimalloc_rust#159).
@@ -157,14 +157,27 @@ pub fn compiler(plan: &mut Plan) {
     }
 }
 
-/// Some processors and compilers have wide or narrow atomics as library calls, and the object
-/// tells. Elsewhere the library is often absent (purpleprotocol/mimalloc_rust#94, #115).
-pub fn atomics(config: &Config, plan: &mut Plan) {
-    plan.atomics = match &config.atomic {
-        Some(name) => Atomics::Always(name.clone()),
-        None if config.target.os == "linux" => Atomics::IfCalled("atomic".to_string()),
-        None => Atomics::Never,
+/// What a compiler does not write out may be a call of a library, and the object tells.
+pub fn helpers(config: &Config, plan: &mut Plan) {
+    let linux = config.target.os == "linux";
+    let mut helper = |calls: &str, library: &str| {
+        plan.helpers.push(Helper {
+            calls: calls.to_string(),
+            library: library.to_string(),
+        });
     };
+    if linux && config.atomic.is_none() {
+        // Wide and narrow atomics of some processors. Linked only if called: elsewhere the library
+        // is often absent (purpleprotocol/mimalloc_rust#94, #115).
+        helper("__atomic_", "atomic");
+    }
+    if linux && config.target.env == "musl" {
+        // gcc counts bits with its own library, which rustc leaves out of links with musl.
+        helper("__popcount", "gcc");
+    }
+    if let Some(name) = &config.atomic {
+        plan.library(name);
+    }
 }
 
 pub fn apple(target: &Target) -> bool {

@@ -21,7 +21,7 @@ mod tools;
 mod version;
 
 use config::{Config, Define, Features, Line, Target};
-use plan::{Atomics, Language, Plan};
+use plan::{Language, Plan};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,14 +72,14 @@ const GROUPS: &[Group] = &[
             "s390x-unknown-linux-musl",
             "loongarch64-unknown-linux-musl",
         ],
-        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 | -ftls-model=local-dynamic | ?atomic",
-        v2: "MI_LIBC_MUSL=1 | -ftls-model=local-dynamic | ?atomic",
+        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 | -ftls-model=local-dynamic | ?atomic ?gcc",
+        v2: "MI_LIBC_MUSL=1 | -ftls-model=local-dynamic | ?atomic ?gcc",
     },
     Group {
         name: "musl-riscv",
         triples: &["riscv64gc-unknown-linux-musl"],
-        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=local-dynamic | ?atomic",
-        v2: "MI_LIBC_MUSL=1 MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=local-dynamic | ?atomic",
+        v3: "MI_LIBC_MUSL=1 MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=local-dynamic | ?atomic ?gcc",
+        v2: "MI_LIBC_MUSL=1 MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=local-dynamic | ?atomic ?gcc",
     },
     Group {
         name: "android",
@@ -661,10 +661,9 @@ fn a_named_atomics_library_is_linked_anywhere() {
     for triple in ["armv7-unknown-linux-gnueabihf", "x86_64-unknown-freebsd"] {
         let mut config = config(&target(triple), Line::V3);
         config.atomic = Some("atomic_mine".into());
-        assert_eq!(
-            plan_of(&config).atomics,
-            Atomics::Always("atomic_mine".into())
-        );
+        let plan = plan_of(&config);
+        assert_eq!(plan.libraries.last().unwrap(), "atomic_mine");
+        assert_eq!(plan.helpers, []);
     }
 }
 
@@ -827,11 +826,11 @@ fn show(plan: &Plan) -> Shown {
         all.push("clang".into());
     }
     let mut libraries = plan.libraries.clone();
-    match &plan.atomics {
-        Atomics::Never => {}
-        Atomics::IfCalled(name) => libraries.push(format!("?{name}")),
-        Atomics::Always(name) => libraries.push(name.clone()),
-    }
+    libraries.extend(
+        plan.helpers
+            .iter()
+            .map(|helper| format!("?{}", helper.library)),
+    );
     Shown {
         language: match plan.language {
             Language::C => "C",

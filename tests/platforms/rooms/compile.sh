@@ -25,18 +25,18 @@ cargo_cfg() {
 # judge OUT_DIR FORMAT: an archive of the right machine's code, with the functions in it.
 judge() {
   local archive=$1/libmimalloc.a name format names
-  format=$(llvm-readobj-14 --file-headers "$archive" 2>/dev/null | sed -n 's/^Format: //p' | sort -u)
+  format=$(llvm-readobj-19 --file-headers "$archive" 2>/dev/null | sed -n 's/^Format: //p' | sort -u)
   [ "$format" = "$2" ] || { echo "the object is ${format:-nothing}, not $2" >>"$1/error"; return 1; }
-  names=$(llvm-nm-14 --defined-only --just-symbol-name "$archive" 2>/dev/null)
+  names=$(llvm-nm-19 --defined-only --just-symbol-name "$archive" 2>/dev/null)
   for name in mi_malloc mi_free mi_version mi_heap_new; do
     grep -xE "_?$name" <<<"$names" >/dev/null ||
       { echo "no $name in the archive" >>"$1/error"; return 1; }
   done
 }
 
-# compile TARGET FORMAT HOW VARIABLE=VALUE..: both lines, release and secure.
+# compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both lines, release and secure.
 compile() {
-  local target=$1 format=$2 how=$3 line secure out passed=0
+  local name=$1 target=${1%%,*} format=$2 how=$3 line secure out passed=0
   shift 3
   for line in v3 v2; do
     for secure in "" CARGO_FEATURE_SECURE=1; do
@@ -47,12 +47,12 @@ compile() {
         passed=$((passed + 1))
       else
         cat "$out/output" "$out/error" >"$out/log"
-        failed compile "$target" "$out/log" "$how, $line${secure:+, secure}"
+        failed compile "$name" "$out/log" "$how, $line${secure:+, secure}"
         return
       fi
     done
   done
-  report compile "$target" "passed $passed" "$how"
+  report compile "$name" "passed $passed" "$how"
 }
 
 # zig TARGET ZIG-TARGET FORMAT [CPU]. zig has names of its own for targets and processors, so what
@@ -69,10 +69,23 @@ for argument in "$@"; do
   esac
 done
 exec '"$WORK/pip/bin/python"' -m ziglang cc -target '"$2 ${4:+-mcpu=$4}"' "${arguments[@]}"')
-  compile "$1" "$3" "zig $ZIG" "CC=$cc" "CXX=$cc" "AR=llvm-ar-14"
+  compile "$1" "$3" "zig $ZIG" "CC=$cc" "CXX=$cc" "AR=llvm-ar-19"
 }
 
-# gcc TARGET FORMAT: Debian's cross compiler.
+# As with Microsoft's compiler the language is C++ then. Its own headers are not to be had here, so
+# they are MinGW's, and the outcome speaks for the language only.
+cxx() {
+  local cxx
+  cxx=$(wrapper "zig-$1" '
+arguments=()
+for argument in "$@"; do
+  case $argument in --target=* | -m32 | -m64) ;; *) arguments+=("$argument") ;; esac
+done
+exec '"$WORK/pip/bin/python"' -m ziglang c++ -target '"$2"' "${arguments[@]}"')
+  compile "$1, C++ with MinGW's headers" "$3" "zig $ZIG" "CC=$cxx" "CXX=$cxx" "AR=llvm-lib-19"
+}
+
+# cross TARGET FORMAT: Debian's cross compiler.
 cross() {
   local tools
   tools=$(tools_of "$1")
@@ -89,6 +102,7 @@ mingw() {
 run_compile() {
   have clang || { report compile "all" "not run: apt-get could not install llvm's tools" ""; return; }
   compile x86_64-unknown-linux-gnu elf64-x86-64 "gcc $(gcc -dumpversion)" CC=gcc
+  compile "x86_64-unknown-linux-gnu, clang" elf64-x86-64 "clang $(clang-19 -dumpversion)" CC=clang-19
   cross aarch64-unknown-linux-gnu elf64-littleaarch64
   mingw x86_64-pc-windows-gnu COFF-x86-64 x86_64-w64-mingw32
   if [ -z "$FAST" ]; then
@@ -101,7 +115,7 @@ run_compile() {
   fi
   if have wasi; then
     # Debian's wasi-libc lies under the target's older name.
-    compile wasm32-wasip1 WASM "clang $(clang-14 -dumpversion)" CC=clang-14 AR=llvm-ar-14 CFLAGS=--target=wasm32-wasi
+    compile wasm32-wasip1 WASM "clang $(clang-14 -dumpversion)" CC=clang-14 AR=llvm-ar-19 CFLAGS=--target=wasm32-wasi
   else
     report compile wasm32-wasip1 "not run: apt-get could not install wasi-libc" ""
   fi
@@ -129,4 +143,6 @@ run_compile() {
   zig aarch64-unknown-freebsd aarch64-freebsd elf64-littleaarch64
   zig x86_64-unknown-netbsd x86_64-netbsd elf64-x86-64
   zig x86_64-unknown-openbsd x86_64-openbsd elf64-x86-64
+  cxx x86_64-pc-windows-msvc x86_64-windows-gnu COFF-x86-64
+  cxx aarch64-pc-windows-msvc aarch64-windows-gnu COFF-ARM64
 }

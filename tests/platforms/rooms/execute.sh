@@ -84,8 +84,27 @@ wasi() {
   have_pip wasmtime || { report execute $target "not run: pip could not install wasmtime" ""; return; }
   runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasmtime.py \"\$@\"")
   both_lines execute $target "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
-    CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-14 "$(of_target $target RUNNER "$runner")" \
+    CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-19 "$(of_target $target RUNNER "$runner")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
+}
+
+# Rust's standard library for musl is in no package of Debian's, but its sources are, and Cargo can
+# build it. All is static: the C library, mimalloc and Rust.
+musl() {
+  local target=x86_64-unknown-linux-musl rust=1.85 rustc
+  have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
+  foreign amd64 "$WORK/rust-$rust" "rustc-web=$rust*" "libstd-rust-web-dev=$rust*" "libstd-rust-web-$rust" "rust-web-src=$rust*" ||
+    { report execute $target "not run: Debian's Rust $rust is not to be had" ""; return; }
+  rustc=$(wrapper rustc-$rust "LD_LIBRARY_PATH=$WORK/rust-$rust/usr/lib/x86_64-linux-gnu exec $WORK/rust-$rust/usr/bin/rustc \"\$@\"")
+  # Rust asks for the unwinder by LLVM's name; gcc's has the same functions. Debian's is made for
+  # glibc, of which it wants one function, for a panic: then the program has failed anyway.
+  mkdir -p "$WORK/musl" && cp "$(gcc -print-file-name=libgcc_eh.a)" "$WORK/musl/libunwind.a"
+  # RUSTC_BOOTSTRAP: to build the standard library is not a stable feature.
+  both_lines execute $target "Rust $rust, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
+    RUSTC="$rustc" RUSTC_BOOTSTRAP=1 "$(of_target $target LINKER musl-gcc)" \
+    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=_dl_find_object=0 -L $WORK/musl")" \
+    cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/musl/target" --locked -p program \
+    -Zbuild-std=std,panic_abort --target $target
 }
 
 run_execute() {

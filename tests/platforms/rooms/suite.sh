@@ -11,7 +11,7 @@ suite() {
   tools=$(tools_of "$target") qemu=$(qemu_of "$target")
   have "${target%%-*}" && have qemu ||
     { report suite "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
-  foreign amd64 "$WORK/rust-$RUST" "rustc-web=$RUST*" "libstd-rust-web-dev=$RUST*" "libstd-rust-web-$RUST" &&
+  foreign amd64 "$WORK/rust-$RUST" "rustc-web=$RUST*" "libstd-rust-web-dev=$RUST*" "libstd-rust-web-$RUST" "rust-web-src=$RUST*" &&
     foreign "$(debian_of "$target")" "$WORK/rust-$RUST" "libstd-rust-web-dev=$RUST*" ||
     { report suite "$target" "not run: Debian's Rust $RUST is not to be had" ""; return; }
   rustc=$(wrapper rustc-$RUST "LD_LIBRARY_PATH=$WORK/rust-$RUST/usr/lib/x86_64-linux-gnu exec $WORK/rust-$RUST/usr/bin/rustc \"\$@\"")

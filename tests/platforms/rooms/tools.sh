@@ -2,7 +2,7 @@
 
 # Debian's packages of each thing, by the name that the checks ask for.
 declare -A PACKAGES=(
-  [clang]="clang-14 llvm-14"
+  [clang]="clang-19 llvm-19"
   [mingw]="gcc-mingw-w64-x86-64 gcc-mingw-w64-i686"
   [wine]="wine64"
   [qemu]="qemu-user"
@@ -13,7 +13,7 @@ declare -A PACKAGES=(
   [s390x]="gcc-s390x-linux-gnu libc6-dev-s390x-cross"
   [riscv64]="gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
   [musl]="musl-tools musl-dev"
-  [wasi]="clang-14 llvm-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32"
+  [wasi]="clang-14 llvm-19 lld-14 wasi-libc libclang-rt-14-dev-wasm32"
   [valgrind]="valgrind"
   [pkg-config]="pkg-config"
   [oldrust]="rustc cargo"

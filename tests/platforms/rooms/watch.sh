@@ -91,8 +91,8 @@ run_tools() {
     sanitizer address v3 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
     sanitizer address v2 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
     if have clang; then
-      sanitizer thread v3 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-14 none=clean 'race=ThreadSanitizer: data race'
-      sanitizer thread v2 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-14 none=clean 'race=ThreadSanitizer: data race'
+      sanitizer thread v3 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'
+      sanitizer thread v2 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'
     else
       report tools "thread sanitizer" "not run: apt-get could not install clang" ""
     fi
