@@ -1,0 +1,110 @@
+//! Storms of short threads: what they leave behind is bounded.
+#![cfg(target_os = "linux")]
+
+use core::ffi::c_void;
+use mi_malloc_sys::*;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+#[allow(dead_code)]
+#[path = "support/memory.rs"]
+mod memory;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+use memory::*;
+
+/// Every kind of page.
+const KINDS: [usize; 6] = [16, 200, 1024, 9_000, 70_000, 600_000];
+
+/// Block `number` of a thread: at `p`, with the size and the byte that follow from the number.
+unsafe fn block(number: usize) -> usize {
+    let size = KINDS[number % KINDS.len()];
+    let p = mi_malloc(size);
+    fill(p, size.min(5_000), number as u8);
+    p as usize
+}
+
+unsafe fn free(p: usize, number: usize) {
+    let p = p as *mut c_void;
+    let size = KINDS[number % KINDS.len()];
+    assert!(holds(p, size.min(5_000), number as u8));
+    mi_free(p);
+}
+
+/// A thread that keeps no block: it frees some itself and hands the others over.
+fn short_thread() -> Vec<usize> {
+    const BLOCKS: usize = 40;
+    unsafe {
+        let blocks: Vec<usize> = (0..BLOCKS).map(|number| block(number)).collect();
+        let (own, others) = blocks.split_at(BLOCKS / 2);
+        for (number, p) in own.iter().enumerate() {
+            free(*p, number);
+        }
+        others.to_vec()
+    }
+}
+
+/// Frees what [`short_thread`] handed over.
+fn free_all(blocks: Vec<usize>) {
+    for (index, p) in blocks.iter().enumerate() {
+        unsafe { free(*p, blocks.len() + index) };
+    }
+}
+
+/// One after another; each frees what the one before it left.
+fn storm(threads: usize) {
+    let mut left = Vec::new();
+    for _ in 0..threads {
+        left = thread::spawn(move || {
+            free_all(left);
+            short_thread()
+        })
+        .join()
+        .unwrap();
+    }
+    free_all(left);
+}
+
+/// Many at the same time; a thread that lives longer frees what they leave.
+fn crowd(threads: usize) {
+    const AT_ONCE: usize = 50;
+    let (give, given) = sync_channel::<Vec<usize>>(AT_ONCE);
+    let heir = thread::spawn(move || given.into_iter().for_each(free_all));
+    for _ in 0..threads / AT_ONCE {
+        let crowd: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                let give = give.clone();
+                thread::spawn(move || give.send(short_thread()).unwrap())
+            })
+            .collect();
+        crowd.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+    drop(give);
+    heir.join().unwrap();
+}
+
+#[test]
+fn ten_thousand_threads_leave_nothing() {
+    // A thread that has not allocated collects nothing.
+    unsafe { mi_free(mi_malloc(1)) };
+    let settled = |storm: fn(usize), threads| {
+        storm(threads);
+        unsafe { mi_collect(true) };
+        resident::memory()
+    };
+    // Upstream's full checks take their time.
+    let threads = if mode::DEBUG { 1_000 } else { 5_000 };
+    for (name, kind) in [("storm", storm as fn(usize)), ("crowd", crowd)] {
+        let few = settled(kind, threads / 10);
+        let many = settled(kind, threads);
+        // Some megabytes come and go; a single page for each thread would be 64 MiB or more.
+        assert!(many[1] < 64 << 20, "{name} {few:?} {many:?}");
+        // Addresses are taken in large pieces, of 1 GiB at first.
+        assert!(many[0] < few[0] + (2 << 30), "{name} {few:?} {many:?}");
+    }
+}

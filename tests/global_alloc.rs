@@ -1,0 +1,342 @@
+//! `MiMalloc` at its corners. It frees some blocks through an entry point that may only see blocks
+//! of small pages, so the question is which blocks come there.
+//!
+//! Three judges: `MiMalloc` frees the blocks itself, which with a wrong block ends in a crash or in
+//! another block's bytes; `mi_ufree` tells how large the block really was; and in debug builds
+//! `mi_free_size` checks what it is told. (The sized free itself has an assertion for it, which
+//! upstream leaves out of builds with guard pages, and so of its debug builds: the modes of
+//! `tests/soak` have one without.)
+
+use cty::c_int;
+use mi_malloc_sys::*;
+use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::c_void;
+use std::mem::size_of;
+use std::ptr::null_mut;
+use std::sync::mpsc::channel;
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[allow(dead_code)]
+#[path = "support/memory.rs"]
+mod memory;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+#[cfg(line = "v3")]
+#[path = "model/sampling.rs"]
+mod sampling;
+
+use memory::*;
+
+/// No block in a small page is larger (`MI_SMALL_MAX_OBJ_SIZE`, from upstream's page of 64 KiB, or
+/// 32 KiB on 32-bit).
+const SMALL_BLOCK_MAX: usize = (size_of::<usize>() * 8192 - 4096) / 6;
+
+/// Around each limit that `MiMalloc` or mimalloc knows.
+fn sizes() -> Vec<usize> {
+    let max = MI_SMALL_SIZE_MAX;
+    let mut sizes: Vec<usize> = (0..=66).collect();
+    sizes.extend([100, 127, 128, 129, 255, 256, 257, 511, 512, 513]);
+    sizes.extend([max - 17, max - 16, max - 15, max - 8, max - 1, max, max + 1]);
+    sizes.extend([2 * max - 1, 2 * max, 2 * max + 1, 4096, 5000]);
+    sizes.extend([10_239, 10_240, 10_241, 65_536, 70_000, 600_000]);
+    sizes
+}
+
+/// Of all alignments from 1 to 2 MiB.
+fn layouts() -> Vec<Layout> {
+    let mut layouts = Vec::new();
+    for bits in 0..=21 {
+        let align = 1 << bits;
+        // Above 64 KiB each block takes addresses of its own from the system; and upstream's full
+        // checks take their time. Then each alignment has other sizes.
+        let step = match bits {
+            17.. => 8,
+            _ if mode::DEBUG => 5,
+            _ => 1,
+        };
+        for (index, size) in sizes().into_iter().enumerate() {
+            if index % step == bits % step || size == align || size == MI_SMALL_SIZE_MAX {
+                layouts.push(Layout::from_size_align(size, align).unwrap());
+            }
+        }
+    }
+    layouts
+}
+
+struct Block {
+    at: usize,
+    layout: Layout,
+    byte: u8,
+}
+
+impl Block {
+    fn new(layout: Layout, byte: u8) -> Block {
+        let block = Block {
+            at: unsafe { MiMalloc.alloc(layout) } as usize,
+            layout,
+            byte,
+        };
+        block.is_good();
+        unsafe { fill(block.p(), layout.size(), byte) };
+        block
+    }
+
+    fn zeroed(layout: Layout) -> Block {
+        let block = Block {
+            at: unsafe { MiMalloc.alloc_zeroed(layout) } as usize,
+            layout,
+            byte: 0,
+        };
+        block.is_good();
+        block.is_intact(layout.size());
+        block
+    }
+
+    fn p(&self) -> *mut c_void {
+        self.at as *mut c_void
+    }
+
+    fn is_good(&self) {
+        assert_ne!(self.at, 0, "{:?}", self.layout);
+        assert!(
+            is_aligned(self.p(), self.layout.align()),
+            "{:?}",
+            self.layout
+        );
+        let usable = unsafe { mi_usable_size(self.p()) };
+        assert!(usable >= self.layout.size(), "{:?} {usable}", self.layout);
+    }
+
+    fn is_intact(&self, size: usize) {
+        let holds = unsafe { holds(self.p(), size, self.byte) };
+        assert!(holds, "{:?}: the bytes have changed", self.layout);
+    }
+
+    /// Whether it stayed where it was.
+    fn resize(&mut self, size: usize) -> bool {
+        let old = self.layout;
+        self.is_intact(old.size());
+        let p = unsafe { MiMalloc.realloc(self.p().cast(), old, size) } as usize;
+        let stayed = p == self.at;
+        self.at = p;
+        self.layout = Layout::from_size_align(size, old.align()).unwrap();
+        self.is_good();
+        self.is_intact(old.size().min(size));
+        unsafe { fill(self.p(), size, self.byte) };
+        stayed
+    }
+
+    fn free(self, by: Judge) {
+        self.is_intact(self.layout.size());
+        let Block { at, layout, .. } = self;
+        let p = at as *mut c_void;
+        unsafe {
+            match by {
+                Judge::MiMalloc => MiMalloc.dealloc(p.cast(), layout),
+                Judge::Measure => {
+                    let mut size = 0;
+                    mi_ufree(p, &mut size);
+                    // Not so with a guard page, but then the entry point takes any block.
+                    let fits = size <= SMALL_BLOCK_MAX || mode::GUARDED;
+                    assert!(fits || !sized(layout), "{layout:?} lies in {size} bytes");
+                }
+                Judge::Upstream if sized(layout) => mi_free_size(p, layout.size()),
+                Judge::Upstream => mi_free(p),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Judge {
+    MiMalloc,
+    Measure,
+    Upstream,
+}
+
+const JUDGES: [Judge; 3] = [Judge::MiMalloc, Judge::Measure, Judge::Upstream];
+
+/// Layouts whose blocks should lie in small pages: where the header says so of sized frees, and where
+/// the alignment asks for nothing that a block has not anyway.
+fn sized(layout: Layout) -> bool {
+    let (size, align) = (layout.size(), layout.align());
+    size <= MI_SMALL_SIZE_MAX && (align <= size || align <= natural_alignment(size.max(16)))
+}
+
+/// Upstream reports here what it does not stop for.
+unsafe extern "C" fn fault(error: c_int, _: *mut c_void) {
+    eprintln!("mimalloc reports the error {error}");
+    std::process::abort();
+}
+
+/// Everything, under the circumstances of this process.
+fn battery() {
+    join();
+    unsafe { mi_register_error(Some(fault), null_mut()) };
+    for judge in JUDGES {
+        each_layout(judge);
+        shrinking(judge);
+        growing(judge);
+        // v2.5.2 then looks for the padding that a block with a guard page has not, and reports an
+        // overflow (`_mi_free_delayed_block`).
+        let guards = std::env::var_os("MIMALLOC_GUARDED_SAMPLE_RATE").is_some();
+        if !(cfg!(line = "v2") && mode::PADDING && mode::GUARDED && guards) {
+            of_another_thread(judge);
+        }
+        of_a_finished_thread(judge);
+    }
+}
+
+/// At the start of each thread: if there is a profiler, it is to see the thread at once.
+fn join() {
+    #[cfg(line = "v3")]
+    sampling::join();
+}
+
+/// Many at the same time, freed in another order.
+fn each_layout(judge: Judge) {
+    let blocks: Vec<Block> = layouts()
+        .into_iter()
+        .enumerate()
+        .map(|(index, layout)| Block::new(layout, index as u8))
+        .collect();
+    let (even, odd): (Vec<_>, Vec<_>) = blocks
+        .into_iter()
+        .enumerate()
+        .partition(|(index, _)| index % 2 == 0);
+    even.into_iter().for_each(|(_, block)| block.free(judge));
+    // In what the others leave behind.
+    let zeroed: Vec<Block> = layouts().into_iter().map(Block::zeroed).collect();
+    odd.into_iter()
+        .rev()
+        .for_each(|(_, block)| block.free(judge));
+    zeroed.into_iter().for_each(|block| block.free(judge));
+}
+
+/// A block that shrinks in place stays among blocks of its old size.
+fn shrinking(judge: Judge) {
+    let mut stayed = 0;
+    for layout in layouts() {
+        let usable = |block: &Block| unsafe { mi_usable_size(block.p()) };
+        let max = MI_SMALL_SIZE_MAX;
+        // Once, to what is left by the rule that half of it stays in use, and to the limits.
+        for target in 0..6 {
+            let mut block = Block::new(layout, 0x5A);
+            let half = (usable(&block) / 2).max(1);
+            let target = [half - 1, half, half + 1, max - 1, max, max + 1][target];
+            if target < layout.size() {
+                stayed += usize::from(block.resize(target));
+            }
+            block.free(judge);
+        }
+        // And again and again.
+        let mut block = Block::new(layout, 0xA5);
+        while block.layout.size() > 1 {
+            let size = block.layout.size();
+            stayed += usize::from(block.resize(size / 2 + size / 8));
+        }
+        block.free(judge);
+    }
+    assert!(stayed > 100, "{stayed}");
+}
+
+fn growing(judge: Judge) {
+    let mut stayed = 0;
+    for layout in layouts() {
+        let mut block = Block::new(layout, 0x33);
+        let usable = unsafe { mi_usable_size(block.p()) };
+        for size in [usable, usable + 1, 2 * usable, MI_SMALL_SIZE_MAX, 3000] {
+            if size >= block.layout.size() {
+                stayed += usize::from(block.resize(size));
+            }
+        }
+        block.free(judge);
+    }
+    assert!(stayed > 100, "{stayed}");
+}
+
+/// The owner of the blocks lives, and goes on afterwards.
+fn of_another_thread(judge: Judge) {
+    let (give, blocks) = channel();
+    let (tell, told) = channel();
+    let owner = std::thread::spawn(move || {
+        join();
+        let all = || -> Vec<Block> { layouts().into_iter().map(|l| Block::new(l, 7)).collect() };
+        give.send(all()).unwrap();
+        let () = told.recv().unwrap();
+        all().into_iter().for_each(|block| block.free(judge));
+    });
+    for (index, mut block) in blocks.recv().unwrap().into_iter().enumerate() {
+        if index % 3 == 0 {
+            block.resize((block.layout.size() / 2).max(1));
+        }
+        block.free(judge);
+    }
+    tell.send(()).unwrap();
+    owner.join().unwrap();
+}
+
+fn of_a_finished_thread(judge: Judge) {
+    let blocks = std::thread::spawn(|| -> Vec<Block> {
+        join();
+        layouts().into_iter().map(|l| Block::new(l, 9)).collect()
+    });
+    for (index, mut block) in blocks.join().unwrap().into_iter().enumerate() {
+        if index % 3 == 0 {
+            block.resize((block.layout.size() / 2).max(1));
+        }
+        block.free(judge);
+    }
+}
+
+/// In the parent, runs the test `name` in a process with these variables; there, the battery.
+fn under(name: &str, variables: &[(&str, &str)]) {
+    if child::is_this() {
+        #[cfg(line = "v3")]
+        if child::argument() == "profiled" {
+            sampling::start();
+        }
+        battery();
+        #[cfg(line = "v3")]
+        if child::argument() == "profiled" {
+            assert!(sampling::taken() > 1000, "{}", sampling::taken());
+        }
+    } else {
+        child::succeeds(name, name, variables);
+    }
+}
+
+#[test]
+fn plain() {
+    under("plain", &[]);
+}
+
+/// In pages that lie in no arena.
+#[test]
+fn from_the_system() {
+    under("from_the_system", &[("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")]);
+}
+
+/// A guard page behind each block that can have one, in builds with guard pages.
+#[test]
+fn guarded() {
+    under("guarded", &[("MIMALLOC_GUARDED_SAMPLE_RATE", "1")]);
+}
+
+/// Some blocks with a guard page among others without.
+#[test]
+fn sometimes_guarded() {
+    let rate = if cfg!(line = "v3") { "3000" } else { "5" };
+    let variables = [("MIMALLOC_GUARDED_SAMPLE_RATE", rate)];
+    under("sometimes_guarded", &variables);
+}
+
+/// A block that a profiler samples lies behind the profiler's data.
+#[cfg(line = "v3")]
+#[test]
+fn profiled() {
+    under("profiled", &[]);
+}

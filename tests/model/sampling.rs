@@ -1,0 +1,78 @@
+//! A profiler that takes many samples and checks its own notes. A sampled block lies elsewhere in
+//! its page than others, behind the profiler's data.
+
+use core::ffi::c_void;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+use mi_malloc_sys::*;
+
+static PROFILER: AtomicPtr<mi_profiler_t> = AtomicPtr::new(null_mut());
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+/// Of the profiler's data, which moves blocks by other than a power of two.
+const SIZE: usize = 40;
+/// About so many bytes from one sample to the next.
+const RATE: usize = 500;
+
+/// From now on there is a profiler in this process.
+pub fn start() {
+    let profiler = Box::leak(Box::new(mi_profiler_t {
+        reserved: null_mut(),
+        sample_data_size: SIZE,
+        initial_sample_rate: RATE,
+        on_alloc: Some(on_alloc),
+        on_free: Some(on_free),
+        on_realloc_inplace: None,
+        on_snapshot: None,
+    }));
+    unsafe { assert!(mi_profile(profiler)) };
+    PROFILER.store(profiler, Relaxed);
+}
+
+/// If there is one, samples the calling thread at once. By itself a new thread would be sampled
+/// after a thousand allocations off the fast path.
+pub fn join() {
+    let profiler = PROFILER.load(Relaxed);
+    unsafe {
+        mi_free(mi_malloc(1)); // what is started is the thread's heap, so there must be one
+        mi_profiler_stop(profiler);
+        mi_profiler_start(profiler);
+    }
+}
+
+pub fn taken() -> u64 {
+    TAKEN.load(Relaxed)
+}
+
+unsafe extern "C" fn on_alloc(
+    _: *mut mi_profiler_t,
+    data: *mut mi_profiler_sample_data_t,
+    p: *mut c_void,
+    _: usize,
+    _: usize,
+    _: u64,
+    _: *mut mi_heap_t,
+) -> usize {
+    // A panic could not leave a C function.
+    if (*data).user_data_size != SIZE {
+        std::process::abort();
+    }
+    (*data).user_data[0] = p;
+    TAKEN.fetch_add(1, Relaxed);
+    RATE
+}
+
+unsafe extern "C" fn on_free(
+    _: *mut mi_profiler_t,
+    data: *mut mi_profiler_sample_data_t,
+    p: *mut c_void,
+    _: *mut mi_heap_t,
+) {
+    // The profiler has heard of an aligned block before it was aligned.
+    let noted = (*data).user_data[0] as usize;
+    if !(noted..noted + (1 << 16)).contains(&(p as usize)) {
+        eprintln!("the profiler is told of the end of a block that it does not know");
+        std::process::abort();
+    }
+}

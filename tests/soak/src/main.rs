@@ -1,0 +1,74 @@
+//! Runs programs of the model, in processes of their own, until enough has been called.
+//!
+//! `soak <operations> [first seed]` runs all kinds; `soak <lot>`, with the text of a lot as a failure
+//! prints it, runs that one in this process.
+
+#[path = "../../model/mod.rs"]
+mod model;
+
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use model::program::Kind;
+use model::run::Lot;
+
+/// Steps of one program.
+const LENGTH: usize = 20_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Ok(lot) = arguments.join(" ").parse::<Lot>() {
+        return lot.go();
+    }
+    let number = |index: usize| arguments.get(index).map(|word| word.parse::<u64>());
+    let (operations, seed) = match (number(0), number(1)) {
+        (Some(Ok(operations)), None) => (operations, 0),
+        (Some(Ok(operations)), Some(Ok(seed))) => (operations, seed),
+        _ => {
+            eprintln!("usage: soak <operations> [first seed] | soak <lot>");
+            std::process::exit(2);
+        }
+    };
+    soak(operations, seed);
+}
+
+/// All kinds in turn, with ever new seeds.
+fn soak(operations: u64, mut seed: u64) {
+    let start = Instant::now();
+    let mut calls = 0;
+    while calls < operations {
+        for (kind, lanes) in [
+            (Kind::Raw, 1),
+            (Kind::Rust, 1),
+            (Kind::Mixed, 1),
+            (Kind::Mixed, 4),
+        ] {
+            for sampled in [false, true] {
+                let mut lot = Lot::new(kind, lanes, seed..seed + 8 / lanes, LENGTH);
+                if sampled {
+                    lot.profiled = cfg!(line = "v3");
+                    lot.first.alone = model::GUARDS_WANT_ONE_THREAD;
+                    if lot.first.alone && lanes > 1 {
+                        continue;
+                    }
+                }
+                calls += model::prove(&lot, |text| child(text, sampled));
+                seed += lot.count;
+            }
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{calls} operations in {seconds:.0} s, seeds up to {seed}: no fault");
+}
+
+/// This program once more. `sampled`: with guard pages behind some blocks, in builds that have them.
+fn child(lot: &str, sampled: bool) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(lot.split(' ')).env("RUST_BACKTRACE", "0");
+    if sampled {
+        // In bytes on v3, in blocks on v2.
+        let rate = if cfg!(line = "v3") { "5000" } else { "20" };
+        command.env("MIMALLOC_GUARDED_SAMPLE_RATE", rate);
+    }
+    command.output().unwrap()
+}
