@@ -245,6 +245,7 @@ impl Shadow {
         assert!(kept, "{}: has lost its bytes", self.now);
         self.byte = self.byte.wrapping_add(1);
         block.byte = self.byte;
+        block.zero_from = block.zero_from.map(|from| from.max(size));
         fill(block);
     }
 
