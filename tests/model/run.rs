@@ -181,12 +181,12 @@ fn lane(program: &[(usize, Step)], shelf: &Shelf, faulty: bool) -> u64 {
         }
     }
     for (thread, hand) in hands.into_iter().enumerate() {
-        // Each thread ends its own heaps; the first one to come frees all blocks.
         let hand = hand.unwrap_or_else(Hand::new);
         let (hand, back) = hand.work(shadow, move |shadow| shadow.end(thread));
         shadow = back;
         hand.end();
     }
+    assert!(shadow.is_empty(), "the shadow itself has lost a block");
     shadow.calls
 }
 
