@@ -92,6 +92,9 @@ pub fn tools(config: &Config, plan: &mut Plan) -> Result<(), String> {
     if config.features.etw {
         if !windows {
             plan.no_effect("etw", "event tracing belongs to Windows");
+        } else if config.target.env != "msvc" {
+            // src/prim/windows/etw.h: annotations that MinGW's headers lack, and C++'s `inline`.
+            plan.no_effect("etw", "upstream's event header needs Microsoft's headers");
         } else if asan {
             plan.no_effect(
                 "etw",

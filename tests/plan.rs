@@ -278,7 +278,7 @@ const EFFECTS: &[Effect] = &[
     effect("free_use_pagemap", "wasi", "v3", "!free_use_pagemap:always"),
     effect("free_use_pagemap", "*", "v3", "+MI_FREE_USE_PAGEMAP=1"),
     effect("free_use_pagemap", "*", "v2", "!free_use_pagemap:segments"),
-    effect("etw", "msvc mingw mingw-ucrt", "both", "+MI_TRACK_ETW=1"),
+    effect("etw", "msvc", "both", "+MI_TRACK_ETW=1"), effect("etw", "mingw mingw-ucrt", "both", "!etw:Microsoft"),
     effect("etw", "*", "both", "!etw:Windows"),
     effect("asm", "*", "both", "+assembly"),
     // No plan here has anything to leave out; `instructions_follow_rust` has some that do.

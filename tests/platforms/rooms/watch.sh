@@ -70,26 +70,34 @@ refused() {
   fi
 }
 
-# etw: the C of the tool that only Windows has.
+# etw: the C of the tool that only Microsoft's platform has, as far as zig's C++ and MinGW's headers
+# carry: they lack one annotation.
 etw() {
-  have mingw || { report tools "etw" "not run: apt-get could not install MinGW" ""; return; }
-  local line out passed=0
+  have clang && have_pip ziglang || { report tools "etw" "not run: zig could not be installed" ""; return; }
+  local line out cxx passed=0
+  cxx=$(wrapper zig-etw '
+arguments=()
+for argument in "$@"; do
+  case $argument in --target=* | -m32 | -m64) ;; *) arguments+=("$argument") ;; esac
+done
+exec '"$WORK/pip/bin/python"' -m ziglang c++ -target x86_64-windows-gnu "${arguments[@]}"')
   for line in v3 v2; do
     out=$WORK/etw-$line
-    build_script x86_64-pc-windows-gnu "$out" CC=x86_64-w64-mingw32-gcc AR=x86_64-w64-mingw32-ar CARGO_FEATURE_ETW=1 \
+    build_script x86_64-pc-windows-msvc "$out" "CXX=$cxx" AR=llvm-lib-19 "CXXFLAGS=-D_Pre_cap_(count)=" CARGO_FEATURE_ETW=1 \
       "CARGO_FEATURE_${line^^}=1" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" &&
-      x86_64-w64-mingw32-nm "$out/libmimalloc.a" 2>/dev/null | grep -i EventRegister >/dev/null ||
-      { failed tools "etw" "$out/error" "$line"; return; }
+      llvm-nm-19 "$out/libmimalloc.a" 2>/dev/null | grep ' U .*EventRegister' >/dev/null ||
+      { cat "$out/output" "$out/error" >"$out/log"; failed tools "etw" "$out/log" "$line"; return; }
     passed=$((passed + 1))
   done
-  report tools "etw" "passed $passed" "MinGW; the events are registered"
+  report tools "etw" "passed $passed" "C++ with MinGW's headers; the events are registered"
 }
 
 run_tools() {
   if nightly; then
     # gcc's address sanitizer speaks the same language as Rust's.
     sanitizer address v3 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
-    sanitizer address v2 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
+    # v2 leaves the padding behind each block open, so the first bytes of an overflow pass.
+    sanitizer address v2 -Zsanitizer=address gcc none=clean 'far-overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
     if have clang; then
       sanitizer thread v3 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'
       sanitizer thread v2 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'

@@ -1,17 +1,19 @@
 //! Deliberate mistakes with mimalloc's blocks, one for each name, for tools that must report them.
 
 use mi_malloc_sys as mi;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
     match name.as_str() {
         "none" => none(),
-        "overflow" => overflow(),
+        "overflow" => overflow(40),
+        "far-overflow" => overflow(64),
         "use-after-free" => use_after_free(),
         "leak" => leak(),
         "race" => race(),
         _ => {
-            eprintln!("usage: faults none|overflow|use-after-free|leak|race");
+            eprintln!("usage: faults none|overflow|far-overflow|use-after-free|leak|race");
             std::process::exit(2);
         }
     }
@@ -34,9 +36,10 @@ fn none() {
     threads.into_iter().for_each(|t| t.join().unwrap());
 }
 
-fn overflow() {
+/// Writes one byte behind a block of 40 bytes: the first, or one beyond mimalloc's padding.
+fn overflow(offset: usize) {
     let block = allocate(40);
-    unsafe { block.add(hidden(40)).write_volatile(1) };
+    unsafe { block.add(hidden(offset)).write_volatile(1) };
     free(block);
 }
 
@@ -47,17 +50,25 @@ fn use_after_free() {
 }
 
 fn leak() {
-    let block = allocate(12_345);
-    unsafe { block.write_volatile(1) };
-    // No pointer to it may stay in a register or on the stack.
-    let _ = hidden(block as usize);
+    // The first block of a page is known to mimalloc itself, so the second is leaked.
+    let first = allocate(12_345);
+    let second = allocate(12_345);
+    unsafe { second.write_volatile(1) };
+    free(first);
 }
 
 fn race() {
+    // Both run at the same time: threads one after the other may be in order by the allocator's
+    // own atomics. Relaxed, for else the waiting would put them in order.
+    static READY: AtomicUsize = AtomicUsize::new(0);
     let block = allocate(64) as usize;
     let writers: Vec<_> = (0..2)
         .map(|_| {
             std::thread::spawn(move || {
+                READY.fetch_add(1, Relaxed);
+                while READY.load(Relaxed) < 2 {
+                    std::thread::yield_now();
+                }
                 for n in 0..100_000u32 {
                     unsafe { *(block as *mut u32) = n };
                 }
