@@ -226,7 +226,7 @@ fn many_one_after_the_other() {
 }
 
 /// A debug build stops the program instead.
-#[cfg(not(any(feature = "debug", feature = "debug_full")))]
+#[cfg(not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions))))]
 #[test]
 fn no_subprocess_changes_nothing() {
     first::run(|| unsafe {

@@ -193,7 +193,10 @@ fn a_visitor_ends_the_visit() {
 }
 
 /// Debug builds stop the program instead.
-#[cfg(all(line = "v3", not(any(feature = "debug", feature = "debug_full"))))]
+#[cfg(all(
+    line = "v3",
+    not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions)))
+))]
 #[test]
 fn no_visitor() {
     unsafe {

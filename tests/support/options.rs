@@ -1,10 +1,7 @@
 //! The options of the line that was built, as the bindings describe them.
 #![allow(deprecated)]
 
-#[path = "mode.rs"]
-#[allow(dead_code)]
-mod mode;
-
+use super::mode;
 use mi_malloc_sys::*;
 
 /// How the environment gives a value.

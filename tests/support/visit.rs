@@ -82,12 +82,15 @@ pub unsafe fn destroy(ended: *mut mi_heap_t) {
         line = "v2",
         any(
             feature = "debug",
-            feature = "debug_full",
+            all(feature = "debug_in_debug", debug_assertions),
             feature = "guarded"
         )
     )) {
         for (start, _) in heap(ended).blocks {
-            mi_free(start as *mut c_void);
+            // A block with a guard page says so in its first word (`MI_BLOCK_TAG_GUARDED` in types.h).
+            // Freed by its start, instead of a pointer behind it, it would leave the guard page behind.
+            let is_guarded = (start as *const usize).read() == usize::MAX;
+            mi_free((start + if is_guarded { 16 } else { 0 }) as *mut c_void);
         }
     }
     mi_heap_destroy(ended);

@@ -1,0 +1,85 @@
+//! Memory goes back to the system. One test, because it looks at the whole process.
+#![cfg(target_os = "linux")]
+
+use core::ffi::c_void;
+use mi_malloc_sys::*;
+
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+#[allow(dead_code)]
+#[path = "support/visit.rs"]
+mod visit;
+
+use resident::resident;
+
+const MIB: usize = 1 << 20;
+
+unsafe fn touched(heap: *mut mi_heap_t, size: usize, total: usize) -> Vec<*mut c_void> {
+    let block = |_| {
+        let p = mi_heap_malloc(heap, size);
+        assert!(!p.is_null());
+        p.cast::<u8>().write_bytes(1, size);
+        p
+    };
+    (0..total / size).map(block).collect()
+}
+
+#[test]
+fn memory_returns() {
+    unsafe {
+        // Warm up, so that what is measured is what comes on top.
+        mi_free(mi_malloc(MIB));
+        of_freed_blocks();
+        of_ended_heaps();
+        #[cfg(line = "v3")]
+        of_purged_arenas();
+    }
+}
+
+unsafe fn of_freed_blocks() {
+    // v2 keeps a segment (32 MiB) as long as any page of it is in use.
+    let rest = if cfg!(line = "v3") {
+        20 * MIB
+    } else {
+        40 * MIB
+    };
+    for size in [100, 5000, 300_000, 20 * MIB] {
+        let heap = mi_heap_new();
+        let before = resident();
+        let blocks = touched(heap, size, 60 * MIB);
+        assert!(resident() > before + 60 * MIB - rest, "{size}");
+        blocks.into_iter().for_each(|p| mi_free(p));
+        mi_heap_collect(heap, true);
+        let after = resident();
+        assert!(after < before + rest, "{size}: {before} to {after}");
+        mi_heap_delete(heap);
+    }
+}
+
+unsafe fn of_ended_heaps() {
+    let before = resident();
+    for size in [1000, 300_000, 20 * MIB] {
+        for _ in 0..10 {
+            let heap = mi_heap_new();
+            touched(heap, size, 40 * MIB);
+            visit::destroy(heap);
+        }
+        mi_collect(true);
+        assert!(resident() < before + 50 * MIB, "{size}");
+    }
+}
+
+/// Freed memory waits some seconds before it is purged, unless it is purged by request.
+#[cfg(line = "v3")]
+unsafe fn of_purged_arenas() {
+    let heap = mi_heap_new();
+    let before = resident();
+    let blocks = touched(heap, 300_000, 60 * MIB);
+    blocks.into_iter().for_each(|p| mi_free(p));
+    mi_heap_collect(heap, false);
+    assert!(resident() > before + 30 * MIB);
+    mi_arenas_purge();
+    assert!(resident() < before + 20 * MIB);
+    mi_heap_delete(heap);
+}

@@ -1,0 +1,223 @@
+//! What some options do, each in a process that starts with it.
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+#[cfg(target_os = "linux")]
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+use mi_malloc_sys::*;
+
+const MIB: usize = 1 << 20;
+
+/// Runs `work` in a child process with the environment `variables`, as the test `name`.
+fn with(name: &str, variables: &[(&str, &str)], work: impl Fn()) {
+    if child::is_this() {
+        work();
+    } else {
+        child::succeeds(name, "", variables);
+    }
+}
+
+unsafe fn stats() -> mi_stats_t {
+    #[cfg(line = "v2")]
+    mi_stats_merge();
+    let mut stats = mi_stats_t::new();
+    assert!(mi_stats_get(&mut stats));
+    stats
+}
+
+/// Under `override` the test itself needs memory.
+#[cfg(not(feature = "override"))]
+#[test]
+fn no_memory_but_reserved() {
+    // v2 goes on to reserve arenas unless it is told not to.
+    let variables = [
+        ("MIMALLOC_DISALLOW_OS_ALLOC", "1"),
+        ("MIMALLOC_ARENA_RESERVE", "0"),
+    ];
+    with("no_memory_but_reserved", &variables, || unsafe {
+        mi_thread_init();
+        assert!(mi_malloc(100_000).is_null());
+        assert!(mi_zalloc(MIB).is_null());
+        assert_eq!(mi_reserve_os_memory(64 * MIB, true, false), 0);
+        let p = mi_malloc(100_000);
+        assert!(!p.is_null());
+        mi_free(p);
+        assert!(mi_malloc(100 * MIB).is_null());
+    });
+}
+
+#[test]
+fn memory_reserved_at_the_start() {
+    let variables = [("MIMALLOC_RESERVE_OS_MEMORY", "256M")];
+    with("memory_reserved_at_the_start", &variables, || unsafe {
+        let stats = stats();
+        assert!(stats.arena_count.total >= 1);
+        assert!(stats.reserved.current >= 256 * MIB as i64);
+        assert!(stats.committed.current >= 256 * MIB as i64);
+    });
+}
+
+#[test]
+fn no_arenas() {
+    with(
+        "no_arenas",
+        &[("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")],
+        || unsafe {
+            let p = mi_malloc(3 * MIB);
+            assert!(!p.is_null());
+            assert_eq!(stats().arena_count.total, 0);
+            mi_free(p);
+        },
+    );
+}
+
+#[test]
+fn arenas_of_a_given_size() {
+    with(
+        "arenas_of_a_given_size",
+        &[("MIMALLOC_ARENA_RESERVE", "128M")],
+        || unsafe {
+            let p = mi_malloc(3 * MIB);
+            let stats = stats();
+            assert_eq!(stats.arena_count.total, 1);
+            let reserved = stats.reserved.current as usize / MIB;
+            assert!((128..256).contains(&reserved), "{reserved} MiB");
+            mi_free(p);
+        },
+    );
+}
+
+#[cfg(line = "v3")]
+#[test]
+fn the_largest_block_in_an_arena() {
+    let variables = [("MIMALLOC_ARENA_MAX_OBJECT_SIZE", "8M")];
+    with("the_largest_block_in_an_arena", &variables, || unsafe {
+        assert_eq!(mi_arena_max_object_size(), 8 * MIB);
+        let before = stats().pages_os_allocated.current;
+        let small = mi_malloc(4 * MIB);
+        assert_eq!(stats().pages_os_allocated.current, before);
+        let large = mi_malloc(9 * MIB);
+        assert_eq!(stats().pages_os_allocated.current, before + 1);
+        mi_free(small);
+        mi_free(large);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_kept_or_given_back_at_once() {
+    let name = "memory_is_kept_or_given_back_at_once";
+    let work = || unsafe {
+        let before = resident::resident();
+        let blocks: Vec<_> = (0..200).map(|_| mi_zalloc(300_000)).collect();
+        for p in &blocks {
+            p.cast::<u8>().write_bytes(1, 300_000);
+        }
+        blocks.into_iter().for_each(|p| mi_free(p));
+        // Forced, which a negative delay forbids all the same.
+        let never = mi_option_get(mi_option_purge_delay) < 0;
+        mi_collect(never);
+        let kept = resident::resident() > before + 40_000_000;
+        assert_eq!(kept, never);
+    };
+    if child::is_this() {
+        return work();
+    }
+    child::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "-1")]);
+    child::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
+}
+
+/// Some failing requests.
+fn fail() {
+    for _ in 0..10 {
+        assert!(unsafe { mi_malloc(usize::MAX) }.is_null());
+    }
+}
+
+#[test]
+fn error_messages() {
+    if child::is_this() {
+        return fail();
+    }
+    let count = |variables: &[(&str, &str)]| {
+        let err = child::succeeds("error_messages", "", variables);
+        err.matches("too large").count()
+    };
+    // v2 tries a second time before it gives up.
+    let all = if cfg!(line = "v3") { 10 } else { 20 };
+    assert_eq!(count(&[]), if mode::DEBUG { all } else { 0 });
+    let shown = ("MIMALLOC_SHOW_ERRORS", "1");
+    assert_eq!(count(&[shown]), all);
+    assert_eq!(count(&[("MIMALLOC_SHOW_ERRORS", "0")]), 0);
+    // So many; on v3 also the one that goes beyond.
+    let limited = if cfg!(line = "v3") { 4 } else { 3 };
+    assert_eq!(count(&[shown, ("MIMALLOC_MAX_ERRORS", "3")]), limited);
+    assert_eq!(count(&[shown, ("MIMALLOC_MAX_ERRORS", "-1")]), all);
+    assert_eq!(
+        count(&[("MIMALLOC_VERBOSE", "1"), ("MIMALLOC_MAX_ERRORS", "3")]),
+        all
+    );
+}
+
+#[test]
+fn what_is_shown_at_the_ends() {
+    if child::is_this() {
+        return unsafe { mi_free(mi_malloc(100)) };
+    }
+    let shows = |variables: &[(&str, &str)]| {
+        let err = child::succeeds("what_is_shown_at_the_ends", "", variables);
+        (
+            err.contains("option 'show_stats'"),
+            err.contains("peak rss"),
+        )
+    };
+    assert_eq!(shows(&[]), (false, false));
+    assert_eq!(shows(&[("MIMALLOC_SHOW_STATS", "1")]), (false, true));
+    assert_eq!(shows(&[("MIMALLOC_VERBOSE", "1")]), (true, true));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_transparent_huge_pages() {
+    let name = "no_transparent_huge_pages";
+    let work = || {
+        const PR_GET_THP_DISABLE: i32 = 42;
+        let disabled = unsafe { libc::prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) };
+        let allowed = unsafe { mi_option_get(mi_option_allow_thp) } != 0;
+        assert_eq!(disabled, i32::from(!allowed));
+    };
+    if child::is_this() {
+        return work();
+    }
+    child::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", "0")]);
+    child::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", "1")]);
+}
+
+#[test]
+fn all_memory_is_destroyed_at_the_end() {
+    // Under `override` the C library itself has blocks until the very end.
+    if cfg!(feature = "override") {
+        println!("not run: with `override` the process could not come to its end");
+        return;
+    }
+    with(
+        "all_memory_is_destroyed_at_the_end",
+        &[("MIMALLOC_DESTROY_ON_EXIT", "1")],
+        || unsafe {
+            let heap = mi_heap_new();
+            for size in [10, 1000, 100_000, 30 * MIB] {
+                assert!(!mi_malloc(size).is_null());
+                if mode::FULL_PAGES_MAY_BE_LEFT {
+                    assert!(!mi_heap_malloc(heap, size).is_null());
+                }
+            }
+        },
+    );
+}
