@@ -3,6 +3,7 @@
 use super::env;
 use super::plan::{Helper, Language, Plan};
 use super::sources::Sources;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +32,13 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
         build.define(&define.name, define.value.as_deref());
     }
     let compiler = build.try_get_compiler().map_err(no_compiler)?;
+    if let Err(error) = compiler.to_command().arg("--version").output() {
+        return Err(no_compiler(format!(
+            "{}: {}",
+            compiler.path().display(),
+            error
+        )));
+    }
     if compiler.is_like_msvc() {
         for flag in &plan.cl_flags {
             build.flag(flag);
@@ -49,6 +57,19 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
         }
         if plan.assembly {
             build.flag("-save-temps=obj"); // beside the object, which is in OUT_DIR
+        }
+        // Debug information and assertions name files. Without this machine's folders in those
+        // names the library is the same wherever it is built. (The last that fits is taken.)
+        for (folder, name) in [
+            (env::out_dir(), "out".to_string()),
+            (env::manifest_dir(), "mi-malloc-sys".to_string()),
+            (
+                sources.root.clone(),
+                format!("mimalloc-{}", sources.version),
+            ),
+        ] {
+            let map = format!("-ffile-prefix-map={}={}", folder.display(), name);
+            build.flag_if_supported(&map);
         }
     }
     if let (Some(reason), false) = (&plan.clang_only, compiler.is_like_clang()) {
@@ -141,7 +162,7 @@ fn folder_of(mut compiler: Command, file: &str) -> Option<PathBuf> {
     }
 }
 
-fn no_compiler(error: cc::Error) -> String {
+fn no_compiler(error: impl Display) -> String {
     format!(
         "No C compiler was found: {}\n\
          Install one (Debian and Ubuntu: `apt-get install gcc`; Fedora: `dnf install gcc`; Alpine: `apk add gcc musl-dev`;\n\

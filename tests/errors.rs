@@ -89,8 +89,7 @@ fn compilers() {
     let run = script.with("MIMALLOC_SYS_SOURCE_DIR", &tree);
 
     let said = run.with("CC", "no-such-compiler").fails();
-    said.says("There is no C compiler").number(0);
-    assert!(said.text.contains("failed to find tool"), "{}", said.text);
+    said.says("There is no C compiler").all();
 
     let compiler = script.package.root.join("not-clang");
     stand_in_program(&compiler, "#!/bin/sh\nexec gcc \"$@\"\n");
