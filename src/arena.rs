@@ -102,7 +102,8 @@ extern "C" {
     ///
     /// # Safety
     ///
-    /// Always safe to call.
+    /// Safe to call on v3. On v2 the calling thread must have allocated before, or called
+    /// [`mi_thread_init`](crate::mi_thread_init): otherwise it crashes.
     pub fn mi_reserve_os_memory(size: usize, commit: bool, allow_large: bool) -> c_int;
 
     /// As [`mi_reserve_os_memory`], and stores the id of the new arena in `*arena_id`.

@@ -57,6 +57,11 @@ extern "C" {
     ///
     /// As for [`mi_heap_delete`]; and no block of the heap is used or freed afterwards, by any
     /// thread.
+    ///
+    /// v2: the heap may have taken over pages that an ended thread left behind, and live blocks of
+    /// that thread are freed with them (as in oven-sh/bun#27786). Where threads end while their
+    /// blocks live on, destroy only heaps with a tag of their own (`mi_heap_new_ex`), or keep heaps
+    /// from taking over anything with `MIMALLOC_MAX_SEGMENT_RECLAIM=0`.
     pub fn mi_heap_destroy(heap: *mut mi_heap_t);
 
     /// Frees what the calling thread keeps of the heap `heap` without need: pages in which no block

@@ -115,8 +115,9 @@ extern "C" {
 
     /// The value of a size option in bytes.
     ///
-    /// An option in KiB is multiplied by 1024 (`PTRDIFF_MAX` on overflow), any other is given as it
-    /// is. A negative value gives 0.
+    /// An option in KiB is multiplied by 1024 (on overflow it is the largest size that can be
+    /// allocated: `PTRDIFF_MAX`, on 64-bit v2 about 2^48), any other is given as it is. A negative
+    /// value gives 0.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -76,7 +76,8 @@ pub type mi_profiler_on_realloc_inplace_fun = Option<
 /// once.
 ///
 /// `profiler_data` is what [`on_alloc`](mi_profiler_t::on_alloc) filled for this block, possibly on
-/// another thread. A block that is freed while the profiler is stopped or detached is not reported.
+/// another thread. For an aligned block `ptr` is the address the program has, where `on_alloc` got the
+/// one that the alignment starts from: recognise a block by its data. A block that is freed while the profiler is stopped or detached is not reported.
 /// Unlike in `on_alloc`, allocations inside the call can be sampled, so it best allocates nothing, or
 /// from a heap with [`mi_heap_profile_disable`]. The call must not unwind.
 ///

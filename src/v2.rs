@@ -104,9 +104,9 @@ extern "C" {
     /// Experimental.
     ///
     /// The tag, from 0 to 255, keeps kinds of blocks apart: memory that an ended thread leaves
-    /// behind is taken over by heaps of its tag only. With `allow_destroy` the heap takes over
-    /// nothing, so that [`mi_heap_destroy`](crate::mi_heap_destroy) can free all of it; without,
-    /// that function only deletes it.
+    /// behind is taken over by heaps of its tag only. With `allow_destroy`
+    /// [`mi_heap_destroy`](crate::mi_heap_destroy) frees all of it (read its safety section about
+    /// memory that was taken over); without, that function only deletes it.
     ///
     /// [`mi_heap_new`](crate::mi_heap_new) is `mi_heap_new_ex(0, true, 0)`. Returns NULL if memory
     /// has run out.

@@ -154,7 +154,8 @@ pub const mi_option_disallow_os_alloc: mi_option_t = 17;
 /// Header: `mimalloc.h`.
 pub const mi_option_os_tag: mi_option_t = 18;
 
-/// How many error messages to print at most; a negative value is no limit. Read at process start.
+/// How many error messages to print at most (v3 prints one more); a negative value is no limit. Read
+/// at process start.
 ///
 /// Default: 32. Environment: `MIMALLOC_MAX_ERRORS`.
 ///
