@@ -82,7 +82,7 @@ wasi() {
   have wasi && have oldrust-wasm ||
     { report execute $target "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
   have_pip wasmtime || { report execute $target "not run: pip could not install wasmtime" ""; return; }
-  runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasmtime.py \"\$@\"")
+  runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasi.py \"\$@\"")
   both_lines execute $target "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
     CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-19 "$(of_target $target RUNNER "$runner")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target

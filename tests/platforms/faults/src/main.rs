@@ -57,7 +57,14 @@ fn leak() {
     free(first);
 }
 
+/// Many times: the sanitizer sees a race only while it remembers both accesses.
 fn race() {
+    for round in 1..=40 {
+        race_once(2 * round);
+    }
+}
+
+fn race_once(expected: usize) {
     // Both run at the same time: threads one after the other may be in order by the allocator's
     // own atomics. Relaxed, for else the waiting would put them in order.
     static READY: AtomicUsize = AtomicUsize::new(0);
@@ -66,10 +73,10 @@ fn race() {
         .map(|_| {
             std::thread::spawn(move || {
                 READY.fetch_add(1, Relaxed);
-                while READY.load(Relaxed) < 2 {
+                while READY.load(Relaxed) < expected {
                     std::thread::yield_now();
                 }
-                for n in 0..100_000u32 {
+                for n in 0..1000u32 {
                     unsafe { *(block as *mut u32) = n };
                 }
             })
