@@ -485,6 +485,7 @@ fn every_config() -> Vec<config::Config> {
         target("s390x", "linux", "gnu", true),
         target("aarch64", "android", "", true),
         target("x86_64", "windows", "msvc", false),
+        target("x86_64", "windows", "gnu", false),
         target("aarch64", "macos", "", true),
         target("x86_64", "freebsd", "", true),
         target("x86_64", "haiku", "", true),
