@@ -1,0 +1,143 @@
+//! What is compared.
+
+/// Where an allocator belongs in the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// This crate.
+    Ours,
+    /// Another Rust crate over mimalloc.
+    MimallocPeer,
+    /// Any other allocator.
+    Peer,
+    /// Not an allocator that anyone could use.
+    Bound,
+}
+
+/// How a runner is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    Plain,
+    /// The C as LLVM bitcode, optimised together with the Rust code.
+    Bitcode,
+}
+
+pub struct Allocator {
+    /// Name in results and options, and of the build folder.
+    pub id: &'static str,
+    /// Name in tables.
+    pub title: &'static str,
+    pub side: Side,
+    /// Folder under `runners/`.
+    pub runner: &'static str,
+    pub features: &'static str,
+    pub build: Build,
+    /// The packages whose versions belong into the results.
+    pub packages: &'static [&'static str],
+    /// Colour in the plot.
+    pub colour: &'static str,
+}
+
+const OURS: Allocator = Allocator {
+    id: "v3",
+    title: "ours",
+    side: Side::Ours,
+    runner: "ours",
+    features: "",
+    build: Build::Plain,
+    packages: &["mi-malloc-sys"],
+    colour: "#0b6e4f",
+};
+
+const PEER: Allocator = Allocator {
+    side: Side::Peer,
+    packages: &[],
+    ..OURS
+};
+
+/// All of them, in the order of the tables.
+pub const ALL: &[Allocator] = &[
+    OURS,
+    Allocator {
+        id: "lto",
+        title: "ours, bitcode LTO",
+        build: Build::Bitcode,
+        colour: "#35b37e",
+        ..OURS
+    },
+    Allocator {
+        id: "secure",
+        title: "ours, secure",
+        features: "secure",
+        colour: "#7c9885",
+        ..OURS
+    },
+    Allocator {
+        id: "v2",
+        title: "ours, v2",
+        features: "v2",
+        colour: "#9dbf15",
+        ..OURS
+    },
+    Allocator {
+        id: "mimalloc",
+        title: "mimalloc",
+        side: Side::MimallocPeer,
+        runner: "mimalloc",
+        packages: &["mimalloc", "libmimalloc-sys"],
+        colour: "#1f5fa8",
+        ..PEER
+    },
+    Allocator {
+        id: "mimalloc-safe",
+        title: "mimalloc-safe",
+        side: Side::MimallocPeer,
+        runner: "mimalloc-safe",
+        packages: &["mimalloc-safe", "libmimalloc-sys2"],
+        colour: "#4f9bd9",
+        ..PEER
+    },
+    Allocator {
+        id: "mimalloc3",
+        title: "mimalloc3",
+        side: Side::MimallocPeer,
+        runner: "mimalloc3",
+        packages: &["mimalloc3", "libmimalloc-sys3"],
+        colour: "#7a6bc4",
+        ..PEER
+    },
+    Allocator {
+        id: "snmalloc",
+        title: "snmalloc",
+        runner: "snmalloc",
+        packages: &["snmalloc-rs", "snmalloc-sys"],
+        colour: "#e07b00",
+        ..PEER
+    },
+    Allocator {
+        id: "jemalloc",
+        title: "jemalloc",
+        runner: "jemalloc",
+        packages: &["tikv-jemallocator", "tikv-jemalloc-sys"],
+        colour: "#c0392b",
+        ..PEER
+    },
+    Allocator {
+        id: "system",
+        title: "system",
+        runner: "system",
+        colour: "#8a8a8a",
+        ..PEER
+    },
+    Allocator {
+        id: "bump",
+        title: "bump",
+        side: Side::Bound,
+        runner: "bump",
+        colour: "#bbbbbb",
+        ..PEER
+    },
+];
+
+pub fn find(id: &str) -> Option<&'static Allocator> {
+    ALL.iter().find(|allocator| allocator.id == id)
+}

@@ -1,0 +1,61 @@
+//! Builds runners, each in a target folder of its own, so that one build cannot touch another.
+
+use crate::allocators::{Allocator, Build};
+use crate::machine;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder `bench/`.
+pub fn bench() -> PathBuf {
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR"));
+    driver
+        .parent()
+        .expect("the driver lies in bench/")
+        .to_path_buf()
+}
+
+pub fn runner_folder(allocator: &Allocator) -> PathBuf {
+    bench().join("runners").join(allocator.runner)
+}
+
+pub fn target_folder(allocator: &Allocator) -> PathBuf {
+    bench().join("target").join(allocator.id)
+}
+
+/// Builds a runner and says where its program is, or why there is none.
+pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
+    let target = target_folder(allocator);
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .current_dir(runner_folder(allocator))
+        .env("CARGO_TARGET_DIR", &target);
+    if !allocator.features.is_empty() {
+        cargo.args(["--features", allocator.features]);
+    }
+    let mut programs = target;
+    if allocator.build == Build::Bitcode {
+        let host = machine::host()?;
+        let clang = machine::clang()?;
+        // With a target named, the flags are the program's alone and not the build scripts' too.
+        cargo.args(["--target", &host]);
+        let suffix = host.replace('-', "_");
+        cargo
+            .env(format!("CFLAGS_{suffix}"), "-flto")
+            .env(format!("CC_{suffix}"), &clang)
+            .env(format!("AR_{suffix}"), clang.replace("clang", "llvm-ar"))
+            .env("RUSTFLAGS", "-Clinker-plugin-lto");
+        programs.push(host);
+    }
+    let status = cargo
+        .status()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
+    if !status.success() {
+        return Err(format!(
+            "the runner of {} does not build ({cargo:?})",
+            allocator.id
+        ));
+    }
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(programs.join(folder).join("runner"))
+}

@@ -1,0 +1,73 @@
+//! What it costs to build each crate: a small program with that allocator, nothing else.
+
+use crate::allocators::{Allocator, Side, ALL};
+use crate::build;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A table of clean builds and of builds with nothing to do.
+pub fn cost() -> Result<String, String> {
+    let mut text = String::from(
+        "| crate | clean build (s) | nothing changed (s) | crates compiled |\n|---|---:|---:|---:|\n",
+    );
+    for allocator in ALL
+        .iter()
+        .filter(|one| !one.packages.is_empty() && is_default(one))
+    {
+        let (clean, nothing, crates) = measure(allocator)?;
+        text += &format!(
+            "| {} | {:.1} | {:.2} | {crates} |\n",
+            allocator.packages[0],
+            clean.as_secs_f64(),
+            nothing.as_secs_f64()
+        );
+    }
+    Ok(text)
+}
+
+/// Of ours only the build that a user gets who asks for nothing.
+fn is_default(allocator: &Allocator) -> bool {
+    allocator.side != Side::Ours || allocator.id == "v3"
+}
+
+fn measure(allocator: &Allocator) -> Result<(Duration, Duration, usize), String> {
+    let target = build::bench().join("target").join("cost");
+    let folder = build::runner_folder(allocator);
+    let package = allocator.packages[0];
+    // Cargo's own downloads are not what is measured.
+    cargo(&folder, &target, &["fetch", "--locked"])?;
+    if target.exists() {
+        fs::remove_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
+    }
+    let build = ["build", "--release", "--locked", "--package", package];
+    let (clean, messages) = cargo(&folder, &target, &build)?;
+    let crates = messages
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Compiling "))
+        .count();
+    let (nothing, messages) = cargo(&folder, &target, &build)?;
+    if messages.contains("Compiling ") {
+        return Err(format!(
+            "{package} is compiled again although nothing changed:\n{messages}"
+        ));
+    }
+    Ok((clean, nothing, crates))
+}
+
+fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> Result<(Duration, String), String> {
+    let start = Instant::now();
+    let output = Command::new("cargo")
+        .args(arguments)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
+    let time = start.elapsed();
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(format!("cargo {}: {messages}", arguments.join(" ")));
+    }
+    Ok((time, messages))
+}

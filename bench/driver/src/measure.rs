@@ -1,0 +1,193 @@
+//! Runs the runners: one process for each allocator, workload and round.
+
+use crate::allocators::{Allocator, Side};
+use crate::machine;
+use crate::results::{Cell, Row};
+use std::path::PathBuf;
+use std::process::Command;
+use workloads::Workload;
+
+/// What one process said about itself.
+struct Sample {
+    nanoseconds: u64,
+    checksum: String,
+    peak_kib: u64,
+    rest_kib: Option<u64>,
+}
+
+/// A line of the table to be: a workload and its number of threads.
+struct Task {
+    name: String,
+    workload: &'static Workload,
+    threads: usize,
+}
+
+/// Measures all of `workloads` with all of `programs`. Rounds are the outer loop, and in each the
+/// order of the allocators turns by one, so that no allocator always follows the same other one
+/// and slow minutes of the machine hit all of them.
+pub fn measure(
+    programs: &[(&'static Allocator, PathBuf)],
+    workloads: &[&'static Workload],
+    rounds: usize,
+) -> Result<Vec<Row>, String> {
+    let tasks: Vec<Task> = workloads
+        .iter()
+        .flat_map(|&workload| tasks(workload))
+        .collect();
+    let mut samples: Vec<Vec<Vec<Sample>>> = tasks
+        .iter()
+        .map(|_| programs.iter().map(|_| Vec::new()).collect())
+        .collect();
+    for round in 0..rounds {
+        for (task_index, task) in tasks.iter().enumerate() {
+            eprintln!("round {} of {rounds}: {}", round + 1, task.name);
+            for turn in 0..programs.len() {
+                let index = (turn + round + task_index) % programs.len();
+                let (allocator, program) = &programs[index];
+                match run(program, task) {
+                    Ok(sample) => samples[task_index][index].push(sample),
+                    // The bump allocator never frees: some workloads do not fit into its region.
+                    Err(_) if allocator.side == Side::Bound => {}
+                    Err(error) => {
+                        return Err(format!("{} with {}: {error}", task.name, allocator.id))
+                    }
+                }
+            }
+        }
+    }
+    tasks
+        .iter()
+        .zip(samples)
+        .map(|(task, samples)| row(task, programs, samples))
+        .collect()
+}
+
+fn tasks(workload: &'static Workload) -> Vec<Task> {
+    let processors = machine::processors();
+    if workload.name == "scale" {
+        let mut counts: Vec<usize> = (0..)
+            .map(|power| 1 << power)
+            .take_while(|&count| count <= processors)
+            .collect();
+        if !counts.contains(&processors) {
+            counts.push(processors);
+        }
+        return counts
+            .into_iter()
+            .map(|threads| Task {
+                name: format!("scale-{threads}"),
+                workload,
+                threads,
+            })
+            .collect();
+    }
+    // The others with threads need two at least, and more than eight say nothing new.
+    vec![Task {
+        name: workload.name.to_string(),
+        workload,
+        threads: processors.clamp(2, 8),
+    }]
+}
+
+fn run(program: &PathBuf, task: &Task) -> Result<Sample, String> {
+    let output = Command::new(program)
+        .args(["time", task.workload.name, &task.threads.to_string()])
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let all = |key: &str| -> Vec<String> {
+        text.lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(name, _)| *name == key)
+            .map(|(_, value)| value.to_string())
+            .collect()
+    };
+    let number = |key: &str| all(key).first().and_then(|value| value.parse().ok());
+    Ok(Sample {
+        // Whatever disturbs a repetition makes it longer: the shortest is closest to the truth.
+        nanoseconds: all("nanoseconds")
+            .iter()
+            .filter_map(|value| value.parse().ok())
+            .min()
+            .ok_or("the runner printed no time")?,
+        checksum: all("checksum")
+            .pop()
+            .ok_or("the runner printed no checksum")?,
+        peak_kib: number("peak_kib").ok_or("no peak of resident memory: this needs Linux")?,
+        rest_kib: number("rest_kib"),
+    })
+}
+
+fn row(
+    task: &Task,
+    programs: &[(&'static Allocator, PathBuf)],
+    samples: Vec<Vec<Sample>>,
+) -> Result<Row, String> {
+    // All allocators must have done the same work.
+    let mut checksums = samples.iter().flatten().map(|sample| &sample.checksum);
+    if let Some(first) = checksums.next() {
+        if checksums.any(|checksum| checksum != first) {
+            return Err(format!(
+                "{}: the allocators disagree about the result",
+                task.name
+            ));
+        }
+    }
+    let cells = programs
+        .iter()
+        .zip(samples)
+        .filter(|(_, samples)| !samples.is_empty())
+        .map(|((allocator, _), samples)| (allocator.id.to_string(), cell(&samples)))
+        .collect();
+    Ok(Row {
+        workload: task.name.clone(),
+        about: task.workload.about.to_string(),
+        threads: task.threads,
+        cells,
+    })
+}
+
+fn cell(samples: &[Sample]) -> Cell {
+    let mut times: Vec<u64> = samples.iter().map(|sample| sample.nanoseconds).collect();
+    times.sort_unstable();
+    Cell {
+        median_ns: median(&times),
+        least_ns: times[0],
+        most_ns: times[times.len() - 1],
+        peak_kib: samples
+            .iter()
+            .map(|sample| sample.peak_kib)
+            .max()
+            .unwrap_or(0),
+        rest_kib: samples.iter().filter_map(|sample| sample.rest_kib).max(),
+    }
+}
+
+/// Of a sorted list that is not empty.
+fn median(sorted: &[u64]) -> u64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(&[7]), 7);
+        assert_eq!(median(&[1, 2, 90]), 2);
+        assert_eq!(median(&[1, 2, 4, 90]), 3);
+    }
+}

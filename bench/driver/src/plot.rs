@@ -1,0 +1,182 @@
+//! The results as a picture: one line for each workload, one dot for each allocator, its time in
+//! units of ours on a logarithmic axis.
+
+use crate::allocators;
+use crate::results::Results;
+use std::fmt::Write;
+
+const WIDTH: f64 = 860.0;
+const LEFT: f64 = 130.0;
+const RIGHT: f64 = 30.0;
+const TOP: f64 = 112.0;
+const LINE: f64 = 26.0;
+const UNIT: &str = "v3";
+
+/// Where a ratio lies on the axis.
+struct Axis {
+    low: f64,
+    high: f64,
+}
+
+impl Axis {
+    fn new(ratios: impl Iterator<Item = f64>) -> Axis {
+        let (mut low, mut high) = (0.7f64, 2.0f64);
+        for ratio in ratios {
+            low = low.min(ratio / 1.08);
+            high = high.max(ratio * 1.08);
+        }
+        Axis { low, high }
+    }
+
+    fn x(&self, ratio: f64) -> f64 {
+        let share = (ratio / self.low).ln() / (self.high / self.low).ln();
+        LEFT + share * (WIDTH - LEFT - RIGHT)
+    }
+}
+
+/// Lines of the picture: a label and the ratio of each allocator that ran.
+fn lines(results: &Results) -> Vec<(String, Vec<(String, f64)>)> {
+    let ids: Vec<&str> = results
+        .allocators
+        .iter()
+        .map(|ran| ran.id.as_str())
+        .collect();
+    let mean = ids
+        .iter()
+        .filter(|id| allocators::find(id).is_some_and(|one| one.side != allocators::Side::Bound))
+        .filter_map(|id| Some((id.to_string(), results.mean_ratio(id, UNIT)?)));
+    let mut lines = vec![("geometric mean".to_string(), mean.collect())];
+    for row in results.counted() {
+        let ratios = ids
+            .iter()
+            .filter_map(|id| Some((id.to_string(), row.ratio(id, UNIT)?)));
+        lines.push((row.workload.clone(), ratios.collect()));
+    }
+    lines
+}
+
+pub fn svg(results: &Results) -> String {
+    let lines = lines(results);
+    let axis = Axis::new(
+        lines
+            .iter()
+            .flat_map(|(_, ratios)| ratios.iter().map(|(_, ratio)| *ratio)),
+    );
+    let bottom = TOP + LINE * lines.len() as f64 + 8.0;
+    let height = bottom + 46.0;
+    let mut svg = String::new();
+    let mut add = |arguments: std::fmt::Arguments| {
+        writeln!(svg, "{arguments}").expect("a string takes everything");
+    };
+    add(format_args!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#333">"##
+    ));
+    add(format_args!(
+        r##"<rect width="100%" height="100%" fill="#ffffff"/>"##
+    ));
+    add(format_args!(
+        r##"<text x="16" y="26" font-size="16" fill="#111">Time of each allocator in units of ours (left is faster)</text>"##
+    ));
+    for (index, ran) in results.allocators.iter().enumerate() {
+        let (column, row) = (index % 6, index / 6);
+        let (x, y) = (24.0 + 138.0 * column as f64, 50.0 + 20.0 * row as f64);
+        add(format_args!("{}", dot(&ran.id, x, y)));
+        add(format_args!(
+            r#"<text x="{}" y="{}">{}</text>"#,
+            x + 10.0,
+            y + 4.0,
+            ran.title
+        ));
+    }
+    for tick in [
+        0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0,
+    ] {
+        if tick < axis.low || tick > axis.high {
+            continue;
+        }
+        let x = axis.x(tick);
+        let (colour, width) = if tick == 1.0 {
+            ("#0b6e4f", 1.5)
+        } else {
+            ("#e4e4e4", 1.0)
+        };
+        add(format_args!(
+            r#"<line x1="{x:.1}" y1="{TOP}" x2="{x:.1}" y2="{bottom}" stroke="{colour}" stroke-width="{width}"/>"#
+        ));
+        add(format_args!(
+            r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#666">{tick}×</text>"##,
+            bottom + 16.0
+        ));
+    }
+    for (index, (label, ratios)) in lines.iter().enumerate() {
+        let y = TOP + LINE * (index as f64 + 0.5);
+        if index == 0 {
+            add(format_args!(
+                r##"<rect x="0" y="{:.1}" width="{WIDTH}" height="{LINE}" fill="#0b6e4f" fill-opacity="0.07"/>"##,
+                y - LINE / 2.0
+            ));
+        } else {
+            add(format_args!(
+                r##"<line x1="{LEFT}" y1="{y:.1}" x2="{}" y2="{y:.1}" stroke="#f1f1f1"/>"##,
+                WIDTH - RIGHT
+            ));
+        }
+        let weight = if index == 0 { "bold" } else { "normal" };
+        add(format_args!(
+            r#"<text x="{}" y="{:.1}" text-anchor="end" font-weight="{weight}">{label}</text>"#,
+            LEFT - 12.0,
+            y + 4.0
+        ));
+        // Ours last, so that nothing lies over them.
+        for (id, ratio) in ratios.iter().rev() {
+            add(format_args!("{}", dot(id, axis.x(*ratio), y)));
+        }
+    }
+    add(format_args!(
+        r##"<text x="16" y="{:.1}" font-size="11" fill="#666">{}</text>"##,
+        height - 10.0,
+        caption(results)
+    ));
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// Ours are filled squares, what others use filled dots, the lower bound an empty one.
+fn dot(id: &str, x: f64, y: f64) -> String {
+    let Some(allocator) = allocators::find(id) else {
+        return String::new();
+    };
+    let colour = allocator.colour;
+    match allocator.side {
+        allocators::Side::Ours => format!(
+            r##"<rect x="{:.1}" y="{:.1}" width="9" height="9" rx="1.5" fill="{colour}" stroke="#fff" stroke-width="0.8"/>"##,
+            x - 4.5,
+            y - 4.5
+        ),
+        allocators::Side::Bound => format!(
+            r##"<circle cx="{x:.1}" cy="{y:.1}" r="4" fill="#fff" stroke="{colour}" stroke-width="1.5"/>"##
+        ),
+        _ => format!(
+            r##"<circle cx="{x:.1}" cy="{y:.1}" r="4.6" fill="{colour}" fill-opacity="0.9" stroke="#fff" stroke-width="0.8"/>"##
+        ),
+    }
+}
+
+fn caption(results: &Results) -> String {
+    let fact = |name: &str| {
+        results
+            .facts
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value.as_str())
+    };
+    format!(
+        "{}, {} processors; {}; {}; median of {} rounds; {}",
+        fact("processor"),
+        fact("processors used"),
+        fact("rustc").split(" (").next().unwrap_or(""),
+        fact("C compiler"),
+        results.rounds,
+        fact("date")
+    )
+}

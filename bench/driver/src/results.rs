@@ -1,0 +1,123 @@
+//! What a run of the benchmark found, as it is written to `results.json`.
+
+use crate::allocators::{self, Side};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Results {
+    /// Machine, compilers, date.
+    pub facts: Vec<(String, String)>,
+    pub rounds: usize,
+    /// The allocators that ran, in the order of the tables.
+    pub allocators: Vec<Ran>,
+    /// The allocators that did not, and why.
+    pub not_run: Vec<(String, String)>,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ran {
+    pub id: String,
+    pub title: String,
+    pub versions: String,
+}
+
+/// A workload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Row {
+    pub workload: String,
+    pub about: String,
+    pub threads: usize,
+    pub cells: BTreeMap<String, Cell>,
+}
+
+/// A workload with one allocator, over all rounds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cell {
+    pub median_ns: u64,
+    pub least_ns: u64,
+    pub most_ns: u64,
+    pub peak_kib: u64,
+    /// Resident some seconds after most was freed, where that is the question.
+    pub rest_kib: Option<u64>,
+}
+
+impl Row {
+    /// Time of one allocator in units of another's.
+    pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
+        Some(self.cells.get(one)?.median_ns as f64 / self.cells.get(other)?.median_ns as f64)
+    }
+
+    /// The fastest of the other crates over mimalloc in this workload.
+    pub fn best_mimalloc_peer(&self) -> Option<&str> {
+        self.best(|side| side == Side::MimallocPeer)
+    }
+
+    /// The fastest of all that are not ours.
+    pub fn best_peer(&self) -> Option<&str> {
+        self.best(|side| matches!(side, Side::MimallocPeer | Side::Peer))
+    }
+
+    fn best(&self, wanted: fn(Side) -> bool) -> Option<&str> {
+        self.cells
+            .iter()
+            .filter(|(id, _)| allocators::find(id).is_some_and(|allocator| wanted(allocator.side)))
+            .min_by_key(|(_, cell)| cell.median_ns)
+            .map(|(id, _)| id.as_str())
+    }
+}
+
+impl Results {
+    /// The rows that means are taken over: of the scaling rows only the one with all processors,
+    /// so that one workload does not count several times.
+    pub fn counted(&self) -> impl Iterator<Item = &Row> {
+        let last = self
+            .rows
+            .iter()
+            .filter(|row| row.is_scaling())
+            .map(|row| row.threads)
+            .max();
+        self.rows
+            .iter()
+            .filter(move |row| !row.is_scaling() || Some(row.threads) == last)
+    }
+
+    /// Over the counted rows in which both ran.
+    pub fn mean_ratio(&self, one: &str, other: &str) -> Option<f64> {
+        geometric_mean(self.counted().filter_map(|row| row.ratio(one, other)))
+    }
+
+    pub fn mean_ratio_to_best_mimalloc_peer(&self, one: &str) -> Option<f64> {
+        geometric_mean(
+            self.counted()
+                .filter_map(|row| row.ratio(one, row.best_mimalloc_peer()?)),
+        )
+    }
+}
+
+impl Row {
+    pub fn is_scaling(&self) -> bool {
+        self.workload.starts_with("scale-")
+    }
+}
+
+fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
+    let logarithms: Vec<f64> = ratios.map(f64::ln).collect();
+    if logarithms.is_empty() {
+        return None;
+    }
+    Some((logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::geometric_mean;
+
+    #[test]
+    fn the_mean_of_a_ratio_and_its_inverse_is_one() {
+        let mean = geometric_mean([0.25, 4.0].into_iter()).expect("two ratios");
+        assert!((mean - 1.0).abs() < 1e-12);
+        assert_eq!(geometric_mean([].into_iter()), None);
+    }
+}

@@ -1,0 +1,252 @@
+//! The results as Markdown.
+
+use crate::results::{Cell, Results, Row};
+use std::fmt::Write;
+
+/// The whole report.
+pub fn report(results: &Results) -> String {
+    let parts = [
+        "# Benchmark results\n".to_string(),
+        machine(results),
+        times(results),
+        ratios(results, "v3", "Time of ours in units of theirs"),
+        ratios(
+            results,
+            "lto",
+            "Time of ours with bitcode LTO in units of theirs",
+        ),
+        memory(results),
+        scaling(results),
+        slower(results),
+    ];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn machine(results: &Results) -> String {
+    let mut text = String::new();
+    for (name, value) in &results.facts {
+        line(&mut text, format_args!("- {name}: {value}"));
+    }
+    line(
+        &mut text,
+        format_args!(
+            "- rounds: {}, one process for each workload and allocator in each round",
+            results.rounds
+        ),
+    );
+    for ran in results
+        .allocators
+        .iter()
+        .filter(|ran| !ran.versions.is_empty())
+    {
+        line(&mut text, format_args!("- {}: {}", ran.title, ran.versions));
+    }
+    for (id, reason) in &results.not_run {
+        line(&mut text, format_args!("- **not run:** {id}: {reason}"));
+    }
+    text
+}
+
+fn times(results: &Results) -> String {
+    let mut text = String::from(
+        "## Time\n\nMilliseconds: median over the rounds, and half of the distance between the \
+         slowest and the fastest round in percent of it.\n\n",
+    );
+    header(
+        &mut text,
+        "workload",
+        results.allocators.iter().map(|ran| ran.title.as_str()),
+    );
+    for row in &results.rows {
+        let cells = results
+            .allocators
+            .iter()
+            .map(|ran| match row.cells.get(&ran.id) {
+                Some(cell) => format!("{:.1} ±{:.0}%", milliseconds(cell), spread(cell)),
+                None => "does not fit".to_string(),
+            });
+        table_row(&mut text, &row.workload, cells);
+    }
+    text.push('\n');
+    for row in &results.rows {
+        let threads = if row.threads > 1 && uses_threads(row) {
+            format!(" ({} threads)", row.threads)
+        } else {
+            String::new()
+        };
+        line(
+            &mut text,
+            format_args!("- `{}`: {}{threads}", row.workload, row.about),
+        );
+    }
+    text
+}
+
+fn uses_threads(row: &Row) -> bool {
+    row.is_scaling() || matches!(row.workload.as_str(), "pipeline" | "larson")
+}
+
+fn ratios(results: &Results, ours: &str, title: &str) -> String {
+    if !results.allocators.iter().any(|ran| ran.id == ours) {
+        return String::new();
+    }
+    let others: Vec<_> = results
+        .allocators
+        .iter()
+        .filter(|ran| ran.id != ours)
+        .collect();
+    let mut text = format!("## {title}\n\nBelow 1 ours is faster.\n\n");
+    let titles = others.iter().map(|ran| ran.title.as_str());
+    header(
+        &mut text,
+        "workload",
+        std::iter::once("best mimalloc peer").chain(titles),
+    );
+    for row in &results.rows {
+        let best = row
+            .best_mimalloc_peer()
+            .and_then(|best| row.ratio(ours, best));
+        let cells = others.iter().map(|ran| row.ratio(ours, &ran.id));
+        table_row(
+            &mut text,
+            &row.workload,
+            std::iter::once(best).chain(cells).map(ratio),
+        );
+    }
+    let best = results.mean_ratio_to_best_mimalloc_peer(ours);
+    let means = others.iter().map(|ran| results.mean_ratio(ours, &ran.id));
+    let means = std::iter::once(best)
+        .chain(means)
+        .map(|mean| format!("**{}**", ratio(mean)));
+    table_row(&mut text, "**geometric mean**", means);
+    text
+}
+
+fn memory(results: &Results) -> String {
+    let mut text = String::from(
+        "## Memory\n\nPeak of resident memory in MiB, the largest of all rounds; `rest` is what is \
+         still resident two seconds after most was freed.\n\n",
+    );
+    header(
+        &mut text,
+        "workload",
+        results.allocators.iter().map(|ran| ran.title.as_str()),
+    );
+    for row in &results.rows {
+        let cells = |figure: fn(&Cell) -> Option<u64>| {
+            results.allocators.iter().map(move |ran| {
+                let kib = row.cells.get(&ran.id).and_then(figure);
+                kib.map_or("–".to_string(), |kib| {
+                    format!("{:.1}", kib as f64 / 1024.0)
+                })
+            })
+        };
+        table_row(&mut text, &row.workload, cells(|cell| Some(cell.peak_kib)));
+        if row.cells.values().any(|cell| cell.rest_kib.is_some()) {
+            table_row(
+                &mut text,
+                &format!("{}, rest", row.workload),
+                cells(|cell| cell.rest_kib),
+            );
+        }
+    }
+    text
+}
+
+fn scaling(results: &Results) -> String {
+    let rows: Vec<&Row> = results.rows.iter().filter(|row| row.is_scaling()).collect();
+    let Some(single) = rows.iter().find(|row| row.threads == 1) else {
+        return String::new();
+    };
+    let mut text = String::from(
+        "## Scaling\n\nEvery thread does the same work: efficiency is the time of one thread in \
+         percent of the time of all.\n\n",
+    );
+    let titles: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} threads", row.threads))
+        .collect();
+    header(&mut text, "allocator", titles.iter().map(String::as_str));
+    for ran in &results.allocators {
+        let cells =
+            rows.iter().map(
+                |row| match (single.cells.get(&ran.id), row.cells.get(&ran.id)) {
+                    (Some(one), Some(all)) => {
+                        let efficiency = 100.0 * one.median_ns as f64 / all.median_ns as f64;
+                        format!("{:.1} ms, {efficiency:.0}%", milliseconds(all))
+                    }
+                    _ => "–".to_string(),
+                },
+            );
+        table_row(&mut text, &ran.title, cells);
+    }
+    text
+}
+
+/// Where ours does not win: said here, so that nobody has to search the tables for it.
+fn slower(results: &Results) -> String {
+    let mut text = String::from("## Workloads in which another allocator is faster\n\n");
+    let mut any = false;
+    for ours in ["v3", "lto"] {
+        for row in &results.rows {
+            let (Some(cell), Some(best)) = (row.cells.get(ours), row.best_peer()) else {
+                continue;
+            };
+            let other = &row.cells[best];
+            if cell.median_ns <= other.median_ns {
+                continue;
+            }
+            any = true;
+            let noise = if cell.least_ns <= other.most_ns {
+                ", within the spread"
+            } else {
+                ""
+            };
+            line(
+                &mut text,
+                format_args!(
+                    "- `{}`: {ours} takes {} of {best}{noise}",
+                    row.workload,
+                    ratio(row.ratio(ours, best))
+                ),
+            );
+        }
+    }
+    if !any {
+        text.push_str("None.\n");
+    }
+    text
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or("–".to_string(), |ratio| format!("{ratio:.2}"))
+}
+
+fn milliseconds(cell: &Cell) -> f64 {
+    cell.median_ns as f64 / 1e6
+}
+
+fn spread(cell: &Cell) -> f64 {
+    50.0 * (cell.most_ns - cell.least_ns) as f64 / cell.median_ns as f64
+}
+
+fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &'a str>) {
+    let titles: Vec<&str> = titles.collect();
+    line(text, format_args!("| {first} | {} |", titles.join(" | ")));
+    line(text, format_args!("|---|{}", "---:|".repeat(titles.len())));
+}
+
+fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
+    line(
+        text,
+        format_args!("| {first} | {} |", cells.collect::<Vec<_>>().join(" | ")),
+    );
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments) {
+    writeln!(text, "{arguments}").expect("a string takes everything");
+}
