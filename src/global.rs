@@ -32,6 +32,9 @@ use core::mem::size_of;
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are
 /// ordinary mimalloc blocks: [`mi_usable_size`](crate::mi_usable_size) and [`mi_free`] take them too.
+///
+/// In a build with guard pages, leave the option `unsafe_guarded_precise` (v2: `guarded_precise`)
+/// alone: it places blocks without regard to their alignment, which Rust relies on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MiMalloc;
 
@@ -101,10 +104,11 @@ const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
 ///   `align <= size` that is below twice `MI_SMALL_SIZE_MAX`. An `align` above `size` can lead to
 ///   a page of its own, at worst one that mimalloc takes from the system for that block only.
 /// * `mi_realloc` leaves a shrunk block in place only while it uses at least half of it, so the
-///   block is of at most twice the size, plus the same excess for alignment: below 4 KiB.
+///   block is of at most twice the size, plus the same excess for alignment and, if it is sampled,
+///   the profiler's kilobyte: less than half of that limit.
 ///
-/// Guard pages put a small block elsewhere, but then (and in secure builds) upstream compiles the
-/// sized entry point without the mask: `MI_PAGE_META_SMALL_IS_ALIGNED` in its `types.h`.
+/// Guard pages put a small block elsewhere, but builds with them look the page up in the map:
+/// `MI_PAGE_META_SMALL_IS_ALIGNED` in upstream's `types.h`.
 #[inline]
 const fn in_small_page(size: usize, align: usize) -> bool {
     size <= MI_SMALL_SIZE_MAX && (align <= size || align <= MAX_ALIGN)
