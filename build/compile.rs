@@ -130,12 +130,29 @@ fn helpers(helpers: &[Helper]) -> Result<Vec<String>, String> {
     }
     let archive = env::out_dir().join("libmimalloc.a");
     let bytes = fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))?;
-    let is_in = |name: &str| bytes.windows(name.len()).any(|w| w == name.as_bytes());
     Ok(helpers
         .iter()
-        .filter(|helper| is_in(&helper.calls))
+        .filter(|helper| calls(&bytes, &helper.calls))
         .map(|helper| helper.library.clone())
         .collect())
+}
+
+/// Whether there is a function whose name starts so. Debug information has other such names:
+/// the variables of gcc's <stdatomic.h>, as `__atomic_load_ptr`.
+fn calls(bytes: &[u8], start: &str) -> bool {
+    let variables: [&[u8]; 3] = [b"_ptr", b"_tmp", b"_val"];
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    bytes
+        .windows(start.len())
+        .enumerate()
+        .filter(|(_, window)| *window == start.as_bytes())
+        .map(|(at, _)| {
+            bytes[at..]
+                .split(|byte| !is_name(byte))
+                .next()
+                .unwrap_or(&[])
+        })
+        .any(|name| !variables.iter().any(|end| name.ends_with(end)))
 }
 
 /// WASI's emulation libraries lie with the C library, where Rust does not look.

@@ -89,7 +89,7 @@ wasi() {
 }
 
 # Rust's standard library for musl is in no package of Debian's, but its sources are, and Cargo can
-# build it. All is static: the C library, mimalloc and Rust.
+# build it. Linked statically: the C library, mimalloc and Rust.
 musl() {
   local target=x86_64-unknown-linux-musl rust=1.85 rustc
   have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
@@ -102,7 +102,7 @@ musl() {
   # RUSTC_BOOTSTRAP: to build the standard library is not a stable feature.
   both_lines execute $target "Rust $rust, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
     RUSTC="$rustc" RUSTC_BOOTSTRAP=1 "$(of_target $target LINKER musl-gcc)" \
-    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=_dl_find_object=0 -L $WORK/musl")" \
+    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=_dl_find_object=0 -L $WORK/musl")" \
     cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/musl/target" --locked -p program \
     -Zbuild-std=std,panic_abort --target $target
 }
