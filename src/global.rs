@@ -19,6 +19,7 @@ use crate::{mi_malloc_small, mi_zalloc_small, MI_SMALL_SIZE_MAX};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::size_of;
+use core::ptr::null_mut;
 
 /// mimalloc as Rust's global allocator.
 ///
@@ -43,6 +44,9 @@ pub struct MiMalloc;
 unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_too_large(layout.size(), layout.align()) {
+            return null_mut();
+        }
         match unaligned_size(layout.size(), layout.align()) {
             Some(size) => malloc(size).cast(),
             None => mi_malloc_aligned(layout.size(), layout.align()).cast(),
@@ -51,6 +55,9 @@ unsafe impl GlobalAlloc for MiMalloc {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_too_large(layout.size(), layout.align()) {
+            return null_mut();
+        }
         match unaligned_size(layout.size(), layout.align()) {
             Some(size) => zalloc(size).cast(),
             None => mi_zalloc_aligned(layout.size(), layout.align()).cast(),
@@ -68,12 +75,26 @@ unsafe impl GlobalAlloc for MiMalloc {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if is_too_large(new_size, layout.align()) {
+            return null_mut();
+        }
         // A block that stays in place keeps its alignment, one that moves is as good as a new one.
         match unaligned_size(new_size, layout.align()) {
             Some(size) => mi_realloc(ptr.cast(), size).cast(),
             None => mi_realloc_aligned(ptr.cast(), new_size, layout.align()).cast(),
         }
     }
+}
+
+/// Whether mimalloc would crash instead of giving NULL.
+///
+/// On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
+/// it: from 0x7fe00000 bytes on, measured on i686. Safe Rust gets there with
+/// `Vec::<u8>::try_reserve(isize::MAX as usize)`.
+#[inline]
+const fn is_too_large(size: usize, align: usize) -> bool {
+    const LIMIT: usize = 0x7f00_0000;
+    cfg!(all(line = "v3", target_pointer_width = "32")) && size > LIMIT.saturating_sub(align)
 }
 
 /// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
