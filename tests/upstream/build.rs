@@ -59,9 +59,14 @@ fn main() -> Result<(), String> {
     println!("cargo:rustc-env=INCLUDE={}", include.display());
     println!("cargo:rustc-env=PROGRAMS={}", env::out_dir().display());
 
-    let plan = plan::plan(&env::config()?)?;
+    let config = env::config()?;
+    let tsan = config.sanitizers.iter().any(|name| name == "thread");
+    if tsan {
+        println!("cargo:rustc-env=TSAN=1");
+    }
+    let plan = plan::plan(&config)?;
     for program in &PROGRAMS {
-        if programs::left_out(program).is_some() {
+        if programs::left_out(program, tsan).is_some() {
             continue;
         }
         let mut command = compiler(&plan, program)?;

@@ -72,12 +72,13 @@ pub const OVERRIDE: bool = cfg!(feature = "override");
 pub const GUARDED: bool =
     cfg!(feature = "guarded") || cfg!(feature = "debug") || cfg!(feature = "debug_full");
 
-/// Why a program is not run in this build, if it is not.
-pub fn left_out(program: &Program) -> Option<String> {
+/// Why a program is not run in this build, if it is not. `tsan`: with the thread sanitizer.
+pub fn left_out(program: &Program, tsan: bool) -> Option<String> {
     if let (true, Lacks(name)) = (V2, &program.on_v2) {
         return Some(format!("v2 has no {name}"));
     }
     match program.name {
+        "fork" if tsan => Some("upstream does not run it under the thread sanitizer".to_string()),
         "stress-pprof" if !cfg!(target_vendor = "apple") => {
             Some("upstream runs it on macOS only".to_string())
         }
