@@ -86,15 +86,21 @@ unsafe impl GlobalAlloc for MiMalloc {
     }
 }
 
-/// Whether mimalloc would crash instead of giving NULL.
-///
-/// On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
-/// it: from 0x7fe00000 bytes on, measured on i686. Safe Rust gets there with
+/// Whether mimalloc would crash instead of giving NULL. Safe Rust gets there with
 /// `Vec::<u8>::try_reserve(isize::MAX as usize)`.
+///
+/// * On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
+///   it: from 0x7fe00000 bytes on, measured on i686.
+/// * On WASI, memory is asked for with `sbrk`, which ends the program when its signed argument
+///   overflows.
 #[inline]
 const fn is_too_large(size: usize, align: usize) -> bool {
     const LIMIT: usize = 0x7f00_0000;
-    cfg!(all(line = "v3", target_pointer_width = "32")) && size > LIMIT.saturating_sub(align)
+    let crashes = cfg!(any(
+        all(line = "v3", target_pointer_width = "32"),
+        target_os = "wasi"
+    ));
+    crashes && size > LIMIT.saturating_sub(align)
 }
 
 /// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
