@@ -87,7 +87,7 @@ pub struct Config {
     pub sanitizers: Vec<String>,
     /// `MIMALLOC_SYS_TRACK`: the memory checker to tell of every block, as the user wrote it.
     pub track: Option<String>,
-    /// The user's own definitions, which come last and so win.
+    /// The user's own definitions, which win over ours.
     pub defines: Vec<Define>,
     /// The name of the atomics library (`DEP_ATOMIC`), if the user named one.
     pub atomic: Option<String>,

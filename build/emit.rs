@@ -15,10 +15,14 @@ pub fn line(line: Line) {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
+    println!("cargo:rustc-check-cfg=cfg(exact_size)");
 }
 
-/// Libraries and warnings.
+/// `#[cfg(exact_size)]`, libraries and warnings.
 pub fn plan(plan: &Plan) {
+    if plan.exact_size {
+        exact_size();
+    }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);
     }
@@ -37,6 +41,7 @@ pub fn compiled(compiled: &Compiled) {
 
 /// The system's library, which `pkg-config` has told Cargo to link.
 pub fn system(library: &Library) {
+    exact_size(); // nobody knows how it was compiled
     if let Some(include) = &library.include {
         metadata("include", &include.display().to_string());
         metadata("INCLUDE_DIR", &include.display().to_string());
@@ -77,6 +82,10 @@ pub fn rerun_if_env_changed(name: &str) {
 
 fn rerun_if_changed(path: &Path) {
     println!("cargo:rerun-if-changed={}", path.display());
+}
+
+fn exact_size() {
+    println!("cargo:rustc-cfg=exact_size");
 }
 
 fn warnings(warnings: &[String]) {

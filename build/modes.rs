@@ -100,3 +100,20 @@ pub fn page_map(config: &Config, plan: &mut Plan) {
         }
     }
 }
+
+/// Whether a block must be asked for with its exact size, and not with the next count of words:
+/// there may be a guard page, a padding that is checked, or a tool's red zone right behind it. By
+/// definition rather than by feature, because `MIMALLOC_SYS_DEFINES` can switch these on as well.
+pub fn exact_size(plan: &Plan) -> bool {
+    [
+        "MI_SECURE",
+        "MI_DEBUG",
+        "MI_GUARDED",
+        "MI_PADDING",
+        "MI_TRACK_VALGRIND",
+        "MI_TRACK_ASAN",
+        "MI_TRACK_ETW",
+    ]
+    .iter()
+    .any(|name| plan.is_on(name))
+}

@@ -63,6 +63,8 @@ pub struct Plan {
     pub clang_only: Option<String>,
     /// Leave the assembly beside the object.
     pub assembly: bool,
+    /// The C looks at the bytes behind a block, or tells a tool of them, and must know where it ends.
+    pub exact_size: bool,
     /// Linked after the archive, in this order.
     pub libraries: Vec<String>,
     pub helpers: Vec<Helper>,
@@ -82,6 +84,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         probes: Vec::new(),
         clang_only: None,
         assembly: config.features.asm,
+        exact_size: false,
         libraries: Vec::new(),
         helpers: Vec::new(),
         warnings: Vec::new(),
@@ -103,7 +106,8 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     platform::helpers(config, &mut plan);
     arch::architecture(config, &mut plan);
     tools::tools(config, &mut plan)?;
-    plan.defines.extend(config.defines.iter().cloned());
+    plan.take_over(&config.defines);
+    plan.exact_size = modes::exact_size(&plan);
     Ok(plan)
 }
 
@@ -127,6 +131,19 @@ impl Plan {
             name: name.to_string(),
             value: Some(value.to_string()),
         });
+    }
+
+    /// Definitions of the user, in the place of ours: a compiler warns of two for one name.
+    fn take_over(&mut self, defines: &[Define]) {
+        let named = |ours: &Define| defines.iter().any(|define| define.name == ours.name);
+        self.defines.retain(|ours| !named(ours));
+        self.defines.extend(defines.iter().cloned());
+    }
+
+    /// Whether a definition is there and not 0, as `#if` sees it.
+    pub fn is_on(&self, name: &str) -> bool {
+        let define = self.defines.iter().rev().find(|define| define.name == name);
+        define.map_or(false, |define| define.value.as_deref() != Some("0"))
     }
 
     pub fn flag(&mut self, text: &str) {

@@ -141,21 +141,12 @@ const fn in_small_page(size: usize, align: usize) -> bool {
     size <= MI_SMALL_SIZE_MAX && (align <= size || align <= MAX_ALIGN)
 }
 
-/// Builds that check the bytes behind a block need its exact size, not a count of words.
-#[cfg(line = "v3")]
-const EXACT: bool = cfg!(any(
-    feature = "secure",
-    feature = "debug",
-    feature = "guarded",
-    all(feature = "debug_in_debug", debug_assertions)
-));
-
 #[cfg(line = "v3")]
 #[inline]
 unsafe fn malloc(size: usize) -> *mut c_void {
     if size > MI_SMALL_SIZE_MAX {
         mi_malloc(size)
-    } else if EXACT {
+    } else if cfg!(exact_size) {
         mi_malloc_small(size)
     } else {
         crate::mi_wmalloc_small(crate::mi_wsize_from_size(size))
@@ -167,7 +158,7 @@ unsafe fn malloc(size: usize) -> *mut c_void {
 unsafe fn zalloc(size: usize) -> *mut c_void {
     if size > MI_SMALL_SIZE_MAX {
         mi_zalloc(size)
-    } else if EXACT {
+    } else if cfg!(exact_size) {
         mi_zalloc_small(size)
     } else {
         crate::mi_wzalloc_small(crate::mi_wsize_from_size(size))

@@ -668,7 +668,7 @@ fn a_named_atomics_library_is_linked_anywhere() {
 }
 
 #[test]
-fn definitions_of_the_user_come_last() {
+fn definitions_of_the_user_take_the_place_of_ours() {
     let mut config = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
     config.defines = vec![Define {
         name: "MI_STATS".into(),
@@ -676,6 +676,47 @@ fn definitions_of_the_user_come_last() {
     }];
     let defines = plan_of(&config).defines;
     assert_eq!(defines.last(), config.defines.last());
+    let same = |define: &&Define| define.name == "MI_STATS";
+    assert_eq!(defines.iter().filter(same).count(), 1);
+}
+
+/// Where the C looks behind a block: a mode's padding or guard page, a tool's red zone.
+#[test]
+fn checking_builds_know_exact_sizes() {
+    let linux = target("x86_64-unknown-linux-gnu");
+    let exact = |change: &dyn Fn(&mut Config)| {
+        let mut config = config(&linux, Line::V3);
+        change(&mut config);
+        plan_of(&config).exact_size
+    };
+    assert!(!exact(&|_| {}));
+    for feature in FEATURES {
+        let checking = ["secure", "secure_full", "debug", "debug_full", "guarded"];
+        let is_exact = exact(&|config| switch_on(&mut config.features, feature));
+        assert_eq!(is_exact, checking.contains(feature), "{feature}");
+    }
+    assert!(exact(&|config| {
+        config.features.debug_in_debug = true;
+        config.debug_assertions = true;
+    }));
+    assert!(exact(&|config| config.track = Some("valgrind".into())));
+    assert!(exact(&|config| config.sanitizers = words("address")));
+    assert!(!exact(&|config| config.sanitizers = words("thread")));
+    for (name, value, expected) in [
+        ("MI_PADDING", Some("1"), true),
+        ("MI_SECURE", None, true),
+        ("MI_GUARDED", Some("2"), true),
+        ("MI_PADDING", Some("0"), false),
+        ("MI_XMALLOC", Some("1"), false),
+    ] {
+        let is_exact = exact(&|config| {
+            config.defines = vec![Define {
+                name: name.into(),
+                value: value.map(str::to_string),
+            }];
+        });
+        assert_eq!(is_exact, expected, "{name} {value:?}");
+    }
 }
 
 /// A definition that no C file asks for would be a wish without effect.
