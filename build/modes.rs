@@ -41,6 +41,16 @@ pub fn checks(config: &Config, plan: &mut Plan) {
     }
 }
 
+/// How far v3's statistics of other threads may lag behind: by 64 MiB instead of upstream's 512 KiB.
+/// A thread that takes blocks of some KiB is there after a few dozen of them, and adds up hundreds
+/// of figures each time (`vec-large` in `bench/`). A thread's own figures, and those of threads that
+/// have collected or ended, do not depend on it.
+pub fn statistics(config: &Config, plan: &mut Plan) {
+    if config.line == Line::V3 {
+        plan.define("MI_DEFAULT_STATS_MERGE_THRESHOLD", 64 << 20);
+    }
+}
+
 pub fn mitigations(config: &Config, plan: &mut Plan) {
     if config.features.secure_full {
         plan.define("MI_SECURE", 5);

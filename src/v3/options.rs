@@ -439,9 +439,10 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 /// Add a thread's statistics to those of the heap once the thread has allocated and freed so many
 /// bytes since the last time; 0 is never.
 ///
-/// A smaller value makes statistics that other threads read more exact, and allocation slower.
+/// A smaller value makes statistics that other threads read more exact, and allocation slower. What
+/// a thread sees of itself does not depend on it.
 ///
-/// Default: 524288 (512 KiB). Environment: `MIMALLOC_STATS_MERGE_THRESHOLD`, a size, kept in bytes.
+/// Default: 67108864 (64 MiB) as this crate builds mimalloc; upstream's own is 524288 (512 KiB). Environment: `MIMALLOC_STATS_MERGE_THRESHOLD`, a size, kept in bytes.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_stats_merge_threshold: mi_option_t = 52;

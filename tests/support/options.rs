@@ -195,7 +195,7 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
     entry(
         mi_option_stats_merge_threshold,
         "stats_merge_threshold",
-        512 << 10,
+        64 << 20,
     )
     .size(Bytes),
     entry(
