@@ -301,6 +301,18 @@ fn the_version_is_the_headers() {
     let version = unsafe { mi_version() };
     assert_eq!(version, MI_MALLOC_VERSION);
     assert_eq!(version / 10_000, if cfg!(line = "v3") { 3 } else { 2 });
+
+    // The crate's own version names the release of the default line behind a `+`.
+    if cfg!(line = "v3") {
+        let upstream = format!(
+            "+{}.{}.{}",
+            version / 10_000,
+            version / 100 % 100,
+            version % 100
+        );
+        let ours = env!("CARGO_PKG_VERSION");
+        assert!(ours.ends_with(&upstream), "{ours} does not name {upstream}");
+    }
 }
 
 #[test]
