@@ -21,7 +21,9 @@
 //! its relatives those whose size is known.
 //!
 //! C++ code of your own finds `mi_stl_allocator` in `mimalloc.h`; a build script has the folder in
-//! `DEP_MIMALLOC_INCLUDE`.
+//! `DEP_MIMALLOC_INCLUDE`. Of a program's own `new` and `delete`, made with
+//! `mimalloc-new-delete.h`, the same holds: over a C build of mimalloc, `new` ends the process when
+//! memory has run out, and throws nothing.
 
 #[doc(inline)]
 pub use crate::cpp::*;
