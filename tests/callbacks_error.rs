@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[allow(dead_code)]
 #[path = "support/errno.rs"]
 mod errno;
+#[path = "support/heap.rs"]
+mod heap;
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
@@ -92,7 +94,7 @@ fn counts_that_overflow() {
     let _turn = Turn::start();
     unsafe {
         let p = mi_malloc(8);
-        let heap = mi_heap_new();
+        let heap = heap::new();
         for (count, size) in [
             (2, TOO_LARGE),
             (usize::MAX, usize::MAX),

@@ -7,6 +7,8 @@ use std::ptr::null_mut;
 #[allow(dead_code)]
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/heap.rs"]
+mod heap;
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
@@ -16,7 +18,7 @@ use memory::*;
 #[test]
 fn new_allocates() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         for size in SIZES {
             for p in [
                 mi_new(size),
@@ -42,7 +44,7 @@ fn new_allocates() {
 #[test]
 fn new_counts_elements() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         for (count, size) in [(3, 7), (100, 24), (0, 8), (8, 0), (1000, 1000)] {
             for p in [
                 mi_new_n(count, size),
@@ -98,7 +100,7 @@ fn new_realloc_keeps_the_contents() {
 #[test]
 fn blocks_from_a_heap_are_its_own() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         for p in [
             mi_heap_alloc_new(heap, 100),
             mi_heap_alloc_new_n(heap, 10, 10),
@@ -145,13 +147,13 @@ const HOPELESS: [(&str, Ask); 10] = [
         mi_new_reallocn(mi_malloc(8), 2, TOO_LARGE)
     }),
     ("heap_alloc_new", || unsafe {
-        mi_heap_alloc_new(mi_heap_new(), TOO_LARGE)
+        mi_heap_alloc_new(heap::new(), TOO_LARGE)
     }),
     ("heap_alloc_new_n", || unsafe {
-        mi_heap_alloc_new_n(mi_heap_new(), 2, TOO_LARGE)
+        mi_heap_alloc_new_n(heap::new(), 2, TOO_LARGE)
     }),
     ("heap_alloc_new_n, wrapped to 2", || unsafe {
-        mi_heap_alloc_new_n(mi_heap_new(), 3, usize::MAX / 3 + 1)
+        mi_heap_alloc_new_n(heap::new(), 3, usize::MAX / 3 + 1)
     }),
 ];
 

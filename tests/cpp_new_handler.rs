@@ -8,6 +8,8 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
+#[path = "support/heap.rs"]
+mod heap;
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
@@ -37,7 +39,7 @@ fn calls(act: impl FnOnce()) -> usize {
 
 #[test]
 fn the_handler_hears_of_what_cannot_be() {
-    let heap = unsafe { mi_heap_new() };
+    let heap = unsafe { heap::new() };
     let p = unsafe { mi_malloc(8) };
     unsafe { fill(p, 8, 1) };
     for (name, count) in [
@@ -85,7 +87,7 @@ fn the_handler_gets_four_tries() {
     // Not above v2's limit, and yet more than the addresses that a process has.
     let size = (1 << 48) - (1 << 40);
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let p = mi_malloc(8);
         assert_eq!(calls(|| assert!(mi_new(size).is_null())), 4);
         assert_eq!(calls(|| assert!(mi_new_n(size / 8, 8).is_null())), 4);

@@ -72,7 +72,7 @@ static SHARED: [AtomicUsize; LOADS] = [
 /// What a forked process may want to do.
 fn in_the_child(own: &[*mut c_void]) {
     // Better a failure than a deadlock.
-    unsafe { libc::alarm(60) };
+    unsafe { libc::alarm(600) };
     unsafe {
         // Its own thread's blocks, those of threads that are not here, and new ones.
         for (number, p) in own.iter().enumerate() {

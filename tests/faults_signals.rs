@@ -7,7 +7,6 @@ use cty::c_int;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
@@ -16,6 +15,9 @@ mod memory;
 use memory::*;
 
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many signals must have come. A busy or slow machine takes longer for them.
+const ENOUGH: usize = 3000;
 
 extern "C" fn count(_: c_int) {
     SIGNALS.fetch_add(1, Relaxed);
@@ -47,10 +49,10 @@ fn every(microseconds: libc::suseconds_t) {
 }
 
 /// Blocks of all kinds, among them many that the system maps, commits and takes back.
-fn rounds(until: Instant) {
+fn rounds() {
     let mut blocks: Vec<(usize, usize, u8)> = Vec::new();
     let mut number = 0;
-    while Instant::now() < until {
+    while SIGNALS.load(Relaxed) < ENOUGH {
         unsafe {
             for size in SIZES {
                 number += 1;
@@ -77,14 +79,9 @@ fn rounds(until: Instant) {
 #[test]
 fn interrupted_all_the_time() {
     start();
-    let until = Instant::now() + Duration::from_millis(700);
-    let threads: Vec<_> = (0..3)
-        .map(|_| std::thread::spawn(move || rounds(until)))
-        .collect();
+    let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(rounds)).collect();
     for thread in threads {
         thread.join().unwrap();
     }
     every(0);
-    let signals = SIGNALS.load(Relaxed);
-    assert!(signals > 300, "{signals}");
 }

@@ -4,6 +4,7 @@
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 #[allow(dead_code)]
@@ -76,10 +77,16 @@ fn crowd(threads: usize) {
     let (give, given) = sync_channel::<Vec<usize>>(AT_ONCE);
     let heir = thread::spawn(move || given.into_iter().for_each(free_all));
     for _ in 0..threads / AT_ONCE {
+        // All there at once, however many processors there are: the C library has memory for each.
+        let all_there = Arc::new(Barrier::new(AT_ONCE));
         let crowd: Vec<_> = (0..AT_ONCE)
             .map(|_| {
                 let give = give.clone();
-                thread::spawn(move || give.send(short_thread()).unwrap())
+                let all_there = Arc::clone(&all_there);
+                thread::spawn(move || {
+                    all_there.wait();
+                    give.send(short_thread()).unwrap();
+                })
             })
             .collect();
         crowd.into_iter().for_each(|thread| thread.join().unwrap());

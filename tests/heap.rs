@@ -6,6 +6,8 @@ use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
+#[path = "support/heap.rs"]
+mod heap;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
@@ -50,7 +52,7 @@ const SIZES: [usize; 12] = [
 #[test]
 fn each_heap_has_its_own_blocks() {
     unsafe {
-        let heaps = [mi_heap_new(), mi_heap_new()];
+        let heaps = [heap::new(), heap::new()];
         assert!(!heaps.contains(&null_mut()));
         assert_ne!(heaps[0], heaps[1]);
         let mut blocks = Vec::new();
@@ -84,7 +86,7 @@ fn an_address_that_is_no_block() {
     let local = 0usize;
     let p: *const c_void = (&local as *const usize).cast();
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         #[cfg(line = "v3")]
         for outside in [p, std::ptr::null(), 8 as *const c_void] {
             assert!(mi_heap_of(outside).is_null());
@@ -107,7 +109,7 @@ fn an_address_that_is_no_block() {
 #[test]
 fn the_main_heap_may_be_called_null() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let ours = mi_heap_malloc(heap, 40);
         let mains = mi_malloc(40);
         assert!(mi_heap_contains(null_mut(), mains) && !mi_heap_contains(null_mut(), ours));
@@ -123,7 +125,7 @@ fn the_main_heap_may_be_called_null() {
 #[test]
 fn every_way_to_allocate() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let allocate = |name: &str, p: *mut c_void, size: usize, align: usize, zero: bool| {
             assert!(is_of(heap, p), "{name}");
             assert_eq!(p as usize % align, 0, "{name}");
@@ -199,7 +201,7 @@ fn every_way_to_allocate() {
 #[test]
 fn strings() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let text = b"a text of thirty-two characters.\0".as_ptr().cast();
         let whole = mi_heap_strdup(heap, text);
         assert!(is_of(heap, whole.cast()));
@@ -229,7 +231,7 @@ fn strings() {
 #[test]
 fn reallocation_keeps_the_contents_and_the_heap() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let check = |p: *mut c_void, size: usize| {
             assert!(is_of(heap, p));
             let block = bytes(p, size);
@@ -263,7 +265,7 @@ fn reallocation_keeps_the_contents_and_the_heap() {
 #[test]
 fn zeroing_reallocation() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let mut p = mi_heap_zalloc(heap, 100);
         let mut filled = 100;
         let mut grow = |p: *mut c_void, size: usize| {
@@ -300,7 +302,7 @@ fn zeroing_reallocation() {
 #[test]
 fn a_block_of_another_heap_is_reallocated() {
     unsafe {
-        let (from, to) = (mi_heap_new(), mi_heap_new());
+        let (from, to) = (heap::new(), heap::new());
         let p = mi_heap_malloc(from, 64);
         bytes(p, 64).fill(3);
         let p = mi_heap_realloc(to, p, 64);
@@ -320,7 +322,7 @@ fn a_block_of_another_heap_is_reallocated() {
 #[test]
 fn what_cannot_be_had_is_null() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let half = usize::MAX / 2;
         assert!(mi_heap_malloc(heap, half + 1).is_null());
         assert!(mi_heap_zalloc(heap, usize::MAX).is_null());
@@ -348,7 +350,7 @@ fn what_cannot_be_had_is_null() {
 #[test]
 fn deleting_a_heap_keeps_its_blocks() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let mut blocks = Vec::new();
         let (rounds, kinds) = if mode::FULL_PAGES_MAY_BE_LEFT {
             (50, 9)
@@ -394,7 +396,7 @@ fn destroying_a_heap_spares_the_others() {
         &SIZES[..8]
     };
     unsafe {
-        let keeper = mi_heap_new();
+        let keeper = heap::new();
         let kept: Vec<_> = sizes
             .iter()
             .map(|size| {
@@ -404,7 +406,7 @@ fn destroying_a_heap_spares_the_others() {
             })
             .collect();
         for _ in 0..20 {
-            let heap = mi_heap_new();
+            let heap = heap::new();
             for size in sizes {
                 bytes(mi_heap_malloc(heap, *size), *size).fill(7);
             }
@@ -446,7 +448,7 @@ fn no_heap_and_the_main_heap_do_not_end() {
 #[test]
 fn collecting_an_empty_heap_leaves_no_area() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let blocks: Vec<_> = (0..1000).map(|_| mi_heap_malloc(heap, 500)).collect();
         assert!(visit::heap(heap).areas.len() > 1);
         blocks.into_iter().for_each(|p| mi_free(p));
@@ -463,8 +465,8 @@ fn collecting_an_empty_heap_leaves_no_area() {
 #[test]
 fn a_page_is_under_utilized() {
     unsafe {
-        let heap = mi_heap_new();
-        let other = mi_heap_new();
+        let heap = heap::new();
+        let other = heap::new();
         // Far more than one page, so that the first is neither new nor in use for allocation.
         let blocks: Vec<_> = (0..5000).map(|_| mi_heap_malloc(heap, 100)).collect();
         let ask = |heap, p, percent| mi_unsafe_heap_page_is_under_utilized(heap, p, percent);
@@ -500,7 +502,7 @@ fn threads_share_a_heap() {
     const THREADS: usize = 4;
     const EACH: usize = 3000;
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let address = heap as usize;
         let work = move |thread: usize| {
             let heap = address as *mut mi_heap_t;
@@ -541,7 +543,7 @@ fn threads_share_a_heap() {
 #[test]
 fn numa_nodes_change_nothing_else() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         for node in [0, 1000, -1] {
             mi_heap_set_numa_affinity(heap, node);
             let p = mi_heap_malloc(heap, 3_000_000);
@@ -564,7 +566,7 @@ fn a_part_of_a_block_is_not_filled() {
     const SIZE: usize = 4096;
     const PRESERVED: usize = 256;
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let reused = || {
             for _ in 0..100 {
                 let p = mi_heap_malloc(heap, SIZE);
@@ -597,7 +599,7 @@ fn the_default_heap_of_a_thread() {
     std::thread::spawn(|| unsafe {
         let backing = mi_heap_get_backing();
         assert_eq!(mi_heap_get_default(), backing);
-        let heap = mi_heap_new();
+        let heap = heap::new();
         assert_eq!(mi_heap_get_default(), backing);
         assert_eq!(mi_heap_set_default(heap), backing);
         assert_eq!(mi_heap_get_default(), heap);
@@ -614,7 +616,7 @@ fn the_default_heap_of_a_thread() {
         mi_free(q);
         // v3's names for the same.
         assert_eq!(mi_theap_get_default(), backing);
-        let heap = mi_heap_new();
+        let heap = heap::new();
         assert_eq!(mi_theap_set_default(heap), backing);
         assert_eq!(mi_theap_set_default(backing), heap);
         let p = mi_theap_malloc(heap, 10);
@@ -636,7 +638,7 @@ fn a_heap_with_a_tag() {
         // Blocks of an ended heap with a tag wait for a heap of that tag: leave none.
         mi_free(p);
         mi_heap_delete(heap);
-        let heap = mi_heap_new();
+        let heap = heap::new();
         mi_free(mi_heap_malloc(heap, 100));
         assert_eq!(visit::heap(heap).areas[0].heap_tag, 0);
         mi_heap_delete(heap);

@@ -70,9 +70,10 @@ unsafe fn of_ended_heaps() {
     }
 }
 
-/// Freed memory waits some seconds before it is purged, unless it is purged by request.
+/// Freed memory waits before it is purged, here for an hour, unless it is purged by request.
 #[cfg(line = "v3")]
 unsafe fn of_purged_arenas() {
+    mi_option_set(mi_option_purge_delay, 3_600_000);
     let heap = mi_heap_new();
     let before = resident();
     let blocks = touched(heap, 300_000, 60 * MIB);

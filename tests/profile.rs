@@ -428,8 +428,10 @@ fn the_rate() {
             let mut mine = Mine::new(NOTE, 1);
             mine.next_rate = rate;
             let heap = profiled(&mut mine);
-            let total = 3000 * 50_000;
-            use_up(heap);
+            // Enough for a hundred samples: they come at random.
+            let times = 10;
+            let total = times * 3000 * 50_000;
+            (0..times).for_each(|_| use_up(heap));
             let seen = mine.take();
             // About one sample for each `rate` bytes.
             assert!(

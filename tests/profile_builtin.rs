@@ -1,27 +1,20 @@
 //! The built-in profiler (v3): its files are profiles, and they tell what was allocated.
 #![cfg(line = "v3")]
 
+#[path = "support/folder.rs"]
+mod folder;
 #[allow(dead_code)]
 #[path = "support/pprof.rs"]
 mod pprof;
 
+use folder::Folder;
 use mi_malloc_sys::*;
 use pprof::Profile;
 use std::ffi::CString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr::null;
 use std::sync::{Mutex, MutexGuard};
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("profile-builtin")
-        .join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 fn files(folder: &Path) -> Vec<String> {
     let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
@@ -108,7 +101,7 @@ fn assert_stacks(profile: &Profile) {
 #[test]
 fn the_text_form() {
     let _alone = alone();
-    let folder = folder("text");
+    let folder = Folder::new("profile-builtin-text");
     unsafe {
         let profiler = profiler(&folder.join("my.profile.heap"), 0, 0);
         let heap = attached(profiler);
@@ -142,7 +135,7 @@ fn the_text_form() {
 #[test]
 fn the_message() {
     let _alone = alone();
-    let folder = folder("message");
+    let folder = Folder::new("profile-builtin-message");
     unsafe {
         let profiler = profiler(&folder.join("profile"), 0, 0);
         let heap = attached(profiler);
@@ -205,7 +198,7 @@ fn the_message() {
 #[test]
 fn names_of_files() {
     let _alone = alone();
-    let folder = folder("names");
+    let folder = Folder::new("profile-builtin-names");
     unsafe {
         for (name, expected) in [
             ("a", "a.0001.pb"),
@@ -242,7 +235,7 @@ fn names_of_files() {
 fn files_are_the_owners_alone() {
     let _alone = alone();
     use std::os::unix::fs::{symlink, PermissionsExt};
-    let folder = folder("owner");
+    let folder = Folder::new("profile-builtin-owner");
     unsafe {
         let profiler = profiler(&folder.join("x.heap"), 0, 0);
         mi_profiler_snapshot(profiler);
@@ -269,7 +262,7 @@ fn intervals() {
     let _alone = alone();
     unsafe {
         // Each time 30 MB have been allocated.
-        let by_bytes = folder("by-bytes");
+        let by_bytes = Folder::new("profile-builtin-by-bytes");
         let profiler_ = profiler(&by_bytes.join("p"), 30_000_000, 0);
         let heap = attached(profiler_);
         let before = files(&by_bytes).len();
@@ -282,7 +275,7 @@ fn intervals() {
         mi_heap_delete(heap);
 
         // Each time 30 MB more are in use; what is freed again does not count.
-        let by_use = folder("by-use");
+        let by_use = Folder::new("profile-builtin-by-use");
         let profiler_ = profiler(&by_use.join("p"), 0, 30_000_000);
         let heap = attached(profiler_);
         assert_eq!(files(&by_use).len(), 0);

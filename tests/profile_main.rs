@@ -5,26 +5,20 @@
 #[allow(dead_code)]
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/folder.rs"]
+mod folder;
 #[allow(dead_code)]
 #[path = "support/pprof.rs"]
 mod pprof;
 
+use folder::Folder;
 use mi_malloc_sys::*;
 use std::ffi::CString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr::null_mut;
 
 const SIZE: usize = 250_000;
-
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("profile-main")
-        .join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 /// Blocks of one size, some of which stay.
 unsafe fn work() {
@@ -39,7 +33,7 @@ unsafe fn work() {
 #[test]
 fn the_whole_program() {
     if !child::is_this() {
-        let folder = folder("program");
+        let folder = Folder::new("profile-main-program");
         child::succeeds("the_whole_program", folder.to_str().unwrap(), &[]);
         return;
     }
@@ -93,13 +87,13 @@ fn by_the_environment() {
         unsafe { work() };
         return;
     }
-    let folder = folder("environment");
+    let folder = Folder::new("profile-main-environment");
     let run = |name: &str, more: &[(&str, &str)]| {
         let file = folder.join(name);
         let mut variables = vec![("MIMALLOC_PROFILE", file.to_str().unwrap())];
         variables.extend(more);
         child::succeeds("by_the_environment", "", &variables);
-        let mut files: Vec<_> = fs::read_dir(&folder)
+        let mut files: Vec<_> = fs::read_dir(&*folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();

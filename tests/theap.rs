@@ -232,15 +232,17 @@ fn the_end_of_a_part_is_not_that_of_its_blocks() {
 #[test]
 fn the_part_of_the_main_heap_stays() {
     std::thread::spawn(|| unsafe {
+        // Of a size that no other thread here asks the main heap for: it might take the page up again.
+        const SIZE: usize = 44_444;
         let theap = mi_theap_get_default();
-        let p = mi_malloc(100);
-        bytes(p, 100).fill(8);
+        let p = mi_malloc(SIZE);
+        bytes(p, SIZE).fill(8);
         assert_ne!(mi_thread_id_of(p), 0);
         mi_theap_delete(theap);
         assert_eq!(mi_theap_get_default(), theap);
         assert_eq!(mi_thread_id_of(p), 0);
-        assert!(bytes(p, 100).iter().all(|byte| *byte == 8));
-        let q = mi_malloc(100);
+        assert!(bytes(p, SIZE).iter().all(|byte| *byte == 8));
+        let q = mi_malloc(SIZE);
         assert_eq!(mi_heap_of(q), mi_heap_main());
         mi_free(p);
         mi_free(q);

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 #[allow(unused_imports)] // not every line and feature has a test that needs it
 use std::ptr::null_mut;
 
+#[path = "support/heap.rs"]
+mod heap;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
@@ -65,7 +67,7 @@ unsafe fn assert_agree(seen: &Seen, blocks: &[(*mut c_void, usize)]) {
 #[test]
 fn a_visit_sees_what_was_allocated() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let seen = visit::heap(heap);
         assert_eq!(seen.calls(), 0);
         let blocks = fill(heap);
@@ -95,7 +97,7 @@ fn a_visit_sees_what_was_allocated() {
 #[test]
 fn an_area_tells_what_it_holds() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let blocks = fill(heap);
         let seen = visit::heap(heap);
         let used: usize = seen.areas.iter().map(|area| area.used).sum();
@@ -124,7 +126,7 @@ fn an_area_tells_what_it_holds() {
 #[test]
 fn areas_only() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         fill(heap);
         let mut areas = Seen::default();
         assert!(mi_heap_visit_blocks(
@@ -150,7 +152,7 @@ fn areas_only() {
 #[test]
 fn a_visitor_ends_the_visit() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         fill(heap);
         let all = visit::heap(heap).calls();
         for stop in [1, 2, 3, 50, 1999, 2002, all - 1] {
@@ -200,7 +202,7 @@ fn a_visitor_ends_the_visit() {
 #[test]
 fn no_visitor() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         assert!(!mi_heap_visit_blocks(heap, true, None, null_mut()));
         visit::destroy(heap);
     }
@@ -209,7 +211,7 @@ fn no_visitor() {
 #[test]
 fn aligned_blocks_are_visited_once() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let mut blocks = Vec::new();
         for align in [16, 64, 256, 4096, 65_536, 1 << 20] {
             for size in [24, 100, 5000] {
@@ -237,7 +239,7 @@ fn aligned_blocks_are_visited_once() {
 #[test]
 fn blocks_of_ended_threads() {
     unsafe {
-        let heap = mi_heap_new();
+        let heap = heap::new();
         let address = heap as usize;
         let allocate = move |size: usize| {
             let heap = address as *mut mi_heap_t;
