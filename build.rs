@@ -2,6 +2,8 @@
 
 #[path = "build/arch.rs"]
 mod arch;
+#[path = "build/clang.rs"]
+mod clang;
 #[path = "build/compile.rs"]
 mod compile;
 #[path = "build/config.rs"]
@@ -10,6 +12,8 @@ mod config;
 mod emit;
 #[path = "build/env.rs"]
 mod env;
+#[path = "build/lto.rs"]
+mod lto;
 #[path = "build/modes.rs"]
 mod modes;
 #[path = "build/plan.rs"]

@@ -1,5 +1,6 @@
 //! Turns a plan into a run of the C compiler.
 
+use super::clang;
 use super::env;
 use super::plan::{Helper, Language, Plan};
 use super::sources::Sources;
@@ -31,7 +32,13 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     for define in &plan.defines {
         build.define(&define.name, define.value.as_deref());
     }
-    let compiler = build.try_get_compiler().map_err(no_compiler)?;
+    let mut compiler = build.try_get_compiler().map_err(no_compiler)?;
+    if plan.bitcode {
+        if let Some(clang) = clang::for_bitcode(&compiler)? {
+            build.compiler(clang);
+            compiler = build.try_get_compiler().map_err(no_compiler)?;
+        }
+    }
     if let Err(error) = compiler.to_command().arg("--version").output() {
         return Err(no_compiler(format!(
             "{}: {}",

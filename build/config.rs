@@ -87,6 +87,10 @@ pub struct Config {
     pub sanitizers: Vec<String>,
     /// `MIMALLOC_SYS_TRACK`: the memory checker to tell of every block, as the user wrote it.
     pub track: Option<String>,
+    /// `MIMALLOC_SYS_LTO`: the kind of link-time optimisation, as the user wrote it.
+    pub lto: Option<String>,
+    /// What rustc is given beside Cargo's own arguments.
+    pub rust_flags: Vec<String>,
     /// The user's own definitions, which win over ours.
     pub defines: Vec<Define>,
     /// The name of the atomics library (`DEP_ATOMIC`), if the user named one.

@@ -19,6 +19,8 @@ pub fn config() -> Result<Config, String> {
         debug_assertions: cfg!(debug_assertions),
         sanitizers: words("CARGO_CFG_SANITIZE"),
         track: user("MIMALLOC_SYS_TRACK")?,
+        lto: user("MIMALLOC_SYS_LTO")?,
+        rust_flags: rust_flags(),
         opt_level: cargo("OPT_LEVEL").unwrap_or_default(),
         defines: defines(&user("MIMALLOC_SYS_DEFINES")?.unwrap_or_default())?,
         atomic: user("DEP_ATOMIC")?,
@@ -40,6 +42,11 @@ pub fn manifest_dir() -> PathBuf {
 /// The Cargo that runs this build.
 pub fn cargo_program() -> String {
     cargo("CARGO").unwrap_or_else(|| "cargo".to_string())
+}
+
+/// The rustc that compiles the crate.
+pub fn rustc_program() -> String {
+    cargo("RUSTC").unwrap_or_else(|| "rustc".to_string())
 }
 
 /// Whether docs.rs is rendering the documentation.
@@ -140,6 +147,12 @@ fn words(name: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(str::to_string)
         .collect()
+}
+
+/// `RUSTFLAGS` and its like, as Cargo hands them on.
+fn rust_flags() -> Vec<String> {
+    let flags = cargo("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    flags.split('\x1f').map(str::to_string).collect()
 }
 
 fn feature(name: &str) -> bool {

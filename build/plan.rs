@@ -1,12 +1,13 @@
 //! Decides, from a [`Config`] alone, how upstream's C is compiled and linked.
 //!
 //! A pure function: no environment, no file, no compiler. A test mounts this room and its
-//! neighbours (`modes`, `platform`, `arch`, `tools`) and checks the plan of every target and
+//! neighbours (`modes`, `platform`, `arch`, `tools`, `lto`) and checks the plan of every target and
 //! feature, so whoever reads them knows every flag their C gets. "Upstream" in the comments is
 //! `CMakeLists.txt` of the line concerned, unless a file is named.
 
 use super::arch;
 use super::config::{Config, Define, Target};
+use super::lto;
 use super::modes;
 use super::platform;
 use super::tools;
@@ -61,6 +62,8 @@ pub struct Plan {
     pub probes: Vec<Probe>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
+    /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
+    pub bitcode: bool,
     /// Leave the assembly beside the object.
     pub assembly: bool,
     /// The C looks at the bytes behind a block, or tells a tool of them, and must know where it ends.
@@ -83,6 +86,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         headers: Vec::new(),
         probes: Vec::new(),
         clang_only: None,
+        bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
         libraries: Vec::new(),
@@ -107,6 +111,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     platform::helpers(config, &mut plan);
     arch::architecture(config, &mut plan);
     tools::tools(config, &mut plan)?;
+    lto::bitcode(config, &mut plan)?;
     plan.take_over(&config.defines);
     plan.exact_size = modes::exact_size(&plan);
     Ok(plan)

@@ -14,6 +14,9 @@ mod build;
 #[allow(dead_code)]
 #[path = "../build/config.rs"]
 mod config;
+#[allow(dead_code)]
+#[path = "../build/lto.rs"]
+mod lto;
 #[path = "../build/modes.rs"]
 mod modes;
 #[path = "../build/plan.rs"]
@@ -147,6 +150,47 @@ fn variables() {
         .without("CARGO_CFG_UNIX")
         .fails();
     said.says("There is no operating system").all();
+}
+
+/// With stand-ins for `rustc` and clang, and no other clang in reach.
+#[test]
+fn link_time_optimisation() {
+    let script = Script::new("errors-lto");
+    let tree = script.package.stand_in(V3);
+    let programs = script.package.root.join("programs");
+    fs::create_dir(&programs).unwrap();
+    let (rustc, clang) = (programs.join("rustc"), programs.join("clang"));
+    let llvm = |line: &str| {
+        stand_in_program(&rustc, &format!("#!/bin/sh\necho '{}'\n", line));
+    };
+    llvm("LLVM version: 15.0.1");
+    let run = script
+        .with("MIMALLOC_SYS_SOURCE_DIR", tree)
+        .with("RUSTC", &rustc)
+        .with("CC", of_path("gcc"))
+        .with("PATH", &programs);
+    let flag = "-Clinker-plugin-lto";
+
+    let said = run.with("MIMALLOC_SYS_LTO", "full").fails();
+    said.says("The kind of link-time optimisation is not known")
+        .all();
+    let thin = run.with("MIMALLOC_SYS_LTO", "thin");
+    let said = thin.fails();
+    said.says("rustc leaves no bitcode").all();
+    let thin = thin.with("CARGO_ENCODED_RUSTFLAGS", flag);
+    let said = thin.with("CARGO_CFG_TARGET_OS", "macos").fails();
+    said.says("The target cannot link bitcode").all();
+
+    let said = thin.fails();
+    said.says("There is no clang for bitcode").all();
+    stand_in_program(&clang, "#!/bin/sh\necho 'clang version 99.0.0'\n");
+    let said = thin.fails();
+    said.says("clang is newer than rustc").all();
+    let said = thin.with("CC", &clang).fails();
+    said.says("clang is newer than rustc").all();
+    llvm("no backend");
+    let said = thin.fails();
+    said.says("rustc has no LLVM").all();
 }
 
 /// With a stand-in for `pkg-config`, which need not be installed.
@@ -469,6 +513,14 @@ fn stand_in_program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+fn of_path(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{} is not in the PATH", program))
+}
+
 /// Every platform that a feature looks at, with every feature.
 fn every_config() -> Vec<config::Config> {
     let target = |arch: &str, os: &str, env: &str, unix| config::Target {
@@ -526,6 +578,8 @@ fn every_config() -> Vec<config::Config> {
                         .filter(|name| !name.is_empty())
                         .collect(),
                     track: None,
+                    lto: None,
+                    rust_flags: Vec::new(),
                     defines: Vec::new(),
                     atomic: None,
                 });

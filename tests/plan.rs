@@ -9,6 +9,8 @@
 mod arch;
 #[path = "../build/config.rs"]
 mod config;
+#[path = "../build/lto.rs"]
+mod lto;
 #[path = "../build/modes.rs"]
 mod modes;
 #[path = "../build/plan.rs"]
@@ -657,6 +659,61 @@ fn tools_watch_or_are_refused() {
 }
 
 #[test]
+fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
+    let plan = |triple: &str, lto: &str, rust_flags: &[&str]| {
+        let mut config = config(&target(triple), Line::V3);
+        let base = show(&plan_of(&config));
+        config.lto = Some(lto.to_string());
+        config.rust_flags = rust_flags.iter().map(|flag| flag.to_string()).collect();
+        plan::plan(&config).map(|plan| (plan, base))
+    };
+    let linux = "x86_64-unknown-linux-gnu";
+    for flags in [
+        &["-Clinker-plugin-lto"][..],
+        &["-Copt-level=2", "-C", "linker-plugin-lto"],
+        &["--codegen=linker-plugin-lto=/usr/lib/LLVMgold.so"],
+    ] {
+        for (kind, flag) in [("thin", "+-flto=thin"), ("fat", "+-flto=full")] {
+            let (plan, base) = plan(linux, kind, flags).unwrap();
+            assert!(plan.bitcode);
+            assert_change(flag, &base, &plan, kind);
+        }
+    }
+    for flags in [&[][..], &["-Clto=fat"], &["-Clinker-plugin-lto=no"]] {
+        let reason = plan(linux, "thin", flags).unwrap_err();
+        assert!(reason.contains("leave bitcode"), "{reason}");
+    }
+    for kind in ["1", "full", "Thin"] {
+        let reason = plan(linux, kind, &["-Clinker-plugin-lto"]).unwrap_err();
+        assert!(reason.contains(kind), "{reason}");
+    }
+    for triple in [
+        "x86_64-pc-windows-msvc",
+        "x86_64-pc-windows-gnu",
+        "aarch64-apple-darwin",
+        "wasm32-wasip1",
+    ] {
+        let reason = plan(triple, "fat", &["-Clinker-plugin-lto"]).unwrap_err();
+        assert!(reason.contains("ELF"), "{reason}");
+    }
+}
+
+#[test]
+fn a_clang_of_rustcs_llvm_or_an_older_one_is_looked_for() {
+    let rustc = "rustc 1.63.0 (4b91a6ea7 2022-08-08)\nhost: x86_64\nLLVM version: 14.0.5\n";
+    assert_eq!(lto::llvm_of_rustc(rustc), Some(14));
+    assert_eq!(lto::llvm_of_rustc("rustc 1.63.0\n"), None);
+    let clang = |text: &str| lto::llvm_of_clang(text);
+    assert_eq!(clang("Debian clang version 19.1.7 (3+b1)\n"), Some(19));
+    assert_eq!(clang("clang version 22git\n"), Some(22));
+    assert_eq!(clang("cc (Debian 12.2.0-14+deb12u1) 12.2.0\n"), None);
+    assert_eq!(
+        lto::candidates(16),
+        ["clang-16", "clang-15", "clang-14", "clang"]
+    );
+}
+
+#[test]
 fn a_named_atomics_library_is_linked_anywhere() {
     for triple in ["armv7-unknown-linux-gnueabihf", "x86_64-unknown-freebsd"] {
         let mut config = config(&target(triple), Line::V3);
@@ -959,6 +1016,8 @@ fn config(target: &Target, line: Line) -> Config {
         opt_level: "0".into(),
         sanitizers: vec![],
         track: None,
+        lto: None,
+        rust_flags: vec![],
         defines: vec![],
         atomic: None,
     }

@@ -11,6 +11,9 @@ mod config;
 #[path = "../../build/env.rs"]
 mod env;
 #[allow(dead_code)]
+#[path = "../../build/lto.rs"]
+mod lto;
+#[allow(dead_code)]
 #[path = "../../build/modes.rs"]
 mod modes;
 #[allow(dead_code)]

@@ -1,0 +1,93 @@
+//! `MIMALLOC_SYS_LTO`: the C as LLVM bitcode, which the linker optimises together with the Rust code.
+//!
+//! It takes three that fit: rustc leaves bitcode too (`-Clinker-plugin-lto`), the C compiler is a
+//! clang whose bitcode rustc's LLVM can read, and the linker is lld, with that LLVM or a newer one.
+//! The last is the linker's to complain of; here are the decisions on the others.
+
+use super::config::{Config, Target};
+use super::plan::Plan;
+use super::platform;
+
+/// The LLVM of the oldest Rust that this crate supports. An older clang is not looked for.
+const OLDEST: u32 = 14;
+
+pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
+    // Both sides must be of one kind: the linker takes a mixture, and leaves the calls between them.
+    let flag = match config.lto.as_deref() {
+        None => return Ok(()),
+        Some("thin") => "-flto=thin",
+        Some("fat") => "-flto=full",
+        Some(other) => {
+            return Err(format!(
+                "MIMALLOC_SYS_LTO is `{}`, and only `thin` and `fat` are known.\n\
+                 Set it to the kind that the Rust code is linked with, or unset it.",
+                other
+            ))
+        }
+    };
+    if !is_elf(&config.target) {
+        return Err(format!(
+            "MIMALLOC_SYS_LTO is for targets whose programs are ELF files (Linux, Android, the BSDs), \
+             and {} is none.\n\
+             Unset it, or set it in its form for the target that it is meant for.",
+            config.target.triple
+        ));
+    }
+    if !leaves_bitcode(&config.rust_flags) {
+        return Err(
+            "MIMALLOC_SYS_LTO is set, but rustc was not told to leave bitcode for the linker.\n\
+             Set RUSTFLAGS=-Clinker-plugin-lto as well, or unset MIMALLOC_SYS_LTO."
+                .to_string(),
+        );
+    }
+    plan.flag(flag);
+    plan.bitcode = true;
+    Ok(())
+}
+
+/// On the others the system's linker is another one, which reads its own compiler's bitcode at best.
+fn is_elf(target: &Target) -> bool {
+    target.unix && !platform::apple(target) && target.os != "emscripten"
+}
+
+/// rustc takes `-C` joined and apart, and a path of a linker's plug-in as the value.
+fn leaves_bitcode(rust_flags: &[String]) -> bool {
+    rust_flags.iter().any(|flag| {
+        let option = flag
+            .trim_start_matches("--codegen=")
+            .trim_start_matches("-C");
+        match option.strip_prefix("linker-plugin-lto") {
+            Some("") => true,
+            Some(value) => {
+                value.starts_with('=') && !["=n", "=no", "=off", "=false"].contains(&value)
+            }
+            None => false,
+        }
+    })
+}
+
+/// The names under which to look for a clang, the best first.
+pub fn candidates(llvm: u32) -> Vec<String> {
+    let numbered = (OLDEST..=llvm)
+        .rev()
+        .map(|major| format!("clang-{}", major));
+    numbered.chain(Some("clang".to_string())).collect()
+}
+
+/// `LLVM version: 22.1.2`, from `rustc -vV`.
+pub fn llvm_of_rustc(text: &str) -> Option<u32> {
+    major_after(text, "LLVM version: ")
+}
+
+/// `Debian clang version 19.1.7 (3+b1)`, from `clang --version`.
+pub fn llvm_of_clang(text: &str) -> Option<u32> {
+    major_after(text, "clang version ")
+}
+
+fn major_after(text: &str, key: &str) -> Option<u32> {
+    let rest = &text[text.find(key)? + key.len()..];
+    rest.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
