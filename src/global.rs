@@ -92,7 +92,8 @@ unsafe impl GlobalAlloc for MiMalloc {
 /// * On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
 ///   it: from 0x7fe00000 bytes on, measured on i686.
 /// * On WASI, memory is asked for with `sbrk`, which ends the program when its signed argument
-///   overflows.
+///   overflows: from 0x7f800fff bytes on, counting the alignment twice, as for a large one mimalloc
+///   asks for room to move the block in, and again to move that.
 #[inline]
 const fn is_too_large(size: usize, align: usize) -> bool {
     const LIMIT: usize = 0x7f00_0000;
@@ -100,7 +101,7 @@ const fn is_too_large(size: usize, align: usize) -> bool {
         all(line = "v3", target_pointer_width = "32"),
         target_os = "wasi"
     ));
-    crashes && size > LIMIT.saturating_sub(align)
+    crashes && size > LIMIT.saturating_sub(align.saturating_mul(2))
 }
 
 /// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).

@@ -7,7 +7,7 @@ build_script() {
   shift 2
   rm -rf "$out" && mkdir -p "$out"
   while IFS= read -r variable; do variables+=("$variable"); done < <(cargo_cfg "$target")
-  env -i PATH="$PATH" HOME="$HOME" CARGO="$(command -v cargo)" CARGO_MANIFEST_DIR="$ROOT" \
+  timeout 300 env -i --chdir="$out" PATH="$PATH" HOME="$HOME" CARGO="$(command -v cargo)" CARGO_MANIFEST_DIR="$ROOT" \
     TARGET="$target" HOST=x86_64-unknown-linux-gnu OUT_DIR="$out" OPT_LEVEL=0 DEBUG=false PROFILE=debug \
     "${variables[@]}" "$@" "$BUILD_SCRIPT" >"$out/output" 2>"$out/error"
 }
@@ -34,25 +34,33 @@ judge() {
   done
 }
 
-# compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both lines, release and secure.
+# compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both lines, release and secure, at the same time.
 compile() {
-  local name=$1 target=${1%%,*} format=$2 how=$3 line secure out passed=0
+  local name=$1 target=${1%%,*} format=$2 how=$3 line secure out job jobs=() outs=() passed=0
   shift 3
   for line in v3 v2; do
     for secure in "" CARGO_FEATURE_SECURE=1; do
-      out=$WORK/compile/$target-$line${secure:+-secure}
+      out=$WORK/compile/${name//[^A-Za-z0-9_-]/}-$line${secure:+-secure}
       # shellcheck disable=SC2086
-      if build_script "$target" "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" \
-        "CARGO_FEATURE_${line^^}=1" $secure "$@" && judge "$out" "$format"; then
-        passed=$((passed + 1))
-      else
-        cat "$out/output" "$out/error" >"$out/log"
-        failed compile "$name" "$out/log" "$how, $line${secure:+, secure}"
-        return
-      fi
+      { build_script "$target" "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" \
+        "CARGO_FEATURE_${line^^}=1" $secure "$@" && judge "$out" "$format"; } &
+      jobs+=($!) outs+=("$out")
     done
   done
-  report compile "$name" "passed $passed" "$how"
+  for job in "${!jobs[@]}"; do
+    if wait "${jobs[job]}"; then
+      passed=$((passed + 1))
+    else
+      out=${outs[job]}
+    fi
+  done
+  if [ $passed = ${#jobs[@]} ]; then
+    report compile "$name" "passed $passed" "$how"
+  else
+    # `out` is the last that failed.
+    cat "$out/output" "$out/error" >"$out/log"
+    failed compile "$name" "$out/log" "$how, ${out##*/}"
+  fi
 }
 
 # zig TARGET ZIG-TARGET FORMAT [CPU]. zig has names of its own for targets and processors, so what

@@ -23,14 +23,17 @@ both_lines() {
   report "$kind" "$platform" "passed $sum" "$how"
 }
 
+# What hangs has failed.
+PATIENCE="timeout 900"
+
 current_cargo() {
-  cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
+  $PATIENCE cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
 }
 
 # Debian's Cargo has another way to the registry than the one that is open everywhere, so the new
 # one brings what it needs.
 old_cargo() {
-  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc /usr/bin/cargo run --manifest-path "$HERE/Cargo.toml" \
+  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$HERE/Cargo.toml" \
     --target-dir "$WORK/old/target" --offline --locked -p program "$@"
 }
 
@@ -38,7 +41,8 @@ old_rust() {
   have oldrust || return
   [ -e "$WORK/old/vendor" ] && return
   mkdir -p "$WORK/old/home"
-  cargo vendor --locked --manifest-path "$HERE/Cargo.toml" "$WORK/old/vendor" >"$LOGS/vendor.log" 2>&1 || return
+  fetched "$LOGS/vendor.log" cargo vendor --locked --manifest-path "$HERE/Cargo.toml" "$WORK/old/vendor" ||
+    { rm -rf "$WORK/old/vendor"; return 1; }
   printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' \
     "$WORK/old/vendor" >"$WORK/old/home/config.toml"
 }
@@ -47,6 +51,13 @@ old_rust() {
 of_target() {
   local target=${1//-/_}
   printf 'CARGO_TARGET_%s_%s=%s' "${target^^}" "$2" "$3"
+}
+
+# The libraries are named, because a loader that finds others in this machine's cache (32-bit ones of
+# another release) takes those, and hangs.
+emulator() {
+  local root=/usr/$(tools_of "$1")
+  printf '%s -L %s -E LD_LIBRARY_PATH=%s/lib' "$(qemu_of "$1")" "$root" "$root"
 }
 
 # emulated TARGET: Debian's own standard library for it, gcc's cross linker, qemu.
@@ -59,7 +70,7 @@ emulated() {
     { report execute "$target" "not run: no standard library of Rust for it" ""; return; }
   both_lines execute "$target" "Rust 1.63, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
     "$(of_target "$target" LINKER "$tools-gcc")" \
-    "$(of_target "$target" RUNNER "$qemu -L /usr/$tools")" \
+    "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target"
 }
@@ -76,45 +87,63 @@ windows() {
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
 
-# Its name at the time of Rust 1.63.
 wasi() {
-  local target=wasm32-wasi runner
+  local target=wasm32-wasi runner # its name at the time of Rust 1.63
   have wasi && have oldrust-wasm ||
-    { report execute $target "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
-  have_pip wasmtime || { report execute $target "not run: pip could not install wasmtime" ""; return; }
+    { report execute wasm32-wasip1 "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
+  have_pip wasmtime || { report execute wasm32-wasip1 "not run: pip could not install wasmtime" ""; return; }
   runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasi.py \"\$@\"")
-  both_lines execute $target "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
+  both_lines execute wasm32-wasip1 "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
     CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-19 "$(of_target $target RUNNER "$runner")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
 
+# Debian's newer Rust, unpacked beside the system.
+NEWER_RUST=1.85
+
+newer_rust_is_here() {
+  foreign amd64 "$WORK/rust-$NEWER_RUST" "rustc-web=$NEWER_RUST*" "libstd-rust-web-dev=$NEWER_RUST*" \
+    "libstd-rust-web-$NEWER_RUST" "rust-web-src=$NEWER_RUST*" libunwind-19-dev
+}
+
+newer_rust() {
+  local folder=$WORK/rust-$NEWER_RUST/usr
+  wrapper "rustc-$NEWER_RUST" "LD_LIBRARY_PATH=$folder/lib/x86_64-linux-gnu exec $folder/bin/rustc \"\$@\""
+}
+
 # Rust's standard library for musl is in no package of Debian's, but its sources are, and Cargo can
-# build it. Linked statically: the C library, mimalloc and Rust.
-musl() {
-  local target=x86_64-unknown-linux-musl rust=1.85 rustc
-  have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
-  foreign amd64 "$WORK/rust-$rust" "rustc-web=$rust*" "libstd-rust-web-dev=$rust*" "libstd-rust-web-$rust" "rust-web-src=$rust*" ||
-    { report execute $target "not run: Debian's Rust $rust is not to be had" ""; return; }
-  rustc=$(wrapper rustc-$rust "LD_LIBRARY_PATH=$WORK/rust-$rust/usr/lib/x86_64-linux-gnu exec $WORK/rust-$rust/usr/bin/rustc \"\$@\"")
-  # Rust asks for the unwinder by LLVM's name; gcc's has the same functions. Debian's is made for
-  # glibc, of which it wants one function, for a panic: then the program has failed anyway.
-  mkdir -p "$WORK/musl" && cp "$(gcc -print-file-name=libgcc_eh.a)" "$WORK/musl/libunwind.a"
+# build it. Linked statically: the C library, mimalloc and Rust. The unwinder is LLVM's, compiled
+# for glibc, of whose own functions it wants one, to print what goes on in it.
+musl_variables() {
+  local target=x86_64-unknown-linux-musl runner
+  # A program with an interpreter is not static, and would find glibc's.
+  runner=$(wrapper run-static 'readelf --program-headers "$1" | grep INTERP && exit 1
+exec "$@"')
+  mkdir -p "$WORK/musl" && cp "$WORK/rust-$NEWER_RUST/usr/lib/llvm-19/lib/libunwind.a" "$WORK/musl/"
   # RUSTC_BOOTSTRAP: to build the standard library is not a stable feature.
-  both_lines execute $target "Rust $rust, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
-    RUSTC="$rustc" RUSTC_BOOTSTRAP=1 "$(of_target $target LINKER musl-gcc)" \
-    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=_dl_find_object=0 -L $WORK/musl")" \
-    cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/musl/target" --locked -p program \
-    -Zbuild-std=std,panic_abort --target $target
+  MUSL=(RUSTC_BOOTSTRAP=1 "CARGO_UNSTABLE_BUILD_STD=std,panic_abort,test"
+    "$(of_target $target LINKER musl-gcc)" "$(of_target $target RUNNER "$runner")"
+    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=__fprintf_chk=abort -L $WORK/musl")")
+}
+
+musl() {
+  local target=x86_64-unknown-linux-musl
+  have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
+  newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
+  musl_variables
+  both_lines execute $target "Rust $NEWER_RUST, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
+    RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$HERE/Cargo.toml" \
+    --target-dir "$WORK/musl/target" --locked -p program --target $target
 }
 
 run_execute() {
   both_lines execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
   if ! old_rust; then
-    report execute "all with Rust 1.63" "not run: apt-get could not install rustc and cargo" ""
+    report execute "all with Rust 1.63" "not run: apt-get could not install rustc and cargo, or cargo not fetch the sources" ""
     return
   fi
   # `env` starts programs, not functions of this shell.
-  { declare -p HERE WORK && declare -f old_cargo; } >"$WORK/functions"
+  { declare -p HERE WORK PATIENCE && declare -f old_cargo; } >"$WORK/functions"
   both_lines execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
   windows
   wasi

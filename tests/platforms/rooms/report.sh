@@ -26,19 +26,30 @@ summary() {
   [ "$FAILED" = 0 ]
 }
 
-# The results as the README has them.
+# The results as the README has them: a row for each target, with the number of checks that passed,
+# then what belongs to no target.
 table() {
-  printf '| platform | C compiled | run |\n|---|---|---|\n'
-  cut -f2 "$RESULTS" | awk '!seen[$0]++' | while read -r platform; do
-    printf '| %s | %s | %s |\n' "$platform" "$(cell compile "$platform")" "$(cell execute "$platform")"
-  done
-}
-
-# cell KIND PLATFORM
-cell() {
-  awk -F'\t' -v kind="$1" -v platform="$2" '
-    $2 == platform && ($1 == kind || (kind == "execute" && $1 != "compile")) {
-      cell = cell (cell ? "; " : "") $3 ($4 ? " (" $4 ")" : "")
+  [ -e "$WORK/complete" ] && cat "$WORK/complete" && echo
+  awk -F'\t' '
+    function join(list, more, separator) { return list == "" ? more : more == "" ? list : list separator more }
+    function short(outcome) { sub(/^passed /, "", outcome); sub(/^FAILED.*/, "FAILED", outcome); return outcome }
+    $1 == "compile" || $1 == "execute" || $1 == "suite" {
+      target = note = $2
+      sub(/, .*/, "", target)
+      note = substr(note, length(target) + 3)
+      if (!(target in seen)) { seen[target]; targets[++count] = target }
+      if ($1 == "compile") compiled[target] = join(compiled[target], short($3), " + ")
+      else run[target] = join(run[target], short($3), " + ")
+      how[target] = join(how[target], join(note, $4 == note ? "" : $4, ": "), "; ")
+      next
     }
-    END { print cell }' "$RESULTS"
+    { others = others "| " $2 " | " short($3) " | " $4 " |\n" }
+    END {
+      print "| target | compiled | run | how |\n|---|---|---|---|"
+      for (i = 1; i <= count; i++) {
+        target = targets[i]
+        print "| " target " | " compiled[target] " | " run[target] " | " how[target] " |"
+      }
+      if (others) printf "\n| check | passed | how |\n|---|---|---|\n%s", others
+    }' "$RESULTS"
 }

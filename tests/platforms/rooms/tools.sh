@@ -21,28 +21,39 @@ declare -A PACKAGES=(
   [oldrust-wasm]="libstd-rust-dev-wasm32"
 )
 
+# A registry that does not answer must not hold up the rest.
+fetched() {
+  local log=$1
+  shift
+  timeout 600 "$@" >"$log" 2>&1 </dev/null
+}
+APT_PATIENCE=(-o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120)
+
 # have NAME: installs its packages unless they are there. False if that cannot be.
 have() {
   local package missing=()
   for package in ${PACKAGES[$1]}; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok' || missing+=("$package")
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep '^install ok' >/dev/null || missing+=("$package")
   done
   [ ${#missing[@]} = 0 ] && return
+  [ "$(id -u)" = 0 ] || return
   apt_updated
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" \
-    >"$LOGS/apt-$1.log" 2>&1
+  fetched "$LOGS/apt-$1.log" env DEBIAN_FRONTEND=noninteractive \
+    apt-get "${APT_PATIENCE[@]}" install -y --no-install-recommends "${missing[@]}"
 }
 
+# Once in a run, and only if something is to be installed.
+APT_UPDATED=
 apt_updated() {
-  [ -e "$WORK/apt-updated" ] || apt-get update >"$LOGS/apt-update.log" 2>&1 || true
-  touch "$WORK/apt-updated"
+  [ -n "$APT_UPDATED" ] || fetched "$LOGS/apt-update.log" apt-get "${APT_PATIENCE[@]}" update
+  APT_UPDATED=1
 }
 
 # have_pip NAME: an environment of our own with a package of PyPI.
 have_pip() {
   [ -x "$WORK/pip/bin/pip" ] || python3 -m venv "$WORK/pip" >"$LOGS/venv.log" 2>&1 || return
-  "$WORK/pip/bin/pip" show -q "$1" 2>/dev/null ||
-    "$WORK/pip/bin/pip" install -q "$1" >"$LOGS/pip-$1.log" 2>&1
+  "$WORK/pip/bin/pip" show -q "$1" >/dev/null 2>&1 ||
+    fetched "$LOGS/pip-$1.log" "$WORK/pip/bin/pip" install -q --timeout 30 --retries 2 "$1"
 }
 
 # Builds the crate for this machine: that brings upstream's sources, and the build script to be run alone.
@@ -78,23 +89,19 @@ wrapper() {
 # foreign ARCHITECTURE FOLDER PACKAGE..: unpacks Debian's packages of another architecture, without
 # making it one of this system's.
 foreign() {
-  local arch=$1 folder=$2 state=$WORK/apt-$1
+  local arch=$1 folder=$2 state=$WORK/apt-$1 deb
   shift 2
   [ -e "$folder/.$arch" ] && return
+  rm -rf "$state/debs"
   mkdir -p "$folder" "$state/lists/partial" "$state/cache/archives/partial" "$state/debs"
   : >"$state/status"
-  local options=(-o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache"
+  local options=("${APT_PATIENCE[@]}" -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache"
     -o Dir::State::status="$state/status" -o APT::Architecture="$arch" -o APT::Architectures="$arch"
     -o Acquire::Languages=none -o APT::Sandbox::User=root)
-  rm -f "$state"/debs/*.deb
-  {
-    apt-get "${options[@]}" update
-    (cd "$state/debs" && apt-get "${options[@]}" download "$@")
-  } >"$LOGS/foreign-$arch.log" 2>&1
-  ls "$state"/debs/*.deb >/dev/null 2>&1 || return
-  local deb
+  fetched "$LOGS/foreign-$arch-update.log" apt-get "${options[@]}" update
+  (cd "$state/debs" && fetched "$LOGS/foreign-$arch.log" apt-get "${options[@]}" download "$@") || return
   for deb in "$state"/debs/*.deb; do dpkg -x "$deb" "$folder" || return; done
-  rm -f "$state"/debs/*.deb
+  rm -rf "$state/debs"
   touch "$folder/.$arch"
 }
 

@@ -16,9 +16,8 @@ fn main() {
         ("every alignment", alignments),
         ("reallocation keeps contents", reallocation),
         ("zeroed memory is zero", zeroed),
-        // wasi-libc's sbrk aborts at two GiB or more instead of refusing them.
-        #[cfg(not(target_family = "wasm"))]
         ("impossible requests are refused", refusals),
+        ("about two GiB are given whole or refused", two_gib),
         ("collections", collections),
         ("blocks of many MiB", large),
         ("heaps", heaps),
@@ -118,11 +117,41 @@ fn zeroed() {
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
+/// Three times half of all addresses: one may be given where pointers have 32 bits, three nowhere.
 fn refusals() {
     let layout = Layout::from_size_align(isize::MAX as usize - 4095, 4096).unwrap();
-    assert!(unsafe { alloc(layout) }.is_null());
-    assert!(Vec::<u8>::new().try_reserve(isize::MAX as usize).is_err());
+    let blocks: Vec<_> = (0..3).map(|_| unsafe { alloc(layout) }).collect();
+    assert!(blocks.iter().any(|block| block.is_null()));
+    for block in blocks.into_iter().filter(|block| !block.is_null()) {
+        unsafe { dealloc(block, layout) };
+    }
+    let mut vectors = vec![Vec::<u8>::new(); 3];
+    assert!(vectors
+        .iter_mut()
+        .any(|vector| vector.try_reserve_exact(isize::MAX as usize).is_err()));
+}
+
+/// Where pointers have 32 bits, mimalloc itself would crash on some of these.
+fn two_gib() {
+    for &size in &[0x7000_0000usize, 0x7eff_f000, 0x7fdf_ff00, 0x7fff_0000] {
+        for &align in &[1usize, 1 << 16, 1 << 22, 1 << 28] {
+            for size in [size, size.saturating_sub(align)] {
+                let layout = match Layout::from_size_align(size.max(1), align) {
+                    Ok(layout) => layout,
+                    Err(_) => continue, // too large for any allocator
+                };
+                unsafe {
+                    let block = alloc(layout);
+                    if !block.is_null() {
+                        assert_eq!(block as usize % align, 0);
+                        block.write(1);
+                        block.add(layout.size() - 1).write(2);
+                        dealloc(block, layout);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn collections() {
