@@ -1,5 +1,7 @@
 //! The statistics of the process: one test, because they count everything in it.
 
+#[path = "support/alone.rs"]
+mod alone;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
@@ -15,6 +17,7 @@ use std::ptr::null_mut;
 
 #[test]
 fn statistics() {
+    alone::wait();
     unsafe {
         // What comes with the thread's first allocation, and what came before.
         mi_free(mi_malloc(100));

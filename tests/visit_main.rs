@@ -6,6 +6,9 @@ use mi_malloc_sys::*;
 #[cfg(line = "v3")]
 use std::ptr::null_mut;
 
+#[path = "support/alone.rs"]
+mod alone;
+
 #[derive(Default)]
 struct Count {
     areas: usize,
@@ -53,6 +56,7 @@ unsafe fn visit(heap: *mut mi_heap_t, size: usize) -> Count {
 
 #[test]
 fn the_main_heap() {
+    alone::wait();
     unsafe {
         #[cfg(line = "v3")]
         let heap = mi_heap_main();
