@@ -109,29 +109,31 @@ mingw() {
 
 run_compile() {
   have clang || { report compile "all" "not run: apt-get could not install llvm's tools" ""; return; }
-  compile x86_64-unknown-linux-gnu elf64-x86-64 "gcc $(gcc -dumpversion)" CC=gcc
   compile "x86_64-unknown-linux-gnu, clang" elf64-x86-64 "clang $(clang-19 -dumpversion)" CC=clang-19
-  cross aarch64-unknown-linux-gnu elf64-littleaarch64
-  mingw x86_64-pc-windows-gnu COFF-x86-64 x86_64-w64-mingw32
+  # The next are compiled by the room `execute` too.
   if [ -z "$FAST" ]; then
+    compile x86_64-unknown-linux-gnu elf64-x86-64 "gcc $(gcc -dumpversion)" CC=gcc
+    cross aarch64-unknown-linux-gnu elf64-littleaarch64
+    mingw x86_64-pc-windows-gnu COFF-x86-64 x86_64-w64-mingw32
     cross armv7-unknown-linux-gnueabihf elf32-littlearm
     cross i686-unknown-linux-gnu elf32-i386
     cross powerpc64le-unknown-linux-gnu elf64-powerpcle
     cross s390x-unknown-linux-gnu elf64-s390
     cross riscv64gc-unknown-linux-gnu elf64-littleriscv
     mingw i686-pc-windows-gnu COFF-i386 i686-w64-mingw32
-  fi
-  if have wasi; then
-    # Debian's wasi-libc lies under the target's older name.
-    compile wasm32-wasip1 WASM "clang $(clang-14 -dumpversion)" CC=clang-14 AR=llvm-ar-19 CFLAGS=--target=wasm32-wasi
-  else
-    report compile wasm32-wasip1 "not run: apt-get could not install wasi-libc" ""
+    if have wasi; then
+      # Debian's wasi-libc lies under the target's older name.
+      compile wasm32-wasip1 WASM "clang $(clang-14 -dumpversion)" CC=clang-14 AR=llvm-ar-19 CFLAGS=--target=wasm32-wasi
+    else
+      report compile wasm32-wasip1 "not run: apt-get could not install wasi-libc" ""
+    fi
   fi
 
   have_pip ziglang || { report compile "more, with zig" "not run: pip could not install ziglang" ""; return; }
   ZIG=$("$WORK/pip/bin/python" -m ziglang version)
   zig x86_64-unknown-linux-musl x86_64-linux-musl elf64-x86-64
   zig aarch64-apple-darwin aarch64-macos "Mach-O arm64"
+  cxx x86_64-pc-windows-msvc x86_64-windows-gnu COFF-x86-64
   [ -n "$FAST" ] && return
   zig aarch64-unknown-linux-musl aarch64-linux-musl elf64-littleaarch64
   zig i686-unknown-linux-musl x86-linux-musl elf32-i386
@@ -151,6 +153,5 @@ run_compile() {
   zig aarch64-unknown-freebsd aarch64-freebsd elf64-littleaarch64
   zig x86_64-unknown-netbsd x86_64-netbsd elf64-x86-64
   zig x86_64-unknown-openbsd x86_64-openbsd elf64-x86-64
-  cxx x86_64-pc-windows-msvc x86_64-windows-gnu COFF-x86-64
   cxx aarch64-pc-windows-msvc aarch64-windows-gnu COFF-ARM64
 }

@@ -22,7 +22,7 @@ fillers() {
 run_dlopen() {
   local line host log=$LOGS/dlopen.log model check all passed
   mapfile -t all < <(fillers)
-  for line in v3 v2; do
+  for line in "${BOTH[@]}"; do
     plugin "$line" "$line" && plugin "$line-dynamic" "$line,local_dynamic_tls" &&
       cargo build --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/dlopen" --locked -p host --features "$line" >"$LOGS/plugin.log" 2>&1 ||
       { failed dlopen "dlopen, $line" "$LOGS/plugin.log" "cargo build"; continue; }

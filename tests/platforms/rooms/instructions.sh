@@ -12,7 +12,7 @@ mnemonics() {
 instructions() {
   local name=$1 target=$2 wanted=$3 unwanted=$4 objdump=$5 line out found pattern passed=0
   shift 5
-  for line in v3 v2; do
+  for line in "${BOTH[@]}"; do
     out=$WORK/instructions/$line
     build_script "$target" "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" "CARGO_FEATURE_${line^^}=1" "$@" ||
       { failed instructions "$name" "$out/error" "$line"; return; }
@@ -31,7 +31,10 @@ instructions() {
       passed=$((passed + 1))
     done
   done
-  report instructions "$name" "passed $passed" "${wanted/#-/nothing} is there, ${unwanted/#-/nothing} is not"
+  local how=
+  [ "$wanted" = - ] || how="has $wanted"
+  [ "$unwanted" = - ] || how="${how:+$how, }none of $unwanted"
+  report instructions "$name" "passed $passed" "${how//|//}"
 }
 
 # What Rust itself calls a processor.
@@ -46,17 +49,18 @@ run_instructions() {
   instructions "x86-64 baseline" $x86 - "$newer" objdump CC=gcc
   instructions "x86-64-v3" $x86 'lzcnt tzcnt shlx|shrx|sarx v[a-z].*' - objdump CC=gcc \
     "CARGO_CFG_TARGET_FEATURE=$(features_of $x86 x86-64-v3)"
-  instructions "x86-64-v3, no_opt_arch" $x86 - "$newer" objdump CC=gcc \
+  [ -n "$FAST" ] || instructions "x86-64-v3, no_opt_arch" $x86 - "$newer" objdump CC=gcc \
     "CARGO_CFG_TARGET_FEATURE=$(features_of $x86 x86-64-v3)" CARGO_FEATURE_NO_OPT_ARCH=1
   have aarch64 || { report instructions "arm64" "not run: apt-get could not install a gcc for it" ""; return; }
   local cc=(CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar) objdump=aarch64-linux-gnu-objdump
   # Where the processor has them, gcc's helpers outside this object use LSE's too.
   instructions "arm64 baseline" $arm - 'ldadd.*|cas.*|swp.*|ldset.* ldapr' $objdump "${cc[@]}"
   instructions "arm64 with lse" $arm 'ldadd.* cas.*' - $objdump "${cc[@]}" CARGO_CFG_TARGET_FEATURE=neon,lse
+  [ -n "$FAST" ] && return
   instructions "arm64, opt_arch" $arm 'ldadd.* cas.*' - $objdump "${cc[@]}" CARGO_FEATURE_OPT_ARCH=1
   instructions "arm64 with lse, no_opt_arch" $arm - 'ldadd.*|cas.*|swp.*' $objdump "${cc[@]}" \
     CARGO_CFG_TARGET_FEATURE=neon,lse CARGO_FEATURE_NO_OPT_ARCH=1
-  [ -n "$FAST" ] || native_processor
+  native_processor
 }
 
 # Through Cargo and rustc, for this machine's own processor.

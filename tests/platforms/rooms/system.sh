@@ -51,7 +51,7 @@ system_cargo() {
 run_system() {
   have pkg-config || { report system "pkg-config" "not run: apt-get could not install it" ""; return; }
   local line prefix log out passed features
-  for line in v3 v2; do
+  for line in "${BOTH[@]}"; do
     prefix=$WORK/system/$line log=$LOGS/system-$line.log
     install_mimalloc "$prefix" $line gcc ar >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "installing it"; return; }
     features=$([ $line = v2 ] && echo "--features v2")
@@ -66,7 +66,10 @@ run_system() {
       report system "system mimalloc, $line" "passed ${passed:-0}" "linked through pkg-config"
     fi
   done
-  system_refused "the other line" v3 "$WORK/system/v2" 2.5.2 3.6.0
+  prefix=$WORK/system/other
+  mkdir -p "$prefix/lib/pkgconfig"
+  pc_file "$prefix" 2.5.2 ""
+  system_refused "the other line" v3 "$prefix" 2.5.2 3.6.0
 
   prefix=$WORK/system/older
   mkdir -p "$prefix/lib/pkgconfig"
