@@ -1,4 +1,4 @@
-//! Compiles upstream's `static.c` and tells Cargo what to link. Each step is a room under `build/`.
+//! Compiles upstream's `static.c`, if possible with entry points of our own beside its functions, and tells Cargo what to link. Each step is a room under `build/`.
 
 #[path = "build/arch.rs"]
 mod arch;
@@ -46,8 +46,9 @@ fn build() -> Result<(), String> {
         emit::system(&system::link(&config)?);
         return Ok(());
     }
-    let plan = plan::plan(&config)?;
+    let mut plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
+    plan.entries &= sources.version.has_entries();
     let compiled = compile::compile(&plan, &sources)?;
     emit::plan(&plan);
     emit::compiled(&compiled);

@@ -14,15 +14,21 @@ use std::process::Command;
 pub struct Compiled {
     pub libraries: Vec<String>,
     pub folders: Vec<PathBuf>,
+    /// The C file of this package, if it was compiled.
+    pub own: Option<PathBuf>,
 }
 
-/// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`.
+/// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
+/// or our file, which includes that one.
 pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
-    let source = sources.root.join("src/static.c");
+    let upstream = sources.root.join("src");
+    let own = Some(env::manifest_dir().join("src/global.c")).filter(|_| plan.entries);
+    let source = own.clone().unwrap_or_else(|| upstream.join("static.c"));
     let mut build = cc::Build::new();
     build
         .file(&source)
         .include(sources.root.join("include"))
+        .include(upstream)
         .warnings(false)
         .cpp(plan.language == Language::Cxx17);
     match plan.opt_level.parse() {
@@ -110,6 +116,7 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     Ok(Compiled {
         libraries: helpers(&plan.helpers)?,
         folders: folders(plan, &compiler),
+        own,
     })
 }
 

@@ -15,13 +15,18 @@ pub fn line(line: Line) {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
-    println!("cargo:rustc-check-cfg=cfg(exact_size)");
+    for cfg in ["entries", "exact_size"] {
+        println!("cargo:rustc-check-cfg=cfg({})", cfg);
+    }
 }
 
-/// `#[cfg(exact_size)]`, libraries and warnings.
+/// `#[cfg(entries)]` or `#[cfg(exact_size)]`, libraries and warnings.
 pub fn plan(plan: &Plan) {
     if plan.exact_size {
         exact_size();
+    }
+    if plan.entries {
+        println!("cargo:rustc-cfg=entries");
     }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);
@@ -31,6 +36,9 @@ pub fn plan(plan: &Plan) {
 
 /// What was found out while compiling.
 pub fn compiled(compiled: &Compiled) {
+    if let Some(path) = &compiled.own {
+        rerun_if_changed(path);
+    }
     for folder in &compiled.folders {
         println!("cargo:rustc-link-search=native={}", folder.display());
     }

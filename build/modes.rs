@@ -127,3 +127,12 @@ pub fn exact_size(plan: &Plan) -> bool {
     .iter()
     .any(|name| plan.is_on(name))
 }
+
+/// Whether `MiMalloc` gets entry points of its own: on v3, whose insides they know, and where they
+/// need not care for what is behind a block.
+pub fn entries(config: &Config, plan: &mut Plan) {
+    plan.entries = config.line == Line::V3 && !plan.exact_size;
+    if plan.entries && plan.bitcode {
+        plan.define("MI_MALLOC_SYS_LTO", 1);
+    }
+}

@@ -62,6 +62,8 @@ pub struct Plan {
     pub probes: Vec<Probe>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
+    /// Compile `src/global.c`, which includes `static.c`: if the release is one that it fits.
+    pub entries: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -86,6 +88,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         headers: Vec::new(),
         probes: Vec::new(),
         clang_only: None,
+        entries: false,
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
@@ -114,6 +117,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     lto::bitcode(config, &mut plan)?;
     plan.take_over(&config.defines);
     plan.exact_size = modes::exact_size(&plan);
+    modes::entries(config, &mut plan);
     Ok(plan)
 }
 

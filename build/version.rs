@@ -21,6 +21,11 @@ impl Version {
         }
     }
 
+    /// Whether `src/global.c`, which uses what upstream keeps to itself, was checked with this release.
+    pub fn has_entries(self) -> bool {
+        self == Version::new(3, 6, 0)
+    }
+
     pub fn new(major: u32, minor: u32, patch: u32) -> Version {
         Version {
             major,

@@ -8,18 +8,18 @@
 //!   `MI_MAX_ALIGN_SIZE` in upstream's `types.h`).
 //! * A small size goes straight to the entry points for small blocks. With a layout known at
 //!   compile time the comparisons below fold away and one call is left.
+//! * Sizes above that, and alignments above 16, are upstream's slow path, though most blocks of them are
+//!   as near at hand. For v3 a C file of ours (`global.c`) is compiled together with upstream's, with
+//!   entry points that know it; [`entries`] are those, or upstream's own where ours do not fit.
 //! * On v3 a small block is freed through the entry point that finds the page by masking the
 //!   pointer. It may only see blocks that lie in a small page, see [`in_small_page`].
 
-use crate::{
-    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
-    mi_zalloc_aligned,
-};
-use crate::{mi_malloc_small, mi_zalloc_small, MI_SMALL_SIZE_MAX};
+use crate::*;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::null_mut;
+use entries::{free_small, malloc, malloc_aligned, zalloc, zalloc_aligned};
 
 /// mimalloc as Rust's global allocator.
 ///
@@ -32,7 +32,7 @@ use core::ptr::null_mut;
 /// ```
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are
-/// ordinary mimalloc blocks: [`mi_usable_size`](crate::mi_usable_size) and [`mi_free`] take them too.
+/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too.
 ///
 /// In a build with guard pages, leave the option `unsafe_guarded_precise` (v2: `guarded_precise`)
 /// alone: it places blocks without regard to their alignment, which Rust relies on.
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for MiMalloc {
         }
         match unaligned_size(layout.size(), layout.align()) {
             Some(size) => malloc(size).cast(),
-            None => mi_malloc_aligned(layout.size(), layout.align()).cast(),
+            None => malloc_aligned(layout.size(), layout.align()).cast(),
         }
     }
 
@@ -60,7 +60,7 @@ unsafe impl GlobalAlloc for MiMalloc {
         }
         match unaligned_size(layout.size(), layout.align()) {
             Some(size) => zalloc(size).cast(),
-            None => mi_zalloc_aligned(layout.size(), layout.align()).cast(),
+            None => zalloc_aligned(layout.size(), layout.align()).cast(),
         }
     }
 
@@ -142,53 +142,131 @@ const fn in_small_page(size: usize, align: usize) -> bool {
     size <= MI_SMALL_SIZE_MAX && (align <= size || align <= MAX_ALIGN)
 }
 
-#[cfg(line = "v3")]
+/// The size to ask for, if blocks of a small size serve the alignment: a multiple of the alignment. A
+/// block of mimalloc is aligned to the largest power of two that divides its size, nearly always
+/// (upstream's `mi_natural_alignment_of_size`), and any other size would be put into a larger block.
+#[cfg(entries)]
 #[inline]
-unsafe fn malloc(size: usize) -> *mut c_void {
-    if size > MI_SMALL_SIZE_MAX {
-        mi_malloc(size)
-    } else if cfg!(exact_size) {
-        mi_malloc_small(size)
+const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
+    // A `Layout` is never so large that this overflows.
+    let size = (size + align - 1) & !(align - 1);
+    if size <= MI_SMALL_SIZE_MAX {
+        Some(size)
     } else {
-        crate::mi_wmalloc_small(crate::mi_wsize_from_size(size))
+        None
     }
 }
 
-#[cfg(line = "v3")]
-#[inline]
-unsafe fn zalloc(size: usize) -> *mut c_void {
-    if size > MI_SMALL_SIZE_MAX {
-        mi_zalloc(size)
-    } else if cfg!(exact_size) {
-        mi_zalloc_small(size)
-    } else {
-        crate::mi_wzalloc_small(crate::mi_wsize_from_size(size))
+/// v3 in a release that our own entry points (`global.c`) were checked with.
+#[cfg(entries)]
+mod entries {
+    use super::*;
+
+    extern "C" {
+        fn mi_malloc_sys_small(words: usize) -> *mut c_void;
+        fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
+        fn mi_malloc_sys_medium(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_aligned(size: usize, align: usize) -> *mut c_void;
+        fn mi_malloc_sys_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
+        pub(super) fn mi_malloc_sys_free_small(p: *mut c_void);
+    }
+
+    pub(super) use mi_malloc_sys_free_small as free_small;
+
+    #[inline]
+    pub unsafe fn malloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc_sys_medium(size)
+        } else {
+            mi_malloc_sys_small(mi_wsize_from_size(size))
+        }
+    }
+
+    #[inline]
+    pub unsafe fn zalloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc_sys_medium_zeroed(size)
+        } else {
+            mi_malloc_sys_small_zeroed(mi_wsize_from_size(size))
+        }
+    }
+
+    #[inline]
+    pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
+        match small_aligned_size(size, align) {
+            Some(size) => mi_malloc_sys_aligned(size, align),
+            None => mi_malloc_aligned(size, align),
+        }
+    }
+
+    #[inline]
+    pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
+        match small_aligned_size(size, align) {
+            Some(size) => mi_malloc_sys_aligned_zeroed(size, align),
+            None => mi_zalloc_aligned(size, align),
+        }
     }
 }
 
-#[cfg(line = "v3")]
-use crate::mi_free_small_nonnull as free_small;
+/// Any v3.
+#[cfg(all(line = "v3", not(entries)))]
+mod entries {
+    use super::*;
 
+    pub use crate::{
+        mi_free_small_nonnull as free_small, mi_malloc_aligned as malloc_aligned,
+        mi_zalloc_aligned as zalloc_aligned,
+    };
+
+    #[inline]
+    pub unsafe fn malloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc(size)
+        } else if cfg!(exact_size) {
+            mi_malloc_small(size)
+        } else {
+            mi_wmalloc_small(mi_wsize_from_size(size))
+        }
+    }
+
+    #[inline]
+    pub unsafe fn zalloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_zalloc(size)
+        } else if cfg!(exact_size) {
+            mi_zalloc_small(size)
+        } else {
+            mi_wzalloc_small(mi_wsize_from_size(size))
+        }
+    }
+}
+
+/// v2, which has no faster way to free a small block.
 #[cfg(line = "v2")]
-#[inline]
-unsafe fn malloc(size: usize) -> *mut c_void {
-    if size > MI_SMALL_SIZE_MAX {
-        mi_malloc(size)
-    } else {
-        mi_malloc_small(size)
+mod entries {
+    use super::*;
+
+    pub use crate::{
+        mi_free as free_small, mi_malloc_aligned as malloc_aligned,
+        mi_zalloc_aligned as zalloc_aligned,
+    };
+
+    #[inline]
+    pub unsafe fn malloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc(size)
+        } else {
+            mi_malloc_small(size)
+        }
+    }
+
+    #[inline]
+    pub unsafe fn zalloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_zalloc(size)
+        } else {
+            mi_zalloc_small(size)
+        }
     }
 }
-
-#[cfg(line = "v2")]
-#[inline]
-unsafe fn zalloc(size: usize) -> *mut c_void {
-    if size > MI_SMALL_SIZE_MAX {
-        mi_zalloc(size)
-    } else {
-        mi_zalloc_small(size)
-    }
-}
-
-/// v2 has no faster way to free a small block.
-#[cfg(line = "v2")]
-use crate::mi_free as free_small;

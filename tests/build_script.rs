@@ -66,7 +66,7 @@ fn a_source_dir_of_the_other_line() {
         .features("v2")
         .fails();
     said.all_of(&[
-        "mimalloc 3.6.0",
+        "mimalloc 3.6.1",
         "this build binds line v2",
         "drop the feature `v2`",
     ]);
@@ -252,6 +252,9 @@ fn the_pin_is_watched() {
     package.builder().builds();
     package.builder().is_fresh();
     rewrite(&package.root.join("c_src/pin/Cargo.lock"));
+    package.builder().builds_again();
+    package.builder().is_fresh();
+    rewrite(&package.root.join("src/global.c"));
     package.builder().builds_again();
     package.builder().is_fresh();
 }

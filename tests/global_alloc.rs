@@ -178,6 +178,7 @@ fn battery() {
     unsafe { mi_register_error(Some(fault), null_mut()) };
     for judge in JUDGES {
         each_layout(judge);
+        many_of_a_layout(judge);
         shrinking(judge);
         growing(judge);
         // v2.5.2 then looks for the padding that a block with a guard page has not, and reports an
@@ -214,6 +215,41 @@ fn each_layout(judge: Judge) {
         .rev()
         .for_each(|(_, block)| block.free(judge));
     zeroed.into_iter().for_each(|block| block.free(judge));
+}
+
+/// So many of one size that they come from pages which have more: beyond the small sizes, where
+/// upstream's pages become medium, large and huge; and small ones with an alignment.
+fn many_of_a_layout(judge: Judge) {
+    let sizes = [
+        1025, 2000, 4096, 10_200, 10_241, 20_000, 65_536, 65_537, 100_000,
+    ];
+    let large = [200_000, 524_288, 524_289];
+    let plain = sizes.iter().chain(&large).map(|&size| (size, 8));
+    let small = [32, 64, 256, 1024].into_iter().flat_map(|align| {
+        [1, align / 2, align - 1, align, align + 1, 3 * align].map(|size| (size, align))
+    });
+    for (size, align) in plain.chain(small) {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        let count = (4_000_000 / size).clamp(8, 150);
+        let mut blocks: Vec<Block> = (0..count).map(|i| Block::new(layout, i as u8)).collect();
+        for round in 0..4 {
+            // Every other, in a changing order, and new ones, also zeroed, in what they leave.
+            let mut kept = Vec::new();
+            for (index, block) in blocks.into_iter().enumerate() {
+                match (index + round) % 2 {
+                    0 => block.free(judge),
+                    _ => kept.push(block),
+                }
+            }
+            kept.reverse();
+            while kept.len() < count {
+                kept.push(Block::new(layout, kept.len() as u8 ^ 0x80));
+                kept.push(Block::zeroed(layout));
+            }
+            blocks = kept;
+        }
+        blocks.into_iter().for_each(|block| block.free(judge));
+    }
 }
 
 /// A block that shrinks in place stays among blocks of its old size.

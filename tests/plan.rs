@@ -658,6 +658,26 @@ fn tools_watch_or_are_refused() {
     }
 }
 
+/// They know v3's insides, of one release, and nothing of paddings.
+#[test]
+fn own_entry_points_are_for_v3_without_checks() {
+    let linux = target("x86_64-unknown-linux-gnu");
+    let mut config = config(&linux, Line::V3);
+    assert!(plan_of(&config).entries);
+    config.features.free_use_pagemap = true;
+    assert!(plan_of(&config).entries);
+    config.features.guarded = true;
+    assert!(!plan_of(&config).entries);
+    config.features.guarded = false;
+    config.line = Line::V2;
+    assert!(!plan_of(&config).entries);
+
+    assert!(Version::bound(Line::V3).has_entries());
+    for other in [30500, 30601, 40000, 20502] {
+        assert!(!Version::from_number(other).has_entries());
+    }
+}
+
 #[test]
 fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     let plan = |triple: &str, lto: &str, rust_flags: &[&str]| {
@@ -673,10 +693,11 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
         &["-Copt-level=2", "-C", "linker-plugin-lto"],
         &["--codegen=linker-plugin-lto=/usr/lib/LLVMgold.so"],
     ] {
-        for (kind, flag) in [("thin", "+-flto=thin"), ("fat", "+-flto=full")] {
+        for (kind, flag) in [("thin", "-flto=thin"), ("fat", "-flto=full")] {
             let (plan, base) = plan(linux, kind, flags).unwrap();
             assert!(plan.bitcode);
-            assert_change(flag, &base, &plan, kind);
+            let change = format!("+{flag} +MI_MALLOC_SYS_LTO=1");
+            assert_change(&change, &base, &plan, kind);
         }
     }
     for flags in [&[][..], &["-Clto=fat"], &["-Clinker-plugin-lto=no"]] {

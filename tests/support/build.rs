@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub const V3: u32 = 30600;
+/// Not 3.6.0: into that release's C the build compiles what a stand-in does not have.
+pub const V3: u32 = 30601;
 pub const V2: u32 = 20502;
 
 /// A copy of this package.
@@ -28,16 +29,11 @@ impl Package {
         // A version of its own: Cargo takes copies that differ in their folder only for one package.
         for file in ["Cargo.toml", "Cargo.lock"] {
             let text = fs::read_to_string(root.join(file)).unwrap();
-            let ours = concat!(
-                "name = \"mi-malloc-sys\"\nversion = \"",
-                env!("CARGO_PKG_VERSION")
-            );
-            assert!(
-                text.contains(ours),
-                "{} does not start with name and version",
-                file
-            );
-            let copied = text.replace(ours, &format!("{}-{}", ours, name));
+            let (number, upstream) = env!("CARGO_PKG_VERSION").split_once('+').unwrap();
+            let ours = format!("version = \"{}+{}\"\n", number, upstream);
+            assert!(text.contains(&ours), "{} has no {}", file, ours);
+            let other = format!("version = \"{}-{}+{}\"\n", number, name, upstream);
+            let copied = text.replace(&ours, &other);
             fs::write(root.join(file), copied).unwrap();
         }
         for part in ["pin", "vendor/Cargo.toml", "vendor/src"] {

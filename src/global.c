@@ -1,0 +1,111 @@
+// Entry points for `src/global.rs`, beside upstream's own, of a release that they were checked with
+// (`build/version.rs`). This file takes the place of upstream's `static.c` and includes it, unchanged,
+// to reach the functions and fields that upstream keeps to itself.
+#include "static.c"
+
+// Upstream's entry points for small blocks are short enough to disappear into their callers, when
+// those are optimised together (`MIMALLOC_SYS_LTO`). Left to itself the compiler keeps some calls.
+#if MI_MALLOC_SYS_LTO
+#define mi_malloc_sys_inline  __attribute__((always_inline))
+#else
+#define mi_malloc_sys_inline
+#endif
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+// ---- Small blocks: the same as `mi_wmalloc_small` and `mi_wzalloc_small`.
+
+mi_malloc_sys_inline void* mi_malloc_sys_small(size_t words) {
+  return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, false, NULL);
+}
+
+mi_malloc_sys_inline void* mi_malloc_sys_small_zeroed(size_t words) {
+  return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, true, NULL);
+}
+
+// `mi_free_small_nonnull`, of which only the usual case goes into callers: the block is of this
+// thread, in a page that has no flags.
+mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
+  #if MI_PAGE_META_SMALL_IS_ALIGNED
+  mi_page_t* const page = (mi_page_t*)mi_align_down((uintptr_t)p, MI_SMALL_PAGE_SIZE);
+  if mi_likely(mi_page_xthread_id(page) == _mi_prim_thread_id()) {
+    mi_free_block_local(page, mi_validate_block_from_ptr(page, p), false /* guarded? */, false /* full? */);
+    return;
+  }
+  #endif
+  mi_free_small_nonnull(p);
+}
+
+// ---- Small sizes with an alignment above 16, of which the size is a multiple: `mi_malloc_aligned` and
+// `mi_zalloc_aligned`, which come to the same after tests that the size and the alignment pass. Upstream
+// samples here as soon as a sample is due; so while there is a rate of samples all is left to it.
+static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
+  #if MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE
+  mi_theap_t* const theap = _mi_theap_default();
+  #if MI_THEAP_INITASNULL
+  if mi_likely(theap != NULL)
+  #endif
+  if mi_likely(theap->sample_rate == 0) {
+    mi_page_t* const page = mi_theap_get_free_small_page(theap, size, false);
+    if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
+      return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false, NULL);
+    }
+  }
+  #endif
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+
+void* mi_malloc_sys_aligned(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_aligned(size, alignment, false);
+}
+
+void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_aligned(size, alignment, true);
+}
+
+// ---- Sizes above MI_SMALL_SIZE_MAX: `mi_malloc` and `mi_zalloc`, with a way past the long road that
+// upstream takes for all of them (`_mi_malloc_generic`).
+//
+// That road ends, for nearly every block, in the first page of its size, and does on its way only
+// what is done here too, or has nothing to do:
+// - It counts itself, and has its housekeeping every 1000th time: retired pages, deferred frees, the
+//   profiler's switch. That time is left to it, and so its turn comes as often as before.
+// - It may take a sample. While there is a rate of samples all is left to it. (With MI_SAMPLE=2 also
+//   the countdown of samples would have to be looked at.)
+// - It puts a page that becomes full aside. So one block more must be free than is taken.
+// - In a page of more than MI_SMALL_MAX_OBJ_SIZE a block, it brings the page's count of allocations up
+//   to date for the countdown; in a smaller one, the next refill of the page's list does. Here always
+//   the latter, which is in time: the count overflows after 64 Ki, and no list is as long.
+// The theap of a thread without a block yet has no pages, and no theap is NULL by then.
+static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
+  mi_theap_t* const theap = _mi_theap_default();
+  #if MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE
+  #if MI_THEAP_INITASNULL
+  if mi_likely(theap != NULL)
+  #endif
+  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && theap->sample_rate == 0 && theap->generic_count < 999) {
+    mi_page_t* const page = theap->pages[mi_bin(size)].first;
+    if mi_likely(page != NULL && page->free != NULL && mi_block_next(page, page->free) != NULL) {
+      theap->generic_count++;
+      page->retire_expire = 0;
+      _mi_page_qsbr_clear(page);
+      return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false, NULL);
+    }
+  }
+  #endif
+  return mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+}
+
+void* mi_malloc_sys_medium(size_t size) {
+  return mi_malloc_sys_any(size, false);
+}
+
+void* mi_malloc_sys_medium_zeroed(size_t size) {
+  return mi_malloc_sys_any(size, true);
+}
+
+#if defined(__cplusplus)
+}
+#endif
