@@ -181,6 +181,7 @@ fn battery() {
         many_of_a_layout(judge);
         shrinking(judge);
         growing(judge);
+        step_by_step(judge);
         // v2.5.2 then looks for the padding that a block with a guard page has not, and reports an
         // overflow (`_mi_free_delayed_block`).
         let guards = std::env::var_os("MIMALLOC_GUARDED_SAMPLE_RATE").is_some();
@@ -294,6 +295,29 @@ fn growing(judge: Judge) {
     assert!(stayed > 100, "{stayed}");
 }
 
+/// As vectors and strings do, and by as much as a block may be larger than it was asked for.
+fn step_by_step(judge: Judge) {
+    type Step = fn(usize) -> usize;
+    let steps: [Step; 4] = [
+        |size| 2 * size,
+        |size| size + size / 4 + 16,
+        |size| size + size / 4 + 17,
+        |size| size + 24,
+    ];
+    for align in [1, 8, 16, 64, 256, 4096] {
+        for step in steps {
+            let mut block = Block::new(Layout::from_size_align(3, align).unwrap(), 0x77);
+            let (mut times, mut stayed) = (0, 0);
+            while block.layout.size() < 5000 {
+                stayed += usize::from(block.resize(step(block.layout.size())));
+                times += 1;
+            }
+            assert!(stayed < times, "{align}: it never moved");
+            block.free(judge);
+        }
+    }
+}
+
 /// The owner of the blocks lives, and goes on afterwards.
 fn of_another_thread(judge: Judge) {
     let (give, blocks) = channel();
@@ -348,6 +372,28 @@ fn under(name: &str, variables: &[(&str, &str)]) {
 #[test]
 fn plain() {
     under("plain", &[]);
+}
+
+/// What cannot be had leaves the block as it was, whether it is small or not.
+#[test]
+fn refused() {
+    if !child::is_this() {
+        child::succeeds("refused", "refused", &[("MIMALLOC_SHOW_ERRORS", "0")]);
+        return;
+    }
+    for align in [1, 16, 64, 4096] {
+        for size in [1, 40, MI_SMALL_SIZE_MAX, 5000, 2_000_000] {
+            let layout = Layout::from_size_align(size, align).unwrap();
+            let block = Block::new(layout, 0x66);
+            let most = isize::MAX as usize + 1 - align;
+            for too_much in [most, most - 5000] {
+                let p = unsafe { MiMalloc.realloc(block.p().cast(), layout, too_much) };
+                assert!(p.is_null(), "{layout:?}");
+                block.is_intact(size);
+            }
+            block.free(Judge::MiMalloc);
+        }
+    }
 }
 
 /// In pages that lie in no arena.
