@@ -36,14 +36,10 @@ pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
     let mut programs = target;
     if allocator.build == Build::Bitcode {
         let host = machine::host()?;
-        let clang = machine::clang()?;
         // With a target named, the flags are the program's alone and not the build scripts' too.
         cargo.args(["--target", &host]);
-        let suffix = host.replace('-', "_");
         cargo
-            .env(format!("CFLAGS_{suffix}"), "-flto")
-            .env(format!("CC_{suffix}"), &clang)
-            .env(format!("AR_{suffix}"), clang.replace("clang", "llvm-ar"))
+            .env("MIMALLOC_SYS_LTO", "fat") // as the runners' profile
             .env("RUSTFLAGS", "-Clinker-plugin-lto");
         programs.push(host);
     }

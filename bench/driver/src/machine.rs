@@ -38,6 +38,14 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get())
 }
 
+/// The first of these programs that is not on this machine, in words.
+pub fn missing(programs: &[&str]) -> Option<String> {
+    let program = programs
+        .iter()
+        .find(|program| output(program, &["--version"]).is_none())?;
+    Some(format!("{program} does not start"))
+}
+
 /// The target of this machine's compiler.
 pub fn host() -> Result<String, String> {
     rustc("host: ")

@@ -27,12 +27,14 @@ report RESULTS.json
     writes results.md and plot.svg again
 counts
     instructions of the hot paths of both lines, by valgrind; fails if one is worse than counts.json
+    (without valgrind it says so, and does not fail)
 counts --update
     writes counts.json
 counts --allocators a,b
     prints those of other allocators
 calls [PROGRAM]
     checks in the program's code that bitcode LTO leaves no call in the fast path
+    (without objdump or clang it says so, and does not fail)
 cost
     time and number of crates of a clean build and of a build with nothing to do
 list
@@ -45,12 +47,18 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["run", options @ ..] => run(options),
         ["report", path] => report(path),
-        ["counts"] => counts::check("release").map(|text| print!("{text}")),
+        ["counts"] => match machine::missing(&["valgrind"]) {
+            Some(reason) => not_run(reason),
+            None => counts::check("release").map(|text| print!("{text}")),
+        },
         ["counts", "--update"] => counts::update().map(|text| print!("{text}")),
         ["counts", "--allocators", ids] => {
             counts::compare(&ids.split(',').collect::<Vec<_>>()).map(|text| print!("{text}"))
         }
-        ["calls"] => calls::check(None).map(|text| print!("{text}")),
+        ["calls"] => match machine::missing(&["objdump"]).or(machine::clang().err()) {
+            Some(reason) => not_run(reason),
+            None => calls::check(None).map(|text| print!("{text}")),
+        },
         ["calls", program] => calls::check(Some(program)).map(|text| print!("{text}")),
         ["cost"] => cost::cost().map(|text| print!("{text}")),
         ["list"] => {
@@ -66,6 +74,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A check whose tool is not on this machine has found nothing, neither good nor bad.
+fn not_run(reason: String) -> Result<(), String> {
+    println!("not run: {reason}");
+    Ok(())
 }
 
 fn list() {
