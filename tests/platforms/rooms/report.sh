@@ -29,8 +29,13 @@ summary() {
 # The results as the README has them: a row for each target, with the number of checks that passed,
 # then what belongs to no target.
 table() {
-  [ -e "$WORK/complete" ] && cat "$WORK/complete" && echo
-  awk -F'\t' '
+  if [ "$WORK/complete" -nt "$RESULTS" ]; then
+    cat "$WORK/complete"
+  else
+    printf 'From several runs, the last of %s.\n' "$(date -u -r "$RESULTS" +%F)"
+  fi
+  echo
+  tr '|' '/' <"$RESULTS" | awk -F'\t' '
     function join(list, more, separator) { return list == "" ? more : more == "" ? list : list separator more }
     function short(outcome) { sub(/^passed /, "", outcome); sub(/^FAILED.*/, "FAILED", outcome); return outcome }
     $1 == "compile" || $1 == "execute" || $1 == "suite" {
@@ -51,5 +56,5 @@ table() {
         print "| " target " | " compiled[target] " | " run[target] " | " how[target] " |"
       }
       if (others) printf "\n| check | passed | how |\n|---|---|---|\n%s", others
-    }' "$RESULTS"
+    }'
 }
