@@ -32,7 +32,7 @@ suite() {
       timeout 2400 cargo test --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/suite" --target "$target" \
       --no-fail-fast --features $line "${tests[@]}" >"$log.$line" 2>&1 ||
       { grep -E '^(test .* FAILED|error|thread)' "$log.$line" >"$log"; failed suite "$target" "$log" "$line, $how"; return; }
-    passed=$((passed + $(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$log.$line" | paste -sd+ | bc)))
+    passed=$((passed + $(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log.$line")))
   done
   report suite "$target" "passed $passed" "$how"
 }
