@@ -111,7 +111,12 @@ fn ten_thousand_threads_leave_nothing() {
         let many = settled(kind, threads);
         // Some megabytes come and go; 4 KiB for each of the further threads would be too much.
         assert!(many[1] < few[1] + (16 << 20), "{name} {few:?} {many:?}");
-        // Addresses are taken in large pieces, of 1 GiB at first.
-        assert!(many[0] < few[0] + (2 << 30), "{name} {few:?} {many:?}");
+        // Addresses are taken in pieces of 1 GiB and more, as many as the threads that happened to be there
+        // at once needed. A segment of v2 for each of the further threads would be 28 GiB or more.
+        let [few_addresses, many_addresses] = [few[0] as u64, many[0] as u64];
+        assert!(
+            many_addresses < few_addresses + (16 << 30),
+            "{name} {few:?} {many:?}"
+        );
     }
 }
