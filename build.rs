@@ -1,4 +1,5 @@
-//! Compiles upstream's `static.c`, if possible with entry points of our own beside its functions, and tells Cargo what to link. Each step is a room under `build/`.
+//! Compiles upstream's `static.c`, on v3 with entry points of our own for `MiMalloc` beside its
+//! functions, and tells Cargo what to link. Each step is a room under `build/`.
 
 #[path = "build/arch.rs"]
 mod arch;
@@ -48,7 +49,7 @@ fn build() -> Result<(), String> {
     }
     let mut plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
-    plan.entries &= sources.version.has_entries();
+    plan.entries &= sources.listed && sources.version.has_entries();
     let compiled = compile::compile(&plan, &sources)?;
     emit::plan(&plan);
     emit::compiled(&compiled);

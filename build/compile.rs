@@ -45,7 +45,10 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
             compiler = build.try_get_compiler().map_err(no_compiler)?;
         }
     }
-    if let Err(error) = compiler.to_command().arg("--version").output() {
+    // In a folder of the build's own: `zig cc` leaves a file even for this.
+    let mut version = compiler.to_command();
+    version.arg("--version").current_dir(env::out_dir());
+    if let Err(error) = version.output() {
         return Err(no_compiler(format!(
             "{}: {}",
             compiler.path().display(),

@@ -13,6 +13,9 @@ pub struct Sources {
     /// Holds `include/` and `src/`.
     pub root: PathBuf,
     pub version: Version,
+    /// The release that `c_src/` lists, and not a checkout of the user's, which can be anything
+    /// between two releases.
+    pub listed: bool,
     /// Files and folders whose change means a new build.
     pub watched: Vec<PathBuf>,
 }
@@ -68,6 +71,7 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
         )));
     }
     Ok(Sources {
+        listed: false,
         watched: vec![root.join("src"), root.join("include")],
         root,
         version,
@@ -95,6 +99,7 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
         ));
     }
     Ok(Sources {
+        listed: true,
         watched: vec![root.join("src"), root.join("include")],
         root,
         version,
@@ -124,6 +129,7 @@ fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
     }
     let version = version_of(&root).map_err(no_sources)?;
     Ok(Sources {
+        listed: true,
         root,
         version,
         watched: vec![manifest, lock],
