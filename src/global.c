@@ -38,19 +38,35 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
   mi_free_small_nonnull(p);
 }
 
+// ---- For the two short ways below, which exist where a block needs nothing but its place.
+#define MI_MALLOC_SYS_SHORT  (MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE)
+
+#if MI_MALLOC_SYS_SHORT
+// A thread that has nothing yet has no theap on some systems, and an empty one on the others.
+static mi_decl_forceinline bool mi_malloc_sys_unsampled(const mi_theap_t* theap) {
+  #if MI_THEAP_INITASNULL
+  const bool there = (theap != NULL);
+  #else
+  const bool there = true;
+  #endif
+  return there && theap->sample_rate == 0;
+}
+
+static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
+  return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false /* new? */, NULL);
+}
+#endif
+
 // ---- Small sizes with an alignment above 16, of which the size is a multiple: `mi_malloc_aligned` and
 // `mi_zalloc_aligned`, which come to the same after tests that the size and the alignment pass. Upstream
 // samples here as soon as a sample is due; so while there is a rate of samples all is left to it.
 static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
-  #if MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE
+  #if MI_MALLOC_SYS_SHORT
   mi_theap_t* const theap = _mi_theap_default();
-  #if MI_THEAP_INITASNULL
-  if mi_likely(theap != NULL)
-  #endif
-  if mi_likely(theap->sample_rate == 0) {
+  if mi_likely(mi_malloc_sys_unsampled(theap)) {
     mi_page_t* const page = mi_theap_get_free_small_page(theap, size, false);
     if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
-      return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false, NULL);
+      return mi_malloc_sys_take(theap, page, size, zero);
     }
   }
   #endif
@@ -81,17 +97,14 @@ void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
 // The theap of a thread without a block yet has no pages, and no theap is NULL by then.
 static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
   mi_theap_t* const theap = _mi_theap_default();
-  #if MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE
-  #if MI_THEAP_INITASNULL
-  if mi_likely(theap != NULL)
-  #endif
-  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && theap->sample_rate == 0 && theap->generic_count < 999) {
+  #if MI_MALLOC_SYS_SHORT
+  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_unsampled(theap) && theap->generic_count < 999) {
     mi_page_t* const page = theap->pages[mi_bin(size)].first;
     if mi_likely(page != NULL && page->free != NULL && mi_block_next(page, page->free) != NULL) {
       theap->generic_count++;
       page->retire_expire = 0;
       _mi_page_qsbr_clear(page);
-      return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false, NULL);
+      return mi_malloc_sys_take(theap, page, size, zero);
     }
   }
   #endif
