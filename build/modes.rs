@@ -51,6 +51,17 @@ pub fn statistics(config: &Config, plan: &mut Plan) {
     }
 }
 
+/// Where v3 keeps what it knows of a page of small blocks: with that of all other pages. Upstream's
+/// default is the start of each such page, at multiples of 64 KiB, which makes freeing a block a few
+/// instructions shorter. But a program uses many pages, and those starts share a few lines of the cache
+/// (`slots` in `bench/`). Besides, then a free with a wrong size goes wrong (upstream's issue 1423), and
+/// valgrind takes the description of a page for the red zone of its first block.
+pub fn small_pages(config: &Config, plan: &mut Plan) {
+    if config.line == Line::V3 {
+        plan.define("MI_OPT_FREE_SMALL", 0);
+    }
+}
+
 pub fn mitigations(config: &Config, plan: &mut Plan) {
     if config.features.secure_full {
         plan.define("MI_SECURE", 5);

@@ -102,6 +102,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     platform::language(config, &mut plan);
     modes::checks(config, &mut plan);
     modes::statistics(config, &mut plan);
+    modes::small_pages(config, &mut plan);
     modes::mitigations(config, &mut plan);
     modes::override_malloc(config, &mut plan);
     modes::exit(config, &mut plan);

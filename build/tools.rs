@@ -1,6 +1,6 @@
 //! Sanitizers, valgrind and event tracing: tools that watch every block.
 
-use super::config::{Config, Line};
+use super::config::Config;
 use super::plan::{Header, Plan};
 
 /// Whether a tool brings its own `malloc`.
@@ -44,11 +44,6 @@ pub fn tools(config: &Config, plan: &mut Plan) -> Result<(), String> {
     let asan = asan || sanitizer("address");
     if valgrind {
         plan.define("MI_TRACK_VALGRIND", 1);
-        if config.line == Line::V3 {
-            // Else a small page starts with its own description, which valgrind takes for the red
-            // zone of the first block and reports every use of.
-            plan.define("MI_OPT_FREE_SMALL", 0);
-        }
         require(
             plan,
             "valgrind/memcheck.h",

@@ -28,14 +28,14 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_zeroed(size_t words) {
 // `mi_free_small_nonnull`, of which only the usual case goes into callers: the block is of this
 // thread, in a page that has no flags.
 mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
-  #if MI_PAGE_META_SMALL_IS_ALIGNED
-  mi_page_t* const page = (mi_page_t*)mi_align_down((uintptr_t)p, MI_SMALL_PAGE_SIZE);
-  if mi_likely(mi_page_xthread_id(page) == _mi_prim_thread_id()) {
+  mi_page_t* page;
+  if mi_likely(mi_ptr_page_is_valid_ex(p, "mi_free_small", true /* small? */, false /* maybe NULL? */, &page) &&
+               mi_page_xthread_id(page) == _mi_prim_thread_id()) {
     mi_free_block_local(page, mi_validate_block_from_ptr(page, p), false /* guarded? */, false /* full? */);
-    return;
   }
-  #endif
-  mi_free_small_nonnull(p);
+  else {
+    mi_free_small_nonnull(p);
+  }
 }
 
 // ---- For the two short ways below, which exist where a block needs nothing but its place.

@@ -11,8 +11,8 @@
 //! * Sizes above that, and alignments above 16, are upstream's slow path, though most blocks of them are
 //!   as near at hand. For v3 a C file of ours (`global.c`) is compiled together with upstream's, with
 //!   entry points that know it; [`entries`] are those, or upstream's own where ours do not fit.
-//! * On v3 a small block is freed through the entry point that finds the page by masking the
-//!   pointer. It may only see blocks that lie in a small page, see [`in_small_page`].
+//! * On v3 a small block is freed through the entry point that need not ask where the page of the
+//!   block starts. It may only see blocks that lie in a small page, see [`in_small_page`].
 
 use crate::*;
 use core::alloc::{GlobalAlloc, Layout};
@@ -145,18 +145,20 @@ const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
 /// With `size <= MI_SMALL_SIZE_MAX`:
 ///
 /// * A fresh block of an ordinary alignment is of a small size itself.
-/// * An aligned block may sit inside a larger one, of `size + align - 1` bytes at the most; as
-///   `align <= size` that is below twice `MI_SMALL_SIZE_MAX`. An `align` above `size` can lead to
-///   a page of its own, at worst one that mimalloc takes from the system for that block only.
 /// * `mi_realloc` leaves a shrunk block in place only while it uses at least half of it, so the
-///   block is of at most twice the size, plus the same excess for alignment and, if it is sampled,
-///   the profiler's kilobyte: less than half of that limit.
+///   block is of at most twice the size, plus, if it is sampled, the profiler's kilobyte: less than
+///   half of that limit.
 ///
-/// Guard pages put a small block elsewhere, but builds with them look the page up in the map:
-/// `MI_PAGE_META_SMALL_IS_ALIGNED` in upstream's `types.h`.
+/// An aligned block may sit inside a larger one, up to one that mimalloc takes from the system for it
+/// alone. That could be told from the size too, but alignments vary from block to block where they are
+/// in use, and a branch that the processor guesses wrong costs more than the longer free (`aligned` in
+/// `bench/`).
+///
+/// Guard pages put a small block elsewhere, but builds with them look the page up otherwise
+/// (`mi_ptr_page_is_valid_ex` in upstream's `free.c`).
 #[inline]
 const fn in_small_page(size: usize, align: usize) -> bool {
-    size <= MI_SMALL_SIZE_MAX && (align <= size || align <= MAX_ALIGN)
+    size <= MI_SMALL_SIZE_MAX && align <= MAX_ALIGN
 }
 
 /// The size to ask for, if blocks of a small size serve the alignment: a multiple of the alignment. A

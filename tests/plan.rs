@@ -172,9 +172,10 @@ const GROUPS: &[Group] = &[
     },
 ];
 
-/// In every plan without features: release-grade C, and v3's statistics, profiler and no guard pages.
+/// In every plan without features: release-grade C, and v3's statistics, profiler, no guard
+/// pages, and small pages like all others.
 const EVERY_V3: &str =
-    "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864";
+    "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0";
 const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";
 /// `?` before a flag: only if the compiler knows it.
 const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline";
@@ -575,7 +576,7 @@ fn tools_watch_or_are_refused() {
             "",
             "valgrind",
             "",
-            "+MI_TRACK_VALGRIND=1 +MI_OPT_FREE_SMALL=0@v3 +<valgrind/memcheck.h>",
+            "+MI_TRACK_VALGRIND=1 +<valgrind/memcheck.h>",
         ),
         (
             "x86_64-unknown-linux-gnu",
