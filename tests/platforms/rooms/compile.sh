@@ -7,7 +7,7 @@ build_script() {
   shift 2
   rm -rf "$out" && mkdir -p "$out"
   while IFS= read -r variable; do variables+=("$variable"); done < <(cargo_cfg "$target")
-  timeout 300 env -i --chdir="$out" PATH="$PATH" HOME="$HOME" CARGO="$(command -v cargo)" CARGO_MANIFEST_DIR="$ROOT" \
+  timeout 300 env -i --chdir="$out" PATH="$PATH" HOME="$HOME" CARGO="$(command -v cargo)" CARGO_MANIFEST_DIR="$TREE" \
     TARGET="$target" HOST=x86_64-unknown-linux-gnu OUT_DIR="$out" OPT_LEVEL=0 DEBUG=false PROFILE=debug \
     "${variables[@]}" "$@" "$BUILD_SCRIPT" >"$out/output" 2>"$out/error"
 }
@@ -42,8 +42,7 @@ compile() {
     for secure in "" CARGO_FEATURE_SECURE=1; do
       out=$WORK/compile/${name//[^A-Za-z0-9_-]/}-$line${secure:+-secure}
       # shellcheck disable=SC2086
-      { build_script "$target" "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" \
-        "CARGO_FEATURE_${line^^}=1" $secure "$@" && judge "$out" "$format"; } &
+      { build_script "$target" "$out" "CARGO_FEATURE_${line^^}=1" $secure "$@" && judge "$out" "$format"; } &
       jobs+=($!) outs+=("$out")
     done
   done

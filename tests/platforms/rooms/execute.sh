@@ -2,15 +2,14 @@
 # Debian's Rust 1.63 has standard libraries for the most platforms, and is the oldest Rust besides.
 
 # both_lines KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
-# The command finds the sources in MIMALLOC_SYS_SOURCE_DIR, and its last arguments are Cargo's features.
+# The command's last arguments are Cargo's features.
 both_lines() {
   local kind=$1 platform=$2 how=$3 line passed sum=0
   local log=$LOGS/$kind-${platform// /-}.log
   shift 3
   : >"$log"
   for line in v3 v2; do
-    # The old Cargo cannot fetch the sources by itself.
-    if ! MIMALLOC_SYS_SOURCE_DIR=$(sources $line) "$@" $([ $line = v2 ] && echo --features v2) >"$log.$line" 2>&1; then
+    if ! "$@" $([ $line = v2 ] && echo --features v2) >"$log.$line" 2>&1; then
       cat "$log.$line" >>"$log"
       failed "$kind" "$platform" "$log" "$line, $how"
       return
@@ -27,13 +26,13 @@ both_lines() {
 PATIENCE="timeout 900"
 
 current_cargo() {
-  $PATIENCE cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
+  $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
 }
 
 # Debian's Cargo has another way to the registry than the one that is open everywhere, so the new
 # one brings what it needs.
 old_cargo() {
-  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$HERE/Cargo.toml" \
+  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
     --target-dir "$WORK/old/target" --offline --locked -p program "$@"
 }
 
@@ -132,7 +131,7 @@ musl() {
   newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
   musl_variables
   both_lines execute $target "Rust $NEWER_RUST, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
-    RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$HERE/Cargo.toml" \
+    RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
     --target-dir "$WORK/musl/target" --locked -p program --target $target
 }
 
@@ -144,7 +143,7 @@ run_execute() {
     return
   fi
   # `env` starts programs, not functions of this shell.
-  { declare -p HERE WORK PATIENCE && declare -f old_cargo; } >"$WORK/functions"
+  { declare -p TREE WORK PATIENCE && declare -f old_cargo; } >"$WORK/functions"
   both_lines execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
   windows
   wasi

@@ -14,7 +14,7 @@ instructions() {
   shift 5
   for line in "${BOTH[@]}"; do
     out=$WORK/instructions/$line
-    build_script "$target" "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" "CARGO_FEATURE_${line^^}=1" "$@" ||
+    build_script "$target" "$out" "CARGO_FEATURE_${line^^}=1" "$@" ||
       { failed instructions "$name" "$out/error" "$line"; return; }
     mnemonics "$out/libmimalloc.a" "$objdump" >"$out/mnemonics"
     [ "$(wc -l <"$out/mnemonics")" -gt 30 ] || { failed instructions "$name" "$out/error" "$line: no code"; return; }

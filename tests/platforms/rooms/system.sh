@@ -26,7 +26,7 @@ pc_file() {
 with_system() {
   local prefix=$1
   shift
-  env -u MIMALLOC_SYS_SOURCE_DIR MIMALLOC_SYS_USE_PKG_CONFIG=1 PKG_CONFIG_PATH="$prefix/lib/pkgconfig" "$@"
+  env MIMALLOC_SYS_USE_PKG_CONFIG=1 PKG_CONFIG_PATH="$prefix/lib/pkgconfig" "$@"
 }
 
 # system_refused NAME LINE PREFIX PART..

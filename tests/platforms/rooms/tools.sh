@@ -56,7 +56,7 @@ have_pip() {
     fetched "$LOGS/pip-$1.log" "$WORK/pip/bin/pip" install -q --timeout 30 --retries 2 "$1"
 }
 
-# Builds the crate for this machine: that brings upstream's sources, and the build script to be run alone.
+# Builds the crate for this machine: that brings upstream's sources, and the build script.
 prepare() {
   local line
   for line in v3 v2; do
@@ -71,9 +71,21 @@ prepare() {
       sed 's/.*"out_dir":"\([^"]*\)".*/\1/')
     ln -sfn "$(sed -n 's/^cargo:include=\(.*\)\/include$/\1/p' "${out%/out}/output")" "$WORK/upstream-$line"
   done
+  vendored_tree
   BUILD_SCRIPT=$(grep -o '"executable":"[^"]*build-script-build"\|"filenames":\["[^"]*build-script-build"' \
     "$LOGS/native-v3.json" | grep 'mi-malloc-sys' | head -n 1 | grep -o '/[^"]*')
   [ -x "$BUILD_SCRIPT" ]
+}
+
+# vendored_tree: this tree with upstream's sources in it, as they are in the published package. The old
+# Cargo and the build script that is run alone find them there. (MIMALLOC_SYS_SOURCE_DIR would do too,
+# but with it our own C file is left out.)
+vendored_tree() {
+  local line
+  rm -rf "$TREE" && mkdir -p "$TREE"
+  (cd "$ROOT" && git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -cf -) |
+    tar -xf - -C "$TREE"
+  for line in v3 v2; do cp -r --preserve=timestamps "$(sources $line)" "$TREE/c_src/$line"; done
 }
 
 sources() { readlink -f "$WORK/upstream-$1"; }

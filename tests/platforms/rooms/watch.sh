@@ -61,7 +61,7 @@ valgrind_line() {
 refused() {
   local name=$1 part=$2 out=$WORK/refused
   shift 2
-  if build_script x86_64-unknown-linux-gnu "$out" MIMALLOC_SYS_SOURCE_DIR="$(sources v3)" "$@"; then
+  if build_script x86_64-unknown-linux-gnu "$out" "$@"; then
     failed tools "$name" "$out/output" "it was built"
   elif grep -F "$part" "$out/error" >/dev/null; then
     report tools "$name" "passed 1" "refused: $part"
@@ -84,7 +84,7 @@ exec '"$WORK/pip/bin/python"' -m ziglang c++ -target x86_64-windows-gnu "${argum
   for line in v3 v2; do
     out=$WORK/etw-$line
     build_script x86_64-pc-windows-msvc "$out" "CXX=$cxx" AR=llvm-lib-19 "CXXFLAGS=-D_Pre_cap_(count)=" CARGO_FEATURE_ETW=1 \
-      "CARGO_FEATURE_${line^^}=1" MIMALLOC_SYS_SOURCE_DIR="$(sources $line)" &&
+      "CARGO_FEATURE_${line^^}=1" &&
       llvm-nm-19 "$out/libmimalloc.a" 2>/dev/null | grep ' U .*EventRegister' >/dev/null ||
       { cat "$out/output" "$out/error" >"$out/log"; failed tools "etw" "$out/log" "$line"; return; }
     passed=$((passed + 1))
