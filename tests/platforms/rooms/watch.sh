@@ -27,13 +27,15 @@ expect() {
 
 nightly() { rustc +nightly --version >/dev/null 2>&1; }
 
-# sanitizer NAME LINE FEATURES RUSTFLAGS CC FAULT=PATTERN..
+std_sources() { [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
+
+# sanitizer NAME LINE CARGO-ARGUMENT RUSTFLAGS CC FAULT=PATTERN..
 sanitizer() {
-  local name=$1 line=$2 rustflags=$3 cc=$4 log fault target passed=0
-  shift 4
+  local name=$1 line=$2 argument=$3 rustflags=$4 cc=$5 log fault target passed=0
+  shift 5
   log=$LOGS/$name-$line.log target=$WORK/$name-$line
   faults_built "$log" "RUSTFLAGS=$rustflags" "CC=$cc" -- +nightly build --target $NIGHTLY_TARGET --target-dir "$target" \
-    --features "faults/$line,program/$line" || { failed tools "$name sanitizer, $line" "$log" "cargo +nightly build"; return; }
+    $argument --features "faults/$line,program/$line" || { failed tools "$name sanitizer, $line" "$log" "cargo +nightly build"; return; }
   for fault in "$@"; do
     expect "$log" "${fault%%=*}" "${fault#*=}" "$target/$NIGHTLY_TARGET/debug/faults" ||
       { failed tools "$name sanitizer, $line" "$log" "$fault"; return; }
@@ -95,12 +97,15 @@ exec '"$WORK/pip/bin/python"' -m ziglang c++ -target x86_64-windows-gnu "${argum
 run_tools() {
   if nightly; then
     # gcc's address sanitizer speaks the same language as Rust's.
-    sanitizer address v3 -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
+    sanitizer address v3 "" -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
     # v2 leaves the padding behind each block open, so the first bytes of an overflow pass.
-    [ -n "$FAST" ] || sanitizer address v2 -Zsanitizer=address gcc none=clean 'far-overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
-    if have clang; then
-      sanitizer thread v3 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'
-      [ -n "$FAST" ] || sanitizer thread v2 "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" clang-19 none=clean 'race=ThreadSanitizer: data race'
+    [ -n "$FAST" ] || sanitizer address v2 "" -Zsanitizer=address gcc none=clean 'far-overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
+    # The standard library's locks must be watched as well, or what they protect is reported as a race.
+    if ! std_sources; then
+      report tools "thread sanitizer" "not run: no sources of Rust's standard library (rustup component add rust-src --toolchain nightly)" ""
+    elif have clang; then
+      sanitizer thread v3 -Zbuild-std -Zsanitizer=thread clang-19 none=clean 'race=ThreadSanitizer: data race'
+      [ -n "$FAST" ] || sanitizer thread v2 -Zbuild-std -Zsanitizer=thread clang-19 none=clean 'race=ThreadSanitizer: data race'
     else
       report tools "thread sanitizer" "not run: apt-get could not install clang" ""
     fi
