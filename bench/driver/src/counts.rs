@@ -26,8 +26,8 @@ const SHORT: u64 = 1_000;
 const LONG: u64 = 11_000;
 
 /// Compares with the kept figures; what got worse is an error.
-pub fn check(profile: &str) -> Result<String, String> {
-    let counts = count(&select(WATCHED)?, profile)?;
+pub fn check() -> Result<String, String> {
+    let counts = count(&select(WATCHED)?, "release")?;
     let kept: Counts = serde_json::from_str(
         &fs::read_to_string(path()).map_err(|error| format!("{}: {error}", path()))?,
     )
@@ -54,13 +54,13 @@ pub fn update() -> Result<String, String> {
     Ok(table(&counts, WATCHED))
 }
 
-/// The figures of other allocators, for a table. Some do not run under valgrind: snmalloc reserves
+/// The figures of other allocators or of another profile, for a table. Some do not run under valgrind: snmalloc reserves
 /// more address space than it grants.
-pub fn compare(ids: &[&str]) -> Result<String, String> {
+pub fn compare(ids: &[&str], profile: &str) -> Result<String, String> {
     let mut counts = Counts::new();
     let mut not_counted = String::new();
     for allocator in select(ids)? {
-        match count(&[allocator], "release") {
+        match count(&[allocator], profile) {
             Ok(more) => {
                 for (operation, row) in more {
                     counts.entry(operation).or_default().extend(row);

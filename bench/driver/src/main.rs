@@ -30,8 +30,8 @@ counts
     (without valgrind it says so, and does not fail)
 counts --update
     writes counts.json
-counts --allocators a,b
-    prints those of other allocators
+counts --allocators a,b [--profile dev]
+    prints those of other allocators, or of Cargo's other profile
 calls [PROGRAM]
     checks in the program's code that bitcode LTO leaves no call in the fast path
     (without objdump or clang it says so, and does not fail)
@@ -49,12 +49,11 @@ fn main() -> ExitCode {
         ["report", path] => report(path),
         ["counts"] => match machine::missing(&["valgrind"]) {
             Some(reason) => not_run(reason),
-            None => counts::check("release").map(|text| print!("{text}")),
+            None => counts::check().map(|text| print!("{text}")),
         },
         ["counts", "--update"] => counts::update().map(|text| print!("{text}")),
-        ["counts", "--allocators", ids] => {
-            counts::compare(&ids.split(',').collect::<Vec<_>>()).map(|text| print!("{text}"))
-        }
+        ["counts", "--allocators", ids] => compare_counts(ids, "release"),
+        ["counts", "--allocators", ids, "--profile", "dev"] => compare_counts(ids, "dev"),
         ["calls"] => match machine::missing(&["objdump"]).or(machine::clang().err()) {
             Some(reason) => not_run(reason),
             None => calls::check(None).map(|text| print!("{text}")),
@@ -74,6 +73,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn compare_counts(ids: &str, profile: &str) -> Result<(), String> {
+    let ids: Vec<&str> = ids.split(',').collect();
+    counts::compare(&ids, profile).map(|text| print!("{text}"))
 }
 
 /// A check whose tool is not on this machine has found nothing, neither good nor bad.
