@@ -12,6 +12,9 @@ mod visit;
 
 const MIB: usize = 1 << 20;
 
+/// v3's unit of memory (`MI_ARENA_SLICE_SIZE`): 64 KiB, or 32 KiB on 32-bit.
+const SLICE: usize = 8192 * std::mem::size_of::<usize>();
+
 #[cfg(line = "v3")]
 const NONE: mi_arena_id_t = null_mut();
 #[cfg(line = "v2")]
@@ -44,7 +47,13 @@ fn units() -> (usize, usize) {
 }
 #[cfg(line = "v2")]
 fn units() -> (usize, usize) {
-    (32 * MIB, 32 * MIB)
+    // A segment.
+    let unit = if cfg!(target_pointer_width = "64") {
+        32 * MIB
+    } else {
+        4 * MIB
+    };
+    (unit, unit)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -310,8 +319,13 @@ fn large_alignments_in_an_arena() {
         );
         let area = Area::of(id);
         let heap = mi_heap_new_in_arena(id);
-        let limit = if cfg!(line = "v3") { 65_536 } else { 16 * MIB };
-        for align in [64, 4096, 65_536] {
+        // v3: a slice of an arena; v2: half a segment.
+        let limit = match (cfg!(line = "v3"), cfg!(target_pointer_width = "64")) {
+            (true, _) => SLICE,
+            (false, true) => 16 * MIB,
+            (false, false) => 2 * MIB,
+        };
+        for align in [64, 4096, SLICE] {
             let p = mi_heap_malloc_aligned(heap, 100, align);
             assert!(!p.is_null() && area.holds(p, 100), "{align}");
             assert_eq!(p as usize % align, 0);
@@ -361,7 +375,7 @@ fn what_an_arena_contains() {
             assert_eq!((align, unit), (256 * MIB, 32 * MIB));
         }
         let largest = mi_arena_max_object_size();
-        assert!(largest >= unit && largest % 65_536 == 0, "{largest}");
+        assert!(largest >= unit && largest % SLICE == 0, "{largest}");
 
         // Larger than one arena can be aligned at: the rest are parts of the first.
         let (mut id, mut other) = (UNSET, UNSET);

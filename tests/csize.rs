@@ -214,7 +214,7 @@ fn local_blocks() {
         if !mode::DEBUG {
             mi_free_small_local(null_mut()); // a debug build stops the program
         }
-        for size in [1, 8, 24, 100, 1000, MI_SMALL_SIZE_MAX] {
+        for size in [1, 8, 24, 100, MI_SMALL_SIZE_MAX - 24, MI_SMALL_SIZE_MAX] {
             for n in 0..2000 {
                 // The page in which this thread just found room is its own: it gives one up only
                 // when it looks for room elsewhere.

@@ -7,7 +7,7 @@ use mi_malloc_sys::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, panic_any};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Mutex;
 use std::thread;
@@ -154,10 +154,7 @@ fn in_a_thread_that_never_allocated() {
         for _ in 0..THREADS {
             let mut thread = std::mem::zeroed();
             let value = 1 as *mut c_void;
-            assert_eq!(
-                libc::pthread_create(&mut thread, std::ptr::null(), start, value),
-                0
-            );
+            assert_eq!(libc::pthread_create(&mut thread, null(), start, value), 0);
             assert_eq!(libc::pthread_join(thread, null_mut()), 0);
         }
     }
@@ -166,12 +163,21 @@ fn in_a_thread_that_never_allocated() {
 
 #[test]
 fn in_exit_handlers() {
+    extern "C" fn start(_: *mut c_void) -> *mut c_void {
+        Box::into_raw(Box::new(work(7))).cast()
+    }
     extern "C" fn at_exit() {
         free_what_is_left();
         drop(work(6));
-        // Threads come and go even now.
-        let left = thread::spawn(|| work(7)).join().unwrap();
-        end(left, 7);
+        // Threads come and go even now. (Not all Rusts can start one from here.)
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            let error = libc::pthread_create(&mut thread, null(), start, null_mut());
+            assert_eq!(error, 0);
+            let mut left = null_mut();
+            assert_eq!(libc::pthread_join(thread, &mut left), 0);
+            end(*Box::from_raw(left.cast()), 7);
+        }
         println!("the exit handler came to its end");
     }
     let name = "in_exit_handlers";

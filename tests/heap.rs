@@ -141,7 +141,7 @@ fn every_way_to_allocate() {
             let mut made = |name, p, size, align, zero| {
                 blocks.push(allocate(name, p, size, align, zero));
             };
-            for size in [3, 48, 1000, 1024] {
+            for size in [3, 48, MI_SMALL_SIZE_MAX - 24, MI_SMALL_SIZE_MAX] {
                 made(
                     "malloc_small",
                     mi_heap_malloc_small(heap, size),
@@ -168,7 +168,8 @@ fn every_way_to_allocate() {
                     1,
                     false,
                 );
-                for align in [16, 64, 512, 4096, 65_536] {
+                // The last is the largest that takes an offset.
+                for align in [16, 64, 512, 4096, 8192 * std::mem::size_of::<usize>()] {
                     let p = mi_heap_malloc_aligned(heap, size, align);
                     made("malloc_aligned", p, size, align, false);
                     let p = mi_heap_zalloc_aligned(heap, size, align);

@@ -43,7 +43,7 @@ unsafe fn assert_lists_options(listed: &str) {
         let mut rest = rest.split_whitespace();
         Some((
             name,
-            rest.next()?.parse::<i64>().ok()?,
+            rest.next()?.parse::<cty::c_long>().ok()?,
             rest.next().unwrap_or(""),
         ))
     });
@@ -53,7 +53,7 @@ unsafe fn assert_lists_options(listed: &str) {
             Kind::Kib => "KiB",
             Kind::Bytes => "B",
         };
-        let value: i64 = mi_option_get(entry.option);
+        let value = mi_option_get(entry.option);
         assert_eq!(lines.next(), Some((entry.name, value, unit)));
     }
     assert_eq!(lines.next(), None);

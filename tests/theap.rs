@@ -99,7 +99,7 @@ fn every_way_to_allocate() {
                 block.fill(0xE3);
                 blocks.push(p);
             };
-            for size in [1, 16, 500, 1024] {
+            for size in [1, 16, 500, MI_SMALL_SIZE_MAX] {
                 made(mi_theap_malloc_small(theap, size), size, 1, false);
                 made(mi_theap_zalloc_small(theap, size), size, 1, true);
             }

@@ -62,7 +62,8 @@ fn the_main_heap() {
         let heap = mi_heap_main();
         #[cfg(line = "v2")]
         let heap = mi_heap_get_backing();
-        const SIZE: usize = 77_777;
+        // A page does not hold ten of it.
+        const SIZE: usize = 9_722 * std::mem::size_of::<usize>() + 1;
         // What mimalloc itself keeps there for a thread comes with the thread's first allocation.
         mi_free(mi_malloc(SIZE));
         let before = visit(heap, SIZE);

@@ -17,6 +17,30 @@ pub const SIZES: [usize; 51] = [
 /// No block can be of this size: the limit is `PTRDIFF_MAX`.
 pub const TOO_LARGE: usize = isize::MAX as usize + 1;
 
+/// v3 keeps the data about a block of large alignment at the last multiple of this before it (256 MiB,
+/// or 32 MiB on 32-bit), and so refuses this alignment.
+#[allow(dead_code)]
+pub const FAR: usize = if cfg!(target_pointer_width = "64") {
+    1 << 28
+} else {
+    1 << 25
+};
+
+/// Not above v2's limit, and yet more than there is. On 64 bits, more than the addresses that a process
+/// has. With 32 it may have them all, so there this takes all blocks of such a size first: to be freed
+/// afterwards.
+#[allow(dead_code)]
+pub unsafe fn too_much() -> (usize, Vec<*mut c_void>) {
+    #[cfg(target_pointer_width = "64")]
+    return ((1 << 48) - (1 << 40), Vec::new());
+    #[cfg(target_pointer_width = "32")]
+    {
+        let block = || unsafe { mi_malloc_sys::mi_malloc(1 << 30) };
+        let all = std::iter::repeat_with(block).take_while(|p| !p.is_null());
+        (1 << 30, all.collect())
+    }
+}
+
 /// The alignment that every block of this size has.
 pub fn natural_alignment(size: usize) -> usize {
     if size >= 16 {
