@@ -1,5 +1,6 @@
 # The crate's own tests on other platforms, with Debian's newer Rust, whose standard library there is
-# for the same architectures as the old one's. They are written for pointers of 64 bits.
+# for the same architectures as the old one's. Only those of 64 bits: the tests are right for 32 too, but
+# v2's `model` fails on i686, and it is not known yet why.
 
 # library_tests: the test programs. Left out are the tests of the build and of the examples, which do
 # not depend on the platform, and what an emulator cannot do: tests that start themselves again, for
