@@ -17,6 +17,8 @@ use std::process::Output;
 
 use run::{Lot, Run};
 
+#[path = "../support/heap.rs"]
+mod heap;
 #[path = "../support/mode.rs"]
 #[allow(dead_code)]
 pub mod mode;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use mi_malloc_sys::*;
 
 use super::allocator;
+use super::heap;
 use super::mode;
 use super::program::{Action, Freeing, Step, Way, Wish, HEAPS, SLOTS};
 
@@ -309,7 +310,7 @@ impl Shadow {
         if self.heaps[number].is_some() {
             return;
         }
-        let at = unsafe { mi_heap_new() } as usize;
+        let at = unsafe { heap::new() } as usize;
         self.calls += 1;
         self.expect(at != 0, "no heap");
         self.heaps[number] = Some(Heap { at, thread });

@@ -1,9 +1,8 @@
 # The crate's own tests on other platforms, with Debian's newer Rust, whose standard library there is
-# for the same architectures as the old one's. Only those of 64 bits: the tests are right for 32 too, but
-# v2's `model` fails on i686, and it is not known yet why.
+# for the same architectures as the old one's.
 
-# library_tests: the test programs. Left out are the tests of the build and of the examples, which do
-# not depend on the platform, and what an emulator cannot do: tests that start themselves again, for
+# library_tests TARGET: the test programs. Left out are the tests of the build and of the examples, which
+# do not depend on the platform, and what an emulator cannot do: tests that start themselves again, for
 # a child is not under qemu any more; that fork, which qemu's own locks do not survive in a program
 # with threads; and that weigh the process, for its memory is qemu's.
 library_tests() {
@@ -13,23 +12,35 @@ library_tests() {
     case $name in
       build_script | errors | plan | provenance | guide | quickstart | examples | example_packages) continue ;;
     esac
-    grep -E 'support/(child|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
+    [ -z "$(natively "$1")" ] && grep -E 'support/(child|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
   done
+}
+
+# natively TARGET: linked with these, its programs run on this processor itself, children too.
+natively() {
+  local root=/usr/$(tools_of "$1")/lib
+  case $1 in
+    i686-*) printf '%s' "-Clink-arg=-Wl,--dynamic-linker=$root/ld-linux.so.2,-rpath,$root" ;;
+  esac
 }
 
 # suite TARGET
 suite() {
-  local target=$1 log=$LOGS/suite-$1.log line passed=0 tools how tests
-  tools=$(tools_of "$target") how="the crate's tests, Rust $NEWER_RUST, $(qemu_of "$target")"
+  local target=$1 log=$LOGS/suite-$1.log line passed=0 tools how tests way
+  tools=$(tools_of "$target") how="the crate's tests, Rust $NEWER_RUST"
+  if [ -n "$(natively "$target")" ]; then
+    way=$(of_target "$target" RUSTFLAGS "$(natively "$target")")
+  else
+    way=$(of_target "$target" RUNNER "$(emulator "$target")") how="$how, $(qemu_of "$target")"
+  fi
   have "${target%%-*}" && have qemu ||
     { report suite "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
   newer_rust_is_here && foreign "$(debian_of "$target")" "$WORK/rust-$NEWER_RUST" "libstd-rust-web-dev=$NEWER_RUST*" ||
     { report suite "$target" "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
-  mapfile -t tests < <(library_tests)
+  mapfile -t tests < <(library_tests "$target")
   for line in v3 v2; do
     # Without debug information they are linked in half the time.
-    env RUSTC="$(newer_rust)" CARGO_PROFILE_DEV_DEBUG=0 "$(of_target "$target" LINKER "$tools-gcc")" \
-      "$(of_target "$target" RUNNER "$(emulator "$target")")" \
+    env RUSTC="$(newer_rust)" CARGO_PROFILE_DEV_DEBUG=0 "$(of_target "$target" LINKER "$tools-gcc")" "$way" \
       timeout 2400 cargo test --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/suite" --target "$target" \
       --no-fail-fast --features $line "${tests[@]}" >"$log.$line" 2>&1 ||
       { grep -E '^(test .* FAILED|error|thread)' "$log.$line" >"$log"; failed suite "$target" "$log" "$line, $how"; return; }
@@ -40,6 +51,7 @@ suite() {
 
 run_suite() {
   [ -n "$FAST" ] && return
+  suite i686-unknown-linux-gnu
   suite aarch64-unknown-linux-gnu
   suite s390x-unknown-linux-gnu
 }
