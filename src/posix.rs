@@ -139,8 +139,10 @@ extern "C" {
 
     /// Frees the block `p` of `size` bytes. NULL does nothing. Any thread may free any block.
     ///
-    /// v3 relies on `size`: it frees a small block by [`mi_free_small`](crate::mi_free_small). v2
-    /// only compares it with the block, in debug builds, and calls [`mi_free`](crate::mi_free).
+    /// This crate's builds only compare `size` with the block, in debug builds, and call
+    /// [`mi_free`](crate::mi_free). v3 relies on it in upstream's default build, and so here with the
+    /// definition `MI_OPT_FREE_SMALL=1`: it frees a small block by
+    /// [`mi_free_small`](crate::mi_free_small).
     ///
     /// Header: `mimalloc.h`.
     ///
