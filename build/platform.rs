@@ -98,6 +98,11 @@ pub fn profiler(config: &Config, plan: &mut Plan) {
     if glibc || bsd(target) || apple(target) {
         plan.define("MI_HAS_EXECINFOH", 1);
     }
+    // Debian's gcc makes tables to unwind with only where it is told to on arm and riscv64, and without
+    // them `backtrace` ends in mimalloc's own functions: no sample has a stack, and none is recorded.
+    if glibc {
+        plan.flag("-funwind-tables");
+    }
     if bsd(target) {
         plan.library("execinfo");
     }

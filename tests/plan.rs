@@ -53,13 +53,13 @@ const GROUPS: &[Group] = &[
             "s390x-unknown-linux-gnu",
             "loongarch64-unknown-linux-gnu",
         ],
-        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | -ftls-model=initial-exec | pthread ?atomic",
+        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 | -ftls-model=initial-exec -funwind-tables | pthread ?atomic",
         v2: " | -ftls-model=initial-exec | pthread ?atomic",
     },
     Group {
         name: "glibc-riscv",
         triples: &["riscv64gc-unknown-linux-gnu"],
-        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=initial-exec | pthread ?atomic",
+        v3: "MI_DEFAULT_ALLOW_THP=2 MI_HAS_UNISTDH=1 MI_HAS_EXECINFOH=1 ?sys/hwprobe.h>MI_HAS_SYS_HWPROBEH | -ftls-model=initial-exec -funwind-tables | pthread ?atomic",
         v2: "MI_DEFAULT_VIRTUAL_ADDRESS_BITS=39 | -ftls-model=initial-exec | pthread ?atomic",
     },
     Group {
