@@ -53,5 +53,6 @@ run_suite() {
   [ -n "$FAST" ] && return
   suite i686-unknown-linux-gnu
   suite aarch64-unknown-linux-gnu
+  suite armv7-unknown-linux-gnueabihf
   suite s390x-unknown-linux-gnu
 }
