@@ -108,15 +108,17 @@ fn ten_thousand_threads_leave_nothing() {
     let threads = if mode::DEBUG { 1_000 } else { 5_000 };
     for (name, kind) in [("storm", storm as fn(usize)), ("crowd", crowd)] {
         let few = settled(kind, threads / 10);
-        let many = settled(kind, threads);
-        // Some megabytes come and go; 4 KiB for each of the further threads would be too much.
-        assert!(many[1] < few[1] + (16 << 20), "{name} {few:?} {many:?}");
-        // Addresses are taken in pieces of 1 GiB and more, as many as the threads that happened to be there
-        // at once needed. A segment of v2 for each of the further threads would be 28 GiB or more.
-        let [few_addresses, many_addresses] = [few[0] as u64, many[0] as u64];
-        assert!(
-            many_addresses < few_addresses + (16 << 30),
-            "{name} {few:?} {many:?}"
-        );
+        // Some megabytes come and go; 4 KiB for each of the further threads would be too much. Addresses are
+        // taken in pieces of 1 GiB and more, as many as the threads that happened to be there at once needed. A
+        // segment of v2 for each of the further threads would be 28 GiB or more.
+        let most = [few[0] as u64 + (16 << 30), few[1] as u64 + (16 << 20)];
+        // A crowd that happens to overlap more may leave more. So it has three goes: a leak grows with each.
+        let mut seen = Vec::new();
+        let settles = (0..3).any(|_| {
+            let many = settled(kind, threads);
+            seen.push(many);
+            (many[0] as u64) < most[0] && (many[1] as u64) < most[1]
+        });
+        assert!(settles, "{name} {few:?} {seen:?}");
     }
 }
