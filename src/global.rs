@@ -11,6 +11,8 @@
 //! * Sizes above that, and alignments above 16, are upstream's slow path, though most blocks of them are
 //!   as near at hand. For v3 a C file of ours (`global.c`) is compiled together with upstream's, with
 //!   entry points that know it; [`entries`] are those, or upstream's own where ours do not fit.
+//! * A block that grows mostly has to move, which upstream finds out by asking for its size. How much of
+//!   it is in use need not be asked.
 //! * On v3 a small block is freed through the entry point that need not ask where the page of the
 //!   block starts. It may only see blocks that lie in a small page, see [`in_small_page`].
 
@@ -18,8 +20,8 @@ use crate::*;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::size_of;
-use core::ptr::{copy_nonoverlapping, null_mut};
-use entries::{free_small, malloc, malloc_aligned, zalloc, zalloc_aligned};
+use core::ptr::null_mut;
+use entries::{free_small, malloc, malloc_aligned, realloc, zalloc, zalloc_aligned};
 
 /// mimalloc as Rust's global allocator.
 ///
@@ -78,17 +80,9 @@ unsafe impl GlobalAlloc for MiMalloc {
         if is_too_large(new_size, layout.align()) {
             return null_mut();
         }
-        if outgrows(layout.size(), new_size) && in_small_page(layout.size(), layout.align()) {
-            let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
-            if !new.is_null() {
-                copy_nonoverlapping(ptr, new, layout.size());
-                self.dealloc(ptr, layout);
-            }
-            return new;
-        }
         // A block that stays in place keeps its alignment, one that moves is as good as a new one.
         match unaligned_size(new_size, layout.align()) {
-            Some(size) => mi_realloc(ptr.cast(), size).cast(),
+            Some(size) => realloc(ptr.cast(), layout.size(), size).cast(),
             None => mi_realloc_aligned(ptr.cast(), new_size, layout.align()).cast(),
         }
     }
@@ -110,15 +104,6 @@ const fn is_too_large(size: usize, align: usize) -> bool {
         target_os = "wasi"
     ));
     crashes && size > LIMIT.saturating_sub(align.saturating_mul(2))
-}
-
-/// Whether a small block surely has to move: mimalloc rounds sizes up by an eighth at the most, or to
-/// 16 bytes. Then its own question for the block's size, and a free that does not know the size, are
-/// wasted. (One that was shrunk in place could stay. It is small, so what its move costs is too; of a
-/// larger block that could not be said, and there the copy is what takes the time.)
-#[inline]
-const fn outgrows(old_size: usize, new_size: usize) -> bool {
-    new_size > old_size + old_size / 4 + 16 // the sizes of layouts are far from an overflow
 }
 
 /// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
@@ -188,10 +173,11 @@ mod entries {
         fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned(size: usize, align: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
-        pub(super) fn mi_malloc_sys_free_small(p: *mut c_void);
+        #[link_name = "mi_malloc_sys_free_small"]
+        pub fn free_small(p: *mut c_void);
+        #[link_name = "mi_malloc_sys_realloc"]
+        pub fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
     }
-
-    pub(super) use mi_malloc_sys_free_small as free_small;
 
     #[inline]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
@@ -233,6 +219,7 @@ mod entries {
 mod entries {
     use super::*;
 
+    pub use super::moving::realloc;
     pub use crate::{
         mi_free_small_nonnull as free_small, mi_malloc_aligned as malloc_aligned,
         mi_zalloc_aligned as zalloc_aligned,
@@ -266,6 +253,7 @@ mod entries {
 mod entries {
     use super::*;
 
+    pub use super::moving::realloc;
     pub use crate::{
         mi_free as free_small, mi_malloc_aligned as malloc_aligned,
         mi_zalloc_aligned as zalloc_aligned,
@@ -286,6 +274,42 @@ mod entries {
             mi_zalloc(size)
         } else {
             mi_zalloc_small(size)
+        }
+    }
+}
+
+/// For where there is no entry point that knows how much of a block is in use.
+#[cfg(not(entries))]
+mod moving {
+    use super::*;
+    use core::ptr::copy_nonoverlapping;
+
+    /// If a small block surely has to move, mimalloc's own question for its size, and a free that does
+    /// not know the size, are wasted.
+    #[inline]
+    pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
+        if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
+            return mi_realloc(p, size);
+        }
+        let to = malloc(size);
+        if !to.is_null() {
+            copy_nonoverlapping(p.cast::<u8>(), to.cast(), used);
+            free_small(p);
+        }
+        to
+    }
+
+    /// The most that mimalloc has to give to a block of this size: two words or, of the larger ones, a
+    /// quarter above. (One that was shrunk in place has more, and could stay. It is small, so what its
+    /// move costs is too; of a larger block that could not be said.)
+    #[inline]
+    const fn block_size(size: usize) -> usize {
+        if size <= 8 {
+            8
+        } else if size <= 128 {
+            (size + 15) & !15
+        } else {
+            size + size / 4
         }
     }
 }

@@ -178,6 +178,7 @@ unsafe extern "C" fn fault(error: c_int, _: *mut c_void) {
 fn battery() {
     join();
     unsafe { mi_register_error(Some(fault), null_mut()) };
+    each_byte_moves();
     for judge in JUDGES {
         each_layout(judge);
         many_of_a_layout(judge);
@@ -316,6 +317,38 @@ fn step_by_step(judge: Judge) {
             }
             assert!(stayed < times, "{align}: it never moved");
             block.free(judge);
+        }
+    }
+}
+
+/// Each byte arrives where it belongs, and none beyond: other blocks lie on both sides.
+fn each_byte_moves() {
+    let pattern = |at: usize| (at % 251) as u8 + 1;
+    for align in [1, 16] {
+        for used in (1..=300).chain([1000, 1024, 1025, 5000, 20_000]) {
+            for size in [used + 1, used + 17, 2 * used, 2 * used + 1500, used + 9000] {
+                let layout = |size| Layout::from_size_align(size, align).unwrap();
+                let near: Vec<Block> = [used, size, used, size]
+                    .map(|size| Block::new(layout(size), 0xFF))
+                    .into();
+                unsafe {
+                    let p = MiMalloc.alloc(layout(used));
+                    let more = [used, size].map(|size| Block::new(layout(size), 0xFF));
+                    (0..used).for_each(|at| p.add(at).write(pattern(at)));
+                    let p = MiMalloc.realloc(p, layout(used), size);
+                    assert_eq!(p as usize % align, 0);
+                    for at in 0..used {
+                        assert_eq!(p.add(at).read(), pattern(at), "{used} -> {size}: {at}");
+                    }
+                    more.iter()
+                        .for_each(|block| block.is_intact(block.layout.size()));
+                    MiMalloc.dealloc(p, layout(size));
+                    more.into_iter()
+                        .for_each(|block| block.free(Judge::MiMalloc));
+                }
+                near.into_iter()
+                    .for_each(|block| block.free(Judge::MiMalloc));
+            }
         }
     }
 }
