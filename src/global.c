@@ -104,7 +104,7 @@ void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
 // - It puts a page that becomes full aside. So one block more must be free than is taken.
 // - In a page of more than MI_SMALL_MAX_OBJ_SIZE a block, it brings the page's count of allocations up
 //   to date for the countdown; in a smaller one, the next refill of the page's list does. Here always
-//   the latter, which is in time: the count overflows after 64 Ki, and no list is as long.
+//   the latter, which comes before the count of 16 bits overflows (`mi_malloc_sys_free_in`).
 // The theap of a thread without a block yet has no pages, and no theap is NULL by then.
 static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
   mi_theap_t* const theap = _mi_theap_default();
@@ -128,6 +128,46 @@ void* mi_malloc_sys_medium(size_t size) {
 
 void* mi_malloc_sys_medium_zeroed(size_t size) {
   return mi_malloc_sys_any(size, true);
+}
+
+// ---- `mi_free` for sizes above MI_SMALL_SIZE_MAX, after which the block is the next that its page gives
+// away.
+//
+// Upstream has a page give away all its other free blocks first, and fills the list of them when it is
+// empty. Of larger blocks the next one then is seldom in the processor's cache, while the one just freed
+// mostly is. But a page that gets its blocks back at once does not run out, and upstream uses that moment
+// too. So the free is left to upstream if
+// - the page is of small blocks, which come here from `mi_malloc_sys_realloc`. A thread's housekeeping
+//   gets its turn by their running out; with larger blocks each allocation counts for that.
+// - the page has counted half of the allocations that it can count, in 16 bits. It starts anew when it
+//   is filled again, and until then can only give away what it has, less than the other half.
+// - there is a rate of samples. The countdown goes on when a page is filled again.
+// - the page is another thread's, or has a flag: then the block may not be a whole one, for instance.
+static mi_decl_forceinline void mi_malloc_sys_free_in(mi_page_t* page, void* p) {
+  #if MI_MALLOC_SYS_SHORT
+  mi_used_t xused = page->xused;
+  if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && mi_page_xthread_id(page) == _mi_prim_thread_id() &&
+               mi_xused_alloc_count(xused) < 0x8000 && mi_malloc_sys_unsampled(mi_page_theap(page))) {
+    mi_block_set_next(page, (mi_block_t*)p, page->free);
+    page->free = (mi_block_t*)p;
+    page->free_is_zero = false;
+    xused.used_alloc--;
+    page->xused = xused;
+    if mi_unlikely(mi_xused_used_count(xused) == 0) {
+      _mi_page_qsbr_clear(page);
+      _mi_page_retire(page);
+    }
+    return;
+  }
+  #endif
+  mi_free_nonnull(p, page, NULL, true /* allow reclaim? */);
+}
+
+void mi_malloc_sys_free_medium(void* p) {
+  mi_page_t* page;
+  if mi_likely(mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, false /* maybe NULL? */, &page)) {
+    mi_malloc_sys_free_in(page, p);
+  }
 }
 
 // ---- Another size for a block of which the caller knows how much is in use.
@@ -164,7 +204,7 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
                                               : mi_malloc_sys_medium(size));
   if mi_likely(to != NULL) {
     mi_malloc_sys_copy(to, p, used);
-    mi_free_nonnull(p, page, NULL, true /* allow reclaim? */);
+    mi_malloc_sys_free_in(page, p);
   }
   return to;
 }

@@ -1,6 +1,6 @@
 //! What mimalloc does now and then is done as often when a thread allocates through `MiMalloc` alone,
 //! whose entry points on v3 pass by most of upstream's slow path: deferred frees, the start of a
-//! profiler, samples.
+//! profiler, samples, statistics.
 //!
 //! Each test runs in a process of its own, of which it changes the state.
 
@@ -55,10 +55,15 @@ fn layout(size: usize, align: usize) -> Layout {
 
 /// `inner` in a process of its own.
 fn alone(name: &str, inner: fn()) {
+    alone_with(name, &[], inner);
+}
+
+/// And with these variables.
+fn alone_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
     if child::is_this() {
         inner();
     } else {
-        child::succeeds(name, name, &[]);
+        child::succeeds(name, name, variables);
     }
 }
 
@@ -82,15 +87,41 @@ mod deferred {
         CALLS.with(Cell::get) - before
     }
 
+    /// Small blocks that grow, of which the pages have to run out for the upkeep to get its turn.
+    fn growing(resize: impl Fn(*mut u8) -> *mut u8) -> u64 {
+        let (small, larger) = (layout(512, 8), layout(1024, 8));
+        let kept = [small, larger].map(|layout| unsafe { MiMalloc.alloc(layout) });
+        let calls = calls_of(|| {
+            for _ in 0..500_000 {
+                let p = resize(unsafe { MiMalloc.alloc(small) });
+                unsafe { MiMalloc.dealloc(p, larger) };
+            }
+        });
+        unsafe { MiMalloc.dealloc(kept[0], small) };
+        unsafe { MiMalloc.dealloc(kept[1], larger) };
+        calls
+    }
+
+    fn is_about(calls: u64, expected: u64) -> bool {
+        calls.abs_diff(expected) <= 1 + expected / 50
+    }
+
     pub fn frees() {
         unsafe { mi_register_deferred_free(Some(count), null_mut()) };
+        let expected = growing(|p| unsafe { mi_realloc(p.cast(), 1024) }.cast());
+        let calls = growing(|p| unsafe { MiMalloc.realloc(p, layout(512, 8), 1024) });
+        assert!(expected > 5, "{expected}");
+        assert!(
+            is_about(calls, expected),
+            "growing: {calls} instead of {expected}"
+        );
         for size in SIZES {
             let expected = calls_of(|| work_by_c(size));
             assert!(expected >= TIMES / 1000, "{size}: {expected}");
             for zeroed in [false, true] {
                 let calls = calls_of(|| work_by_mimalloc(layout(size, 8), zeroed));
                 assert!(
-                    calls.abs_diff(expected) <= 1,
+                    is_about(calls, expected),
                     "{size} {zeroed}: {calls} instead of {expected}"
                 );
             }
@@ -146,6 +177,114 @@ fn samples_of_medium_sizes() {
                 work_by_mimalloc(layout(size, 8), zeroed);
                 let taken = sampling::taken() - before;
                 assert!(taken >= TIMES, "{size} {zeroed}: {taken}");
+            }
+        }
+    });
+}
+
+/// Sizes in small pages, with many blocks from one sample to the next.
+#[cfg(line = "v3")]
+#[test]
+fn samples_far_apart() {
+    alone("samples_far_apart", || {
+        let layouts = [2000, 4096, 8000].map(|size| layout(size, 8));
+        make_pages(&layouts);
+        sampling::start_at(150_000);
+        sampling::join();
+        let taken_by = |work: &dyn Fn()| {
+            let before = sampling::taken();
+            work();
+            sampling::taken() - before
+        };
+        for layout in layouts {
+            let expected = taken_by(&|| work_by_c(layout.size()));
+            assert!(expected > 50, "{layout:?}: {expected}");
+            for zeroed in [false, true] {
+                let taken = taken_by(&|| work_by_mimalloc(layout, zeroed));
+                assert!(
+                    taken >= expected / 2 && taken <= expected * 2,
+                    "{layout:?} {zeroed}: {taken} instead of {expected}"
+                );
+            }
+        }
+    });
+}
+
+/// A block that was sampled lies behind the profiler's data, also for a thread that takes no samples any
+/// more, and the profiler is told of its end.
+#[cfg(line = "v3")]
+#[test]
+fn samples_are_followed_to_their_end() {
+    alone("samples_are_followed_to_their_end", || {
+        let layouts = SIZES.map(|size| layout(size, 8));
+        make_pages(&layouts);
+        sampling::start();
+        sampling::join();
+        let of = |layout: &Layout| {
+            let p = unsafe { MiMalloc.alloc(*layout) };
+            unsafe { p.write_bytes(0x5A, layout.size()) };
+            (p, *layout)
+        };
+        let blocks: Vec<_> = (0..10).flat_map(|_| layouts.iter().map(of)).collect();
+        assert!(sampling::taken() >= blocks.len() as u64);
+        sampling::stop();
+        work_by_mimalloc(layout(4096, 8), false);
+        // On again, of which this thread has not heard.
+        std::thread::spawn(sampling::join).join().unwrap();
+        let (taken, before) = (sampling::taken(), sampling::ended());
+        let others: Vec<_> = (0..10).flat_map(|_| layouts.iter().map(of)).collect();
+        assert_eq!(sampling::taken(), taken);
+        for (p, layout) in blocks {
+            let intact = (0..layout.size()).all(|at| unsafe { p.add(at).read() } == 0x5A);
+            assert!(intact, "{layout:?}");
+            unsafe { MiMalloc.dealloc(p, layout) };
+        }
+        assert_eq!(sampling::ended() - before, 10 * layouts.len() as u64);
+        for (p, layout) in others {
+            unsafe { MiMalloc.dealloc(p, layout) };
+        }
+    });
+}
+
+/// A page counts its blocks in 16 bits until that is brought up to date: when it runs out of blocks; when
+/// the thread collects, which it does less often here; and if the block is every thousandth off the fast
+/// path, which one of two that take turns never is.
+#[cfg(line = "v3")]
+#[test]
+fn statistics_of_many() {
+    const TURNS: i64 = 80_000;
+    let seldom = [("MIMALLOC_GENERIC_COLLECT", "1000000")];
+    alone_with("statistics_of_many", &seldom, || {
+        let counted = || unsafe {
+            let mut stats = mi_stats_t::default();
+            mi_collect(true);
+            assert!(mi_stats_get(&mut stats));
+            (stats.malloc_count.total, stats.free_count.total)
+        };
+        for other in SIZES {
+            for size in SIZES {
+                let layouts = [layout(size, 8), layout(other, 8)];
+                make_pages(&layouts);
+                let before = counted();
+                let kept = layouts.map(|layout| unsafe { MiMalloc.alloc(layout) });
+                for _ in 0..TURNS {
+                    for layout in layouts {
+                        unsafe { MiMalloc.dealloc(MiMalloc.alloc(layout), layout) };
+                    }
+                }
+                for (p, layout) in kept.into_iter().zip(layouts) {
+                    unsafe { MiMalloc.dealloc(p, layout) };
+                }
+                let after = counted();
+                let expected = 2 * (TURNS + 1);
+                for number in [after.0 - before.0, after.1 - before.1] {
+                    // The collection and the questions take blocks too.
+                    let more = number - expected;
+                    assert!(
+                        (0..10).contains(&more),
+                        "{size}, {other}: {number} for {expected}"
+                    );
+                }
             }
         }
     });

@@ -3,24 +3,31 @@
 
 use core::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use mi_malloc_sys::*;
 
 static PROFILER: AtomicPtr<mi_profiler_t> = AtomicPtr::new(null_mut());
 static TAKEN: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// Of the profiler's data, which moves blocks by other than a power of two.
 const SIZE: usize = 40;
 /// About so many bytes from one sample to the next.
-const RATE: usize = 500;
+static RATE: AtomicUsize = AtomicUsize::new(0);
 
 /// From now on there is a profiler in this process.
 pub fn start() {
+    start_at(500);
+}
+
+/// As [`start`], with about `rate` bytes from one sample to the next.
+pub fn start_at(rate: usize) {
+    RATE.store(rate, Relaxed);
     let profiler = Box::leak(Box::new(mi_profiler_t {
         reserved: null_mut(),
         sample_data_size: SIZE,
-        initial_sample_rate: RATE,
+        initial_sample_rate: rate,
         on_alloc: Some(on_alloc),
         on_free: Some(on_free),
         on_realloc_inplace: None,
@@ -41,8 +48,20 @@ pub fn join() {
     }
 }
 
+/// Stops it. A thread hears of that after a thousand allocations off the fast path.
+#[allow(dead_code)]
+pub fn stop() {
+    unsafe { mi_profiler_stop(PROFILER.load(Relaxed)) };
+}
+
 pub fn taken() -> u64 {
     TAKEN.load(Relaxed)
+}
+
+/// Of those taken.
+#[allow(dead_code)]
+pub fn ended() -> u64 {
+    ENDED.load(Relaxed)
 }
 
 unsafe extern "C" fn on_alloc(
@@ -60,7 +79,7 @@ unsafe extern "C" fn on_alloc(
     }
     (*data).user_data[0] = p;
     TAKEN.fetch_add(1, Relaxed);
-    RATE
+    RATE.load(Relaxed)
 }
 
 unsafe extern "C" fn on_free(
@@ -69,6 +88,7 @@ unsafe extern "C" fn on_free(
     p: *mut c_void,
     _: *mut mi_heap_t,
 ) {
+    ENDED.fetch_add(1, Relaxed);
     // The profiler has heard of an aligned block before it was aligned.
     let noted = (*data).user_data[0] as usize;
     if !(noted..noted + (1 << 16)).contains(&(p as usize)) {

@@ -1,0 +1,186 @@
+//! Which blocks come back through `MiMalloc`. With our own entry points on v3, the larger block that was
+//! freed last is the next: its bytes are still in the processor's cache.
+
+use mi_malloc_sys::*;
+use std::alloc::{GlobalAlloc, Layout};
+use std::collections::HashSet;
+use std::ffi::c_void;
+use std::sync::mpsc::channel;
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[allow(dead_code)]
+#[path = "support/memory.rs"]
+mod memory;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+
+use memory::*;
+
+/// In small pages, medium pages and large pages.
+const SIZES: [usize; 7] = [1025, 2000, 4096, 10_000, 20_000, 65_536, 100_000];
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+fn take(size: usize) -> *mut u8 {
+    let p = unsafe { MiMalloc.alloc(layout(size)) };
+    assert!(!p.is_null());
+    p
+}
+
+fn give(p: *mut u8, size: usize) {
+    unsafe { MiMalloc.dealloc(p, layout(size)) };
+}
+
+/// Blocks of a size, with free ones in between.
+fn some(size: usize) -> Vec<*mut u8> {
+    let all: Vec<*mut u8> = (0..20).map(|_| take(size)).collect();
+    let (kept, freed): (Vec<_>, Vec<_>) =
+        all.into_iter().enumerate().partition(|(i, _)| i % 2 == 0);
+    freed.into_iter().for_each(|(_, p)| give(p, size));
+    kept.into_iter().map(|(_, p)| p).collect()
+}
+
+/// Where nothing is to be done for a block but to find its place.
+#[cfg(entries)]
+#[test]
+fn the_last_is_the_next() {
+    if mode::PADDING || mode::GUARDED {
+        return;
+    }
+    for size in SIZES {
+        let kept = some(size);
+        let (mut same, times) = (0, 1000);
+        for _ in 0..times {
+            let p = take(size);
+            give(p, size);
+            let next = take(size);
+            same += i32::from(next == p);
+            give(next, size);
+        }
+        // Not where a page has one block left, which is upstream's case, or had its count of them.
+        assert!(same > times * 9 / 10, "{size}: {same} of {times}");
+        kept.into_iter().for_each(|p| give(p, size));
+    }
+}
+
+/// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
+#[test]
+fn zeroed_all_the_same() {
+    for size in SIZES {
+        let mut blocks = Vec::new();
+        for turn in 0..60 {
+            let p = unsafe { MiMalloc.alloc_zeroed(layout(size)) };
+            unsafe {
+                assert!(holds(p.cast(), size, 0), "{size}: {turn}");
+                fill(p.cast(), size, 0xAB);
+            }
+            blocks.push(p);
+            if turn % 3 == 1 {
+                give(blocks.swap_remove(turn % blocks.len()), size);
+            }
+        }
+        blocks.into_iter().for_each(|p| give(p, size));
+    }
+}
+
+/// What a vector leaves behind as it grows, and a block that shrank in place.
+#[test]
+fn left_by_resizing() {
+    for size in SIZES {
+        let kept = some(size);
+        for _ in 0..100 {
+            unsafe {
+                let p = MiMalloc.alloc_zeroed(layout(size));
+                let grown = MiMalloc.realloc(p, layout(size), 3 * size);
+                fill(grown.cast(), 3 * size, 0xCD);
+                let other = MiMalloc.alloc_zeroed(layout(size));
+                assert!(holds(other.cast(), size, 0), "{size}");
+                let shrunk = MiMalloc.realloc(grown, layout(3 * size), 2 * size);
+                assert!(holds(shrunk.cast(), 2 * size, 0xCD), "{size}");
+                give(shrunk, 2 * size);
+                fill(other.cast(), size, 0xEF);
+                give(other, size);
+            }
+        }
+        kept.into_iter().for_each(|p| give(p, size));
+    }
+}
+
+/// A thread that goes on with one block of a page comes to have those again that another thread has
+/// freed of its pages.
+#[test]
+fn freed_by_another_thread() {
+    let (send, blocks) = channel::<Vec<usize>>();
+    let (done, freed) = channel();
+    let other = std::thread::spawn(move || {
+        for block in blocks {
+            let size = block[0];
+            block[1..].iter().for_each(|&p| give(p as *mut u8, size));
+            done.send(()).unwrap();
+        }
+    });
+    for size in SIZES {
+        let kept = some(size);
+        let mut places = HashSet::new();
+        let (rounds, count) = (200, 30);
+        for _ in 0..rounds {
+            let taken: Vec<usize> = (0..count).map(|_| take(size) as usize).collect();
+            places.extend(taken.iter().copied());
+            send.send([&[size], taken.as_slice()].concat()).unwrap();
+            freed.recv().unwrap();
+            for _ in 0..20 {
+                let p = take(size);
+                places.insert(p as usize);
+                give(p, size);
+            }
+        }
+        let limit = rounds * count / 8;
+        assert!(places.len() < limit, "{size}: {} places", places.len());
+        kept.into_iter().for_each(|p| give(p, size));
+    }
+    drop(send);
+    other.join().unwrap();
+}
+
+/// Pages of which no block is in use go back, but for one or two of a size. Alone, since a heap of v3
+/// has the pages of all threads.
+#[test]
+fn empty_pages_go_back() {
+    unsafe extern "C" fn count(
+        _: *const mi_heap_t,
+        _: *const mi_heap_area_t,
+        _: *mut c_void,
+        block_size: usize,
+        found: *mut c_void,
+    ) -> bool {
+        let (size, pages) = &mut *found.cast::<(usize, i32)>();
+        *pages += i32::from(block_size >= *size && block_size < 2 * *size);
+        true
+    }
+    if !child::is_this() {
+        child::succeeds("empty_pages_go_back", "", &[]);
+        return;
+    }
+    #[cfg(line = "v3")]
+    let heap = unsafe { mi_heap_main() };
+    #[cfg(line = "v2")]
+    let heap = unsafe { mi_heap_get_default() };
+    let pages_of = |size: usize| {
+        let mut found = (size, 0);
+        let arg: *mut c_void = (&mut found as *mut (usize, i32)).cast();
+        assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
+        found.1
+    };
+    for size in SIZES {
+        let blocks: Vec<*mut u8> = (0..12_000_000 / size).map(|_| take(size)).collect();
+        let full = pages_of(size);
+        blocks.into_iter().for_each(|p| give(p, size));
+        let empty = pages_of(size);
+        assert!(full > 2 && empty <= 2, "{size}: {empty} of {full} are left");
+    }
+}
