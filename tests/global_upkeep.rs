@@ -239,7 +239,9 @@ fn samples_are_followed_to_their_end() {
             assert!(intact, "{layout:?}");
             unsafe { MiMalloc.dealloc(p, layout) };
         }
-        assert_eq!(sampling::ended() - before, 10 * layouts.len() as u64);
+        // With `override`, others of this process are among them.
+        let ended = sampling::ended() - before;
+        assert!(ended >= 10 * layouts.len() as u64, "{ended}");
         for (p, layout) in others {
             unsafe { MiMalloc.dealloc(p, layout) };
         }
