@@ -145,9 +145,9 @@ void* mi_malloc_sys_medium_zeroed(size_t size) {
 // - the page is another thread's, or has a flag: then the block may not be a whole one, for instance.
 static mi_decl_forceinline void mi_malloc_sys_free_in(mi_page_t* page, void* p) {
   #if MI_MALLOC_SYS_SHORT
-  mi_used_t xused = page->xused;
   if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && mi_page_xthread_id(page) == _mi_prim_thread_id() &&
-               mi_xused_alloc_count(xused) < 0x8000 && mi_malloc_sys_unsampled(mi_page_theap(page))) {
+               mi_xused_alloc_count(page->xused) < 0x8000 && mi_malloc_sys_unsampled(mi_page_theap(page))) {
+    mi_used_t xused = page->xused;
     mi_block_set_next(page, (mi_block_t*)p, page->free);
     page->free = (mi_block_t*)p;
     page->free_is_zero = false;
