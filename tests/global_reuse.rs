@@ -4,12 +4,8 @@
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::HashSet;
-use std::ffi::c_void;
 use std::sync::mpsc::channel;
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
@@ -145,47 +141,4 @@ fn freed_by_another_thread() {
     }
     drop(send);
     other.join().unwrap();
-}
-
-/// Pages of which no block is in use go back, but for one or two of a size. Alone, since a heap of v3
-/// has the pages of all threads.
-#[test]
-fn empty_pages_go_back() {
-    unsafe extern "C" fn count(
-        _: *const mi_heap_t,
-        _: *const mi_heap_area_t,
-        _: *mut c_void,
-        block_size: usize,
-        found: *mut c_void,
-    ) -> bool {
-        let (size, pages) = &mut *found.cast::<(usize, i32)>();
-        *pages += i32::from(block_size >= *size && block_size < 2 * *size);
-        true
-    }
-    if !child::is_this() {
-        child::succeeds("empty_pages_go_back", "", &[]);
-        return;
-    }
-    #[cfg(line = "v3")]
-    let heap = unsafe { mi_heap_main() };
-    #[cfg(line = "v2")]
-    let heap = unsafe { mi_heap_get_default() };
-    let pages_of = |size: usize| {
-        let mut found = (size, 0);
-        let arg: *mut c_void = (&mut found as *mut (usize, i32)).cast();
-        assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
-        found.1
-    };
-    for size in SIZES {
-        // With `override`, there are others' blocks of these sizes.
-        let before = pages_of(size);
-        let blocks: Vec<*mut u8> = (0..12_000_000 / size).map(|_| take(size)).collect();
-        let full = pages_of(size);
-        blocks.into_iter().for_each(|p| give(p, size));
-        let empty = pages_of(size);
-        assert!(
-            full > before + 2 && empty <= before + 2,
-            "{size}: {before} pages, {full}, {empty}"
-        );
-    }
 }

@@ -1,11 +1,12 @@
 //! What mimalloc does now and then is done as often when a thread allocates through `MiMalloc` alone,
 //! whose entry points on v3 pass by most of upstream's slow path: deferred frees, the start of a
-//! profiler, samples, statistics.
+//! profiler, samples, statistics, the return of empty pages.
 //!
 //! Each test runs in a process of its own, of which it changes the state.
 
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::c_void;
 
 #[allow(dead_code)]
 #[path = "support/child.rs"]
@@ -70,7 +71,6 @@ fn alone_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
 mod deferred {
     use super::*;
     use std::cell::Cell;
-    use std::ffi::c_void;
     use std::ptr::null_mut;
 
     thread_local! {
@@ -133,6 +133,51 @@ mod deferred {
 #[test]
 fn deferred_frees() {
     alone("deferred_frees", deferred::frees);
+}
+
+/// Pages of which no block is in use go back, but for one or two of a size. Alone, since a heap of v3
+/// has the pages of all threads.
+#[test]
+fn empty_pages_go_back() {
+    unsafe extern "C" fn count(
+        _: *const mi_heap_t,
+        _: *const mi_heap_area_t,
+        _: *mut c_void,
+        block_size: usize,
+        found: *mut c_void,
+    ) -> bool {
+        let (size, pages) = &mut *found.cast::<(usize, i32)>();
+        *pages += i32::from(block_size >= *size && block_size < 2 * *size);
+        true
+    }
+    alone("empty_pages_go_back", || {
+        #[cfg(line = "v3")]
+        let heap = unsafe { mi_heap_main() };
+        #[cfg(line = "v2")]
+        let heap = unsafe { mi_heap_get_default() };
+        let pages_of = |size: usize| {
+            let mut found = (size, 0);
+            let arg: *mut c_void = (&mut found as *mut (usize, i32)).cast();
+            assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
+            found.1
+        };
+        for size in SIZES {
+            // With `override`, there are others' blocks of these sizes.
+            let before = pages_of(size);
+            let blocks: Vec<*mut u8> = (0..12_000_000 / size)
+                .map(|_| unsafe { MiMalloc.alloc(layout(size, 8)) })
+                .collect();
+            let full = pages_of(size);
+            blocks
+                .into_iter()
+                .for_each(|p| unsafe { MiMalloc.dealloc(p, layout(size, 8)) });
+            let empty = pages_of(size);
+            assert!(
+                full > before + 2 && empty <= before + 2,
+                "{size}: {before} pages, {full}, {empty}"
+            );
+        }
+    });
 }
 
 /// Another thread starts it. This one hears of it by its own upkeep, every thousandth time off the
