@@ -189,11 +189,17 @@ fn a_profiler_reaches_a_running_thread() {
         work_by_mimalloc(layout(4096, 8), false);
         sampling::start();
         std::thread::spawn(sampling::join).join().unwrap();
-        let before = sampling::taken();
-        work_by_mimalloc(layout(4096, 8), false);
-        let taken = sampling::taken() - before;
+        let taken = taken_by(|| work_by_mimalloc(layout(4096, 8), false));
         assert!(taken > TIMES * 9 / 10, "{taken}");
     });
+}
+
+/// The samples that are taken meanwhile.
+#[cfg(line = "v3")]
+fn taken_by(work: impl Fn()) -> u64 {
+    let before = sampling::taken();
+    work();
+    sampling::taken() - before
 }
 
 /// Pages of these layouts that have blocks at hand: one that is sampled comes from another page, in
@@ -218,9 +224,7 @@ fn samples_of_medium_sizes() {
         sampling::join();
         for size in SIZES {
             for zeroed in [false, true] {
-                let before = sampling::taken();
-                work_by_mimalloc(layout(size, 8), zeroed);
-                let taken = sampling::taken() - before;
+                let taken = taken_by(|| work_by_mimalloc(layout(size, 8), zeroed));
                 assert!(taken >= TIMES, "{size} {zeroed}: {taken}");
             }
         }
@@ -236,16 +240,11 @@ fn samples_far_apart() {
         make_pages(&layouts);
         sampling::start_at(150_000);
         sampling::join();
-        let taken_by = |work: &dyn Fn()| {
-            let before = sampling::taken();
-            work();
-            sampling::taken() - before
-        };
         for layout in layouts {
-            let expected = taken_by(&|| work_by_c(layout.size()));
+            let expected = taken_by(|| work_by_c(layout.size()));
             assert!(expected > 50, "{layout:?}: {expected}");
             for zeroed in [false, true] {
-                let taken = taken_by(&|| work_by_mimalloc(layout, zeroed));
+                let taken = taken_by(|| work_by_mimalloc(layout, zeroed));
                 assert!(
                     taken >= expected / 2 && taken <= expected * 2,
                     "{layout:?} {zeroed}: {taken} instead of {expected}"
@@ -346,18 +345,13 @@ fn samples_of_aligned_blocks() {
         make_pages(&layouts);
         sampling::start();
         sampling::join();
-        let taken_by = |work: &dyn Fn()| {
-            let before = sampling::taken();
-            work();
-            sampling::taken() - before
-        };
         for layout in layouts {
             let (size, align) = (layout.size(), layout.align());
-            let expected = taken_by(&|| {
+            let expected = taken_by(|| {
                 let alloc = || unsafe { mi_malloc_aligned(size, align) }.cast();
                 work(alloc, |p: *mut u8| unsafe { mi_free(p.cast()) });
             });
-            let taken = taken_by(&|| work_by_mimalloc(layout, false));
+            let taken = taken_by(|| work_by_mimalloc(layout, false));
             assert!(expected > 20, "{size} {align}: {expected}");
             assert!(
                 taken >= expected / 2 && taken <= expected * 2,
