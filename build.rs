@@ -50,6 +50,7 @@ fn build() -> Result<(), String> {
     let mut plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
     plan.entries &= sources.listed && sources.version.has_entries();
+    plan.inlined &= plan.entries;
     let compiled = compile::compile(&plan, &sources)?;
     emit::plan(&plan);
     emit::compiled(&compiled);

@@ -14,16 +14,22 @@ use std::process::Command;
 pub struct Compiled {
     pub libraries: Vec<String>,
     pub folders: Vec<PathBuf>,
-    /// The C file of this package, if it was compiled.
-    pub own: Option<PathBuf>,
+    /// The C files of this package that the compiler has read.
+    pub own: Vec<PathBuf>,
+    /// Upstream's insides are as the Rust code for small blocks takes for granted.
+    pub inlined: bool,
 }
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
 /// or our file, which includes that one.
 pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     let upstream = sources.root.join("src");
-    let own = Some(env::manifest_dir().join("src/global.c")).filter(|_| plan.entries);
-    let source = own.clone().unwrap_or_else(|| upstream.join("static.c"));
+    let mut own = Vec::new();
+    if plan.entries {
+        own.push(env::manifest_dir().join("src/global.c"));
+    }
+    let source = own.first().cloned();
+    let source = source.unwrap_or_else(|| upstream.join("static.c"));
     let mut build = cc::Build::new();
     build
         .file(&source)
@@ -116,11 +122,31 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
             error
         )
     })?;
+    let mut inlined = false;
+    if plan.inlined {
+        let insides = env::manifest_dir().join("src/global/inlined.c");
+        inlined = agrees(&build, &insides)?;
+        own.push(insides);
+    }
     Ok(Compiled {
         libraries: helpers(&plan.helpers)?,
         folders: folders(plan, &compiler),
         own,
+        inlined,
     })
+}
+
+/// Whether a file has no error, with all options that the library was compiled with.
+fn agrees(build: &cc::Build, file: &Path) -> Result<bool, String> {
+    let compiler = build.try_get_compiler().map_err(no_compiler)?;
+    compiler
+        .to_command()
+        .arg("-fsyntax-only")
+        .arg(file)
+        .current_dir(env::out_dir())
+        .output()
+        .map(|output| output.status.success())
+        .map_err(|error| format!("{}: {}", compiler.path().display(), error))
 }
 
 /// Asks the preprocessor.

@@ -15,7 +15,7 @@ pub fn line(line: Line) {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
-    for cfg in ["entries", "exact_size"] {
+    for cfg in ["entries", "inlined", "exact_size"] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
 }
@@ -36,8 +36,11 @@ pub fn plan(plan: &Plan) {
 
 /// What was found out while compiling.
 pub fn compiled(compiled: &Compiled) {
-    if let Some(path) = &compiled.own {
+    for path in &compiled.own {
         rerun_if_changed(path);
+    }
+    if compiled.inlined {
+        println!("cargo:rustc-cfg=inlined");
     }
     for folder in &compiled.folders {
         println!("cargo:rustc-link-search=native={}", folder.display());

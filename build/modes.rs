@@ -147,3 +147,22 @@ pub fn entries(config: &Config, plan: &mut Plan) {
         plan.define("MI_MALLOC_SYS_LTO", 1);
     }
 }
+
+/// Whether the usual case of a small block is Rust code, which its callers take in. It reaches the
+/// thread-local variables as upstream's C does on this system, and only bitcode has them change their names.
+/// Where the Rust code is not optimised, or is to be small, a call is better; and a sanitizer shall see it.
+pub fn inlined(config: &Config, plan: &mut Plan) {
+    let target = &config.target;
+    let system = target.arch == "x86_64" && target.os == "linux";
+    let reached = plan
+        .flags
+        .iter()
+        .any(|flag| flag.text == platform::INITIAL_EXEC);
+    let optimised = ["2", "3"].contains(&config.opt_level.as_str()) && !config.debug_assertions;
+    plan.inlined = plan.entries
+        && system
+        && reached
+        && optimised
+        && !plan.bitcode
+        && config.sanitizers.is_empty();
+}

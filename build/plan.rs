@@ -64,6 +64,9 @@ pub struct Plan {
     pub clang_only: Option<String>,
     /// Compile `src/global.c`, which includes `static.c`: if the release is one that it fits.
     pub entries: bool,
+    /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
+    /// `src/global/inlined.c`.
+    pub inlined: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -89,6 +92,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         probes: Vec::new(),
         clang_only: None,
         entries: false,
+        inlined: false,
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
@@ -119,6 +123,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     plan.take_over(&config.defines);
     plan.exact_size = modes::exact_size(&plan);
     modes::entries(config, &mut plan);
+    modes::inlined(config, &mut plan);
     Ok(plan)
 }
 

@@ -18,6 +18,9 @@ pub fn language(config: &Config, plan: &mut Plan) {
     plan.flag("-std=c++17");
 }
 
+/// The thread-local variables of a program that is there from its start.
+pub const INITIAL_EXEC: &str = "-ftls-model=initial-exec";
+
 /// Initial-exec is fastest, but such thread-locals live in a block of fixed size that the program
 /// sets up at its start; a library loaded later may find it full (microsoft/mimalloc#147).
 pub fn thread_locals(config: &Config, plan: &mut Plan) {
@@ -46,7 +49,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
         // musl's loader has no spare room for late initial-exec blocks (microsoft/mimalloc#644).
         plan.flag("-ftls-model=local-dynamic");
     } else if only_one_model.is_none() {
-        plan.flag("-ftls-model=initial-exec");
+        plan.flag(INITIAL_EXEC);
     }
 
     if features.win_direct_tls {

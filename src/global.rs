@@ -15,6 +15,8 @@
 //!   processor's cache. Upstream has a page give away all its others first.
 //! * A block that grows mostly has to move, which upstream finds out by asking for its size. How much of
 //!   it is in use need not be asked.
+//! * A call takes longer than what is done for most small blocks. Where it may, that goes into the caller;
+//!   see [`inlined`].
 //! * On v3 a small block is freed through the entry point that need not ask where the page of the
 //!   block starts. It may only see blocks that lie in a small page, see [`in_small_page`].
 
@@ -165,20 +167,33 @@ const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     }
 }
 
+#[cfg(inlined)]
+mod inlined;
+
 /// v3 in a release that our own entry points (`global.c`) were checked with.
 #[cfg(entries)]
 mod entries {
     use super::*;
 
+    #[cfg(inlined)]
+    pub use super::inlined::free_small;
+    #[cfg(inlined)]
+    use super::inlined::malloc_small;
+
+    #[cfg(not(inlined))]
     extern "C" {
-        fn mi_malloc_sys_small(words: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_small"]
+        fn malloc_small(words: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_free_small"]
+        pub fn free_small(p: *mut c_void);
+    }
+
+    extern "C" {
         fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
         fn mi_malloc_sys_medium(size: usize) -> *mut c_void;
         fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned(size: usize, align: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
-        #[link_name = "mi_malloc_sys_free_small"]
-        pub fn free_small(p: *mut c_void);
         #[link_name = "mi_malloc_sys_free_medium"]
         pub fn free_medium(p: *mut c_void);
         #[link_name = "mi_malloc_sys_realloc"]
@@ -190,7 +205,7 @@ mod entries {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc_sys_medium(size)
         } else {
-            mi_malloc_sys_small(mi_wsize_from_size(size))
+            malloc_small(mi_wsize_from_size(size))
         }
     }
 

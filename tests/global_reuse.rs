@@ -60,6 +60,23 @@ fn the_last_is_the_next() {
 }
 
 /// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
+/// The next size that mimalloc has, while there are pages at hand of all others too.
+#[cfg(entries)]
+#[test]
+fn of_the_size_asked_for() {
+    let sizes = 1..=2 * MI_SMALL_SIZE_MAX;
+    let kept: Vec<Vec<*mut u8>> = sizes.clone().map(some).collect();
+    for size in sizes.clone() {
+        let p = take(size);
+        let usable = unsafe { mi_usable_size(p.cast()) };
+        assert_eq!(usable, unsafe { mi_good_size(size) }, "{size}");
+        give(p, size);
+    }
+    for (size, blocks) in sizes.zip(kept) {
+        blocks.into_iter().for_each(|p| give(p, size));
+    }
+}
+
 #[test]
 fn zeroed_all_the_same() {
     for size in SIZES {

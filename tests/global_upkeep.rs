@@ -18,6 +18,8 @@ mod sampling;
 
 /// Sizes beyond the small ones, in small pages, medium pages and large pages.
 const SIZES: [usize; 4] = [2000, 4096, 32 << 10, 100_000];
+/// And some of the small ones, of which in an optimised build of some platforms no call is left.
+const SMALL: [usize; 2] = [64, 1000];
 const TIMES: u64 = 20_000;
 
 /// Takes and frees a block many times, with others alive, so that the page of its size stays.
@@ -135,7 +137,7 @@ fn deferred_frees() {
     alone("deferred_frees", deferred::frees);
 }
 
-/// Pages of which no block is in use go back, but for one or two of a size. Alone, since a heap of v3
+/// Pages of which no block is in use go back, but for a few of a size. Alone, since a heap of v3
 /// has the pages of all threads.
 #[test]
 fn empty_pages_go_back() {
@@ -161,10 +163,10 @@ fn empty_pages_go_back() {
             assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
             found.1
         };
-        for size in SIZES {
+        for size in SMALL.into_iter().chain(SIZES) {
             // With `override`, there are others' blocks of these sizes.
             let before = pages_of(size);
-            let blocks: Vec<*mut u8> = (0..12_000_000 / size)
+            let blocks: Vec<*mut u8> = (0..24_000_000 / size)
                 .map(|_| unsafe { MiMalloc.alloc(layout(size, 8)) })
                 .collect();
             let full = pages_of(size);
@@ -172,8 +174,9 @@ fn empty_pages_go_back() {
                 .into_iter()
                 .for_each(|p| unsafe { MiMalloc.dealloc(p, layout(size, 8)) });
             let empty = pages_of(size);
+            let few = 3 + full / 50;
             assert!(
-                full > before + 2 && empty <= before + 2,
+                full > before + few && empty <= before + few,
                 "{size}: {before} pages, {full}, {empty}"
             );
         }
@@ -236,7 +239,7 @@ fn samples_of_medium_sizes() {
 #[test]
 fn samples_far_apart() {
     alone("samples_far_apart", || {
-        let layouts = [2000, 4096, 8000].map(|size| layout(size, 8));
+        let layouts = [1000, 2000, 4096, 8000].map(|size| layout(size, 8));
         make_pages(&layouts);
         sampling::start_at(150_000);
         sampling::join();
@@ -308,7 +311,7 @@ fn statistics_of_many() {
             (stats.malloc_count.total, stats.free_count.total)
         };
         for other in SIZES {
-            for size in SIZES {
+            for size in SMALL.into_iter().chain(SIZES) {
                 let layouts = [layout(size, 8), layout(other, 8)];
                 make_pages(&layouts);
                 let before = counted();

@@ -679,6 +679,45 @@ fn own_entry_points_are_for_v3_without_checks() {
     }
 }
 
+/// Where the Rust code for small blocks may stand: it reaches a thread-local variable of the C code by its
+/// name, as a program does that is optimised.
+#[test]
+fn small_blocks_are_inlined_on_one_platform_in_optimised_code() {
+    let linux = || Config {
+        opt_level: "3".into(),
+        ..config(&target("x86_64-unknown-linux-gnu"), Line::V3)
+    };
+    let inlined = |change: &dyn Fn(&mut Config)| {
+        let mut config = linux();
+        change(&mut config);
+        plan_of(&config).inlined
+    };
+    assert!(inlined(&|_| ()));
+    assert!(inlined(&|config| config.opt_level = "2".into()));
+    assert!(inlined(&|config| config.features.override_malloc = true));
+
+    for level in ["0", "1", "s", "z"] {
+        assert!(
+            !inlined(&|config| config.opt_level = level.into()),
+            "{level}"
+        );
+    }
+    assert!(!inlined(&|config| config.debug_assertions = true));
+    assert!(!inlined(&|config| config.line = Line::V2));
+    assert!(!inlined(&|config| config.features.secure = true));
+    assert!(!inlined(&|config| config.features.local_dynamic_tls = true));
+    assert!(!inlined(&|config| config.sanitizers = words("thread")));
+    assert!(!inlined(&|config| {
+        config.lto = Some("fat".into());
+        config.rust_flags = words("-Clinker-plugin-lto");
+    }));
+    for (group, other) in targets() {
+        let expected = group.name == "glibc" && other.arch == "x86_64";
+        let got = inlined(&|config| config.target = other.clone());
+        assert_eq!(got, expected, "{}", other.triple);
+    }
+}
+
 #[test]
 fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     let plan = |triple: &str, lto: &str, rust_flags: &[&str]| {

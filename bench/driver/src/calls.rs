@@ -1,61 +1,80 @@
-//! Whether link-time optimisation has put the allocator's fast path into its callers: the code of
-//! `hot::raw`, which allocates and frees 32 bytes in a loop, may call nothing but the slow paths.
+//! Whether the allocator's fast path has gone into its callers: the code of `hot::raw`, which allocates
+//! and frees 32 bytes in a loop, may call nothing but the slow paths.
 
 use crate::allocators;
 use crate::build;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The function, as its name is mangled.
 const FUNCTION: &str = "3hot3raw";
 
-/// What may be called: a fresh page, an empty page, a block of another thread, and what the
-/// function itself does once before its loop or when it panics.
-const SLOW: &[&str] = &[
-    "_mi_malloc_generic",
-    "_mi_page_retire",
-    "mi_free_small_nonnull",
-    "warm",
-    "_Unwind_Resume",
-];
+/// What the function itself calls, once before its loop or when it panics.
+const OF_THE_LOOP: &[&str] = &["warm", "_Unwind_Resume"];
 
-/// What only the fast paths call: it stands in the function when they do. Without this, a free
-/// that is one call of `mi_free_small_nonnull` would pass for its slow path.
-const OF_THE_FAST_PATHS: &[&str] = &["_mi_malloc_generic", "_mi_page_retire"];
-
-/// Checks the program of the runner with bitcode LTO, or another one.
-pub fn check(program: Option<&str>) -> Result<String, String> {
-    let program = match program {
-        Some(path) => PathBuf::from(path),
-        None => build::build(
-            allocators::find("lto").ok_or("no allocator lto")?,
-            "release",
-        )?,
-    };
-    judge(&calls(&disassembly(&program)?)?)
+/// A runner whose fast path is in line.
+pub struct Inlined {
+    pub id: &'static str,
+    /// The slow paths: a fresh page, an empty page, a block of another thread.
+    slow: &'static [&'static str],
+    /// Those that only the fast paths call, so that they stand in the function when the fast paths do.
+    /// Without this, a free that is one call of `mi_free_small_nonnull` would pass for its slow path.
+    of_the_fast_paths: &'static [&'static str],
 }
 
-fn judge(calls: &[String]) -> Result<String, String> {
-    for wanted in OF_THE_FAST_PATHS {
+/// By the Rust code of `src/global/inlined.rs`.
+pub const PLAIN: Inlined = Inlined {
+    id: "v3",
+    slow: &["any_malloc_small", "any_free_small"],
+    of_the_fast_paths: &["any_malloc_small", "any_free_small"],
+};
+
+pub const BITCODE_LTO: Inlined = Inlined {
+    id: "lto",
+    slow: &[
+        "_mi_malloc_generic",
+        "_mi_page_retire",
+        "mi_free_small_nonnull",
+    ],
+    of_the_fast_paths: &["_mi_malloc_generic", "_mi_page_retire"],
+};
+
+/// Builds the runner and looks into it.
+pub fn check(inlined: &Inlined) -> Result<String, String> {
+    let allocator = allocators::find(inlined.id).ok_or(format!("no allocator {}", inlined.id))?;
+    let program = build::build(allocator, "release")?;
+    judge(inlined, &calls(&disassembly(&program)?)?)
+}
+
+fn judge(inlined: &Inlined, calls: &[String]) -> Result<String, String> {
+    let id = inlined.id;
+    for wanted in inlined.of_the_fast_paths {
         if !calls.iter().any(|call| call.contains(wanted)) {
             return Err(format!(
-                "A fast path is not in line: {wanted} is not called. Calls: {}",
+                "{id}: a fast path is not in line: {wanted} is not called. Calls: {}",
                 calls.join(", ")
             ));
         }
     }
+    let may = |call: &str| {
+        let mut slow = inlined.slow.iter().chain(OF_THE_LOOP);
+        slow.any(|slow| call.contains(slow))
+    };
     let fast: Vec<&str> = calls
         .iter()
         .map(String::as_str)
-        .filter(|call| !SLOW.iter().any(|slow| call.contains(slow)))
+        .filter(|call| !may(call))
         .collect();
     if fast.is_empty() {
         Ok(format!(
-            "No call is left in the fast path. The slow ones: {}.\n",
+            "{id}: no call is left in the fast path. The slow ones: {}.\n",
             calls.join(", ")
         ))
     } else {
-        Err(format!("The fast path still calls: {}", fast.join(", ")))
+        Err(format!(
+            "{id}: the fast path still calls: {}",
+            fast.join(", ")
+        ))
     }
 }
 
@@ -100,7 +119,7 @@ fn calls(disassembly: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{calls, judge};
+    use super::{calls, judge, BITCODE_LTO, PLAIN};
 
     const CODE: &str = "\
 0000000000001000 <_ZN9workloads3hot3raw17hE>:
@@ -129,22 +148,23 @@ mod tests {
 
     #[test]
     fn a_fast_path_that_is_a_call_is_found() {
-        let judge = |calls: &[&str]| {
-            judge(
-                &calls
-                    .iter()
-                    .map(|call| call.to_string())
-                    .collect::<Vec<_>>(),
-            )
+        let passes = |inlined, calls: &[&str]| {
+            let calls: Vec<String> = calls.iter().map(|call| call.to_string()).collect();
+            judge(inlined, &calls).is_ok()
         };
-        assert!(judge(&[
+        let (new, empty, other) = (
             "_mi_malloc_generic",
             "_mi_page_retire",
-            "mi_free_small_nonnull"
-        ])
-        .is_ok());
-        assert!(judge(&["_mi_malloc_generic", "mi_free_small_nonnull"]).is_err());
-        assert!(judge(&["_mi_malloc_generic", "_mi_page_retire", "mi_wmalloc_small"]).is_err());
-        assert!(judge(&["_mi_malloc_generic", "_mi_page_retire", "call   *%r12"]).is_err());
+            "mi_free_small_nonnull",
+        );
+        assert!(passes(&BITCODE_LTO, &[new, empty, other]));
+        assert!(!passes(&BITCODE_LTO, &[new, other]));
+        assert!(!passes(&BITCODE_LTO, &[new, empty, "mi_wmalloc_small"]));
+        assert!(!passes(&BITCODE_LTO, &[new, empty, "call   *%r12"]));
+
+        let (malloc, free) = ("any_malloc_small", "any_free_small");
+        assert!(passes(&PLAIN, &[malloc, free, "warm"]));
+        assert!(!passes(&PLAIN, &[malloc, "call   *%r12"]));
+        assert!(!passes(&PLAIN, &[malloc, free, "call   *%r12"]));
     }
 }

@@ -32,8 +32,8 @@ counts --update
     writes counts.json
 counts --allocators a,b [--profile dev]
     prints those of other allocators, or of Cargo's other profile
-calls [PROGRAM]
-    checks in the program's code that bitcode LTO leaves no call in the fast path
+calls
+    checks in the programs' code that no call is left in the fast path, with bitcode LTO and without
     (without objdump or clang it says so, and does not fail)
 cost
     time and number of crates of a clean build and of a build with nothing to do
@@ -54,11 +54,7 @@ fn main() -> ExitCode {
         ["counts", "--update"] => counts::update().map(|text| print!("{text}")),
         ["counts", "--allocators", ids] => compare_counts(ids, "release"),
         ["counts", "--allocators", ids, "--profile", "dev"] => compare_counts(ids, "dev"),
-        ["calls"] => match machine::missing(&["objdump"]).or(machine::clang().err()) {
-            Some(reason) => not_run(reason),
-            None => calls::check(None).map(|text| print!("{text}")),
-        },
-        ["calls", program] => calls::check(Some(program)).map(|text| print!("{text}")),
+        ["calls"] => calls(),
         ["cost"] => cost::cost().map(|text| print!("{text}")),
         ["list"] => {
             list();
@@ -78,6 +74,22 @@ fn main() -> ExitCode {
 fn compare_counts(ids: &str, profile: &str) -> Result<(), String> {
     let ids: Vec<&str> = ids.split(',').collect();
     counts::compare(&ids, profile).map(|text| print!("{text}"))
+}
+
+fn calls() -> Result<(), String> {
+    if let Some(reason) = machine::missing(&["objdump"]) {
+        return not_run(reason);
+    }
+    if cfg!(target_arch = "x86_64") {
+        print!("{}", calls::check(&calls::PLAIN)?);
+    } else {
+        not_run("v3: its fast path is in line on x86_64 only".to_string())?;
+    }
+    match machine::clang() {
+        Ok(_) => print!("{}", calls::check(&calls::BITCODE_LTO)?),
+        Err(reason) => not_run(reason)?,
+    }
+    Ok(())
 }
 
 /// A check whose tool is not on this machine has found nothing, neither good nor bad.

@@ -1,0 +1,129 @@
+//! The usual case of a small block, in Rust, so that no call is left in its caller: the first free block of
+//! the page that is at hand, and a block that goes back to a page of the calling thread.
+//!
+//! Everything else is left to the entry points in `global.c`, which do this much in the same way. What is
+//! known here of upstream's insides, `inlined.c` says to the C compiler at each build: unless that agrees,
+//! this module is not compiled.
+
+use core::arch::asm;
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Upstream's `mi_block_t`, a block that is free.
+#[repr(C)]
+struct Block {
+    next: *mut Block,
+}
+
+/// The first line of upstream's `mi_page_t`. Only `owner` is another thread's business, too.
+#[repr(C)]
+struct Page {
+    itself: *mut Page,
+    /// The thread, and in the lowest bits flags: with any of them no block is freed here.
+    owner: AtomicUsize,
+    /// What can be given away.
+    free: *mut Block,
+    /// What came back since `free` was filled, from this thread.
+    local_free: *mut Block,
+    block_size: usize,
+    /// How many blocks are in use, in the lowest 16 bits, and above them how many were taken since upstream
+    /// last looked.
+    used_and_taken: u64,
+    start: usize,
+    capacity: u16,
+    reserved: u16,
+    committed: u16,
+    /// Not 0 while the page is known to be empty, or was so until just now.
+    retire_expire: u8,
+}
+
+/// The pages at hand of this thread: upstream's `mi_theap_t`, of which they are the beginning, for each
+/// count of words one.
+#[inline]
+unsafe fn pages() -> *const *mut Page {
+    let theap;
+    // Rust has no thread-local variables of C (rust-lang/rust#29594). `readonly`, not `nomem`: after any
+    // call it is read again, since the call may have given the thread its first theap.
+    asm!(
+        "mov {0}, qword ptr [rip + __mi_theap_default@GOTTPOFF]",
+        "mov {0}, qword ptr fs:[{0}]",
+        out(reg) theap,
+        options(pure, readonly, nostack, preserves_flags)
+    );
+    theap
+}
+
+/// What upstream takes for the number of a thread. Read again after any call, since a coroutine may go on
+/// in another thread.
+#[inline]
+unsafe fn thread() -> usize {
+    let thread;
+    asm!(
+        "mov {0}, qword ptr fs:[0]",
+        out(reg) thread,
+        options(pure, readonly, nostack, preserves_flags)
+    );
+    thread
+}
+
+/// The description of a small page, which a block of it has where the next lower multiple of 256 MiB is: in a
+/// table that has 128 bytes for each 64 KiB.
+#[inline]
+fn page_of(p: *mut c_void) -> *mut Page {
+    const REGION: usize = 256 << 20;
+    const PAGE: usize = 64 << 10;
+    const ENTRY: usize = 128;
+    let at = p as usize;
+    let in_region = at % REGION;
+    (at - in_region + in_region / PAGE * ENTRY) as *mut Page
+}
+
+/// A block of so many words, at most `MI_SMALL_SIZE_MAX` bytes: `mi_wmalloc_small`, with its safety.
+#[inline]
+pub unsafe fn malloc_small(words: usize) -> *mut c_void {
+    let page = *pages().add(words);
+    let block = (*page).free;
+    if block.is_null() {
+        return any_malloc_small(words);
+    }
+    (*page).free = (*block).next;
+    // One more in use, one more taken.
+    (*page).used_and_taken = (*page).used_and_taken.wrapping_add(0x1_0001);
+    block.cast()
+}
+
+/// Frees a block of a small page: `mi_free_small_nonnull`, with its safety.
+#[inline]
+pub unsafe fn free_small(p: *mut c_void) {
+    let page = page_of(p);
+    if (*page).owner.load(Relaxed) != thread() {
+        return any_free_small(p);
+    }
+    let used_and_taken = (*page).used_and_taken.wrapping_sub(1);
+    // An empty page is retired once, and may then be used and emptied again.
+    if used_and_taken as u16 == 0 && (*page).retire_expire == 0 {
+        return any_free_small(p);
+    }
+    let block = p.cast::<Block>();
+    (*block).next = (*page).local_free;
+    (*page).local_free = block;
+    (*page).used_and_taken = used_and_taken;
+}
+
+extern "C" {
+    fn mi_malloc_sys_small(words: usize) -> *mut c_void;
+    fn mi_malloc_sys_free_small(p: *mut c_void);
+}
+
+/// A function of its own, out of the way: its callers would keep the address of a C function in a register.
+#[cold]
+#[inline(never)]
+unsafe fn any_malloc_small(words: usize) -> *mut c_void {
+    mi_malloc_sys_small(words)
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn any_free_small(p: *mut c_void) {
+    mi_malloc_sys_free_small(p);
+}

@@ -1,0 +1,119 @@
+//! `src/global/inlined.c` against upstream's headers: the C compiler takes it with the definitions of a usual
+//! build, and refuses it when one of them makes upstream's insides other than `inlined.rs` knows them.
+
+#![cfg(all(
+    line = "v3",
+    target_arch = "x86_64",
+    target_os = "linux",
+    target_env = "gnu"
+))]
+
+#[allow(dead_code)]
+#[path = "../build/arch.rs"]
+mod arch;
+#[allow(dead_code)]
+#[path = "../build/config.rs"]
+mod config;
+#[allow(dead_code)]
+#[path = "../build/lto.rs"]
+mod lto;
+#[path = "../build/modes.rs"]
+mod modes;
+#[allow(dead_code)]
+#[path = "../build/plan.rs"]
+mod plan;
+#[path = "../build/platform.rs"]
+mod platform;
+#[path = "../build/tools.rs"]
+mod tools;
+
+use config::{Config, Features, Line, Target};
+use std::path::Path;
+use std::process::Command;
+
+fn usual_build() -> Config {
+    let target = Target {
+        arch: "x86_64".into(),
+        os: "linux".into(),
+        env: "gnu".into(),
+        triple: "x86_64-unknown-linux-gnu".into(),
+        unix: true,
+        ..Target::default()
+    };
+    Config {
+        line: Line::V3,
+        target,
+        features: Features::default(),
+        debug_assertions: false,
+        opt_level: "3".into(),
+        sanitizers: vec![],
+        track: None,
+        lto: None,
+        rust_flags: vec![],
+        defines: vec![],
+        atomic: None,
+    }
+}
+
+/// What the compiler says to the file with the definitions of a usual build and others after them: nothing, if
+/// it takes it.
+fn complaint(others: &[&str]) -> String {
+    let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
+    let plan = plan::plan(&usual_build()).unwrap();
+    assert!(plan.inlined);
+    let usual = plan.defines.iter().map(|define| {
+        let value = define.value.as_deref().unwrap_or("1");
+        format!("-D{}={}", define.name, value)
+    });
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let output = Command::new(compiler)
+        .args(["-fsyntax-only", "-w", "-I"])
+        .arg(sources.join("include"))
+        .arg("-I")
+        .arg(sources.join("src"))
+        .args(usual)
+        .args(others)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/global/inlined.c"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(said.is_empty(), output.status.success(), "{}", said);
+    said
+}
+
+#[test]
+fn a_usual_build_is_as_the_rust_code_knows_it() {
+    assert_eq!(complaint(&[]), "");
+    assert_eq!(complaint(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
+}
+
+#[test]
+fn other_insides_are_found() {
+    for (others, expected) in [
+        ("-DMI_DEBUG=1", "blocks are checked"),
+        ("-DMI_SECURE=4", "blocks are checked"),
+        ("-DMI_PADDING=1", "blocks are checked"),
+        ("-UMI_GUARDED -DMI_GUARDED=1", "blocks are checked"),
+        ("-DMI_ENCODE_FREELIST=1", "blocks are checked"),
+        ("-DMI_TSAN=1", "blocks are checked"),
+        ("-UMI_STATS -DMI_STATS=2", "counted or sampled one by one"),
+        (
+            "-UMI_PROFILE -DMI_PROFILE=2",
+            "counted or sampled one by one",
+        ),
+        ("-DMI_QSBR=1", "a page that becomes empty"),
+        ("-DMI_TLS_MODEL_PTHREADS=1", "theaps are found"),
+        ("-DMI_TLS_RECURSE_GUARD=1", "theaps are found"),
+        ("-DMI_PRIM_THREAD_ID=number", "threads are told apart"),
+        ("-DMI_FREE_USE_PAGEMAP=1", "pages are found"),
+        (
+            "-UMI_OPT_FREE_SMALL -DMI_OPT_FREE_SMALL=1",
+            "pages are found",
+        ),
+        ("-DMI_ARENA_SLICE_SHIFT=17", "tables of pages lie elsewhere"),
+    ] {
+        let others: Vec<&str> = others.split(' ').collect();
+        let said = complaint(&others);
+        assert!(said.contains(expected), "{:?}: {}", others, said);
+    }
+}
