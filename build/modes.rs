@@ -148,19 +148,20 @@ pub fn entries(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// Whether the usual case of a small block is Rust code, which its callers take in. It reaches the
-/// thread-local variables as upstream's C does on this system, and only bitcode has them change their names.
-/// Where the Rust code is not optimised, or is to be small, a call is better; and a sanitizer shall see it.
+/// Whether the usual case of a small block is Rust code, which its callers take in: where that reaches a
+/// thread-local variable as the C does (in bitcode it has no name that lasts), and where it gains. Rust code
+/// that is not optimised, or is to be small, had better call; and a sanitizer is to see what happens.
 pub fn inlined(config: &Config, plan: &mut Plan) {
     let target = &config.target;
-    let system = target.arch == "x86_64" && target.os == "linux";
+    let glibc = target.os == "linux" && target.env == "gnu";
     let reached = plan
         .flags
         .iter()
         .any(|flag| flag.text == platform::INITIAL_EXEC);
     let optimised = ["2", "3"].contains(&config.opt_level.as_str()) && !config.debug_assertions;
     plan.inlined = plan.entries
-        && system
+        && target.arch == "x86_64"
+        && glibc
         && reached
         && optimised
         && !plan.bitcode

@@ -716,6 +716,10 @@ fn small_blocks_are_inlined_on_one_platform_in_optimised_code() {
         let got = inlined(&|config| config.target = other.clone());
         assert_eq!(got, expected, "{}", other.triple);
     }
+    // Thread-local variables are emulated there.
+    assert!(!inlined(
+        &|config| config.target = target("x86_64-unknown-linux-ohos")
+    ));
 }
 
 #[test]
