@@ -117,12 +117,20 @@ fn ratios(results: &Results, ours: &str, title: &str) -> String {
             std::iter::once(best).chain(cells).map(ratio),
         );
     }
-    let best = results.mean_ratio_to_best_mimalloc_peer(ours);
-    let means = others.iter().map(|ran| results.mean_ratio(ours, &ran.id));
-    let means = std::iter::once(best)
-        .chain(means)
-        .map(|mean| format!("**{}**", ratio(mean)));
-    table_row(&mut text, "**geometric mean**", means);
+    let means = |results: &Results| -> Vec<String> {
+        let best = results.mean_ratio_to_best_mimalloc_peer(ours);
+        let means = others.iter().map(|ran| results.mean_ratio(ours, &ran.id));
+        std::iter::once(best)
+            .chain(means)
+            .map(|mean| format!("**{}**", ratio(mean)))
+            .collect()
+    };
+    for (first, results) in [
+        ("**geometric mean**", results),
+        ("**of the least rounds**", &results.of_the_least()),
+    ] {
+        table_row(&mut text, first, means(results).into_iter());
+    }
     text
 }
 
