@@ -4,6 +4,7 @@
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::HashSet;
+use std::mem::size_of;
 use std::sync::mpsc::channel;
 
 #[allow(dead_code)]
@@ -16,7 +17,7 @@ use memory::*;
 const SIZES: [usize; 7] = [1025, 2000, 4096, 10_000, 20_000, 65_536, 100_000];
 
 fn layout(size: usize) -> Layout {
-    Layout::from_size_align(size, 8).unwrap()
+    Layout::from_size_align(size, size_of::<usize>()).unwrap()
 }
 
 fn take(size: usize) -> *mut u8 {
