@@ -139,14 +139,12 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
 /// Whether a file has no error, with all options that the library was compiled with.
 fn agrees(build: &cc::Build, file: &Path) -> Result<bool, String> {
     let compiler = build.try_get_compiler().map_err(no_compiler)?;
-    compiler
-        .to_command()
+    let mut command = compiler.to_command();
+    command
         .arg("-fsyntax-only")
         .arg(file)
-        .current_dir(env::out_dir())
-        .output()
-        .map(|output| output.status.success())
-        .map_err(|error| format!("{}: {}", compiler.path().display(), error))
+        .current_dir(env::out_dir());
+    succeeds(&compiler, command)
 }
 
 /// Asks the preprocessor.
@@ -160,6 +158,10 @@ fn has_header(compiler: &cc::Tool, header: &str) -> Result<bool, String> {
         // zig would leave its output in the package's folder.
         command.arg("-o").arg(file.with_extension("i"));
     }
+    succeeds(compiler, command)
+}
+
+fn succeeds(compiler: &cc::Tool, mut command: Command) -> Result<bool, String> {
     command
         .output()
         .map(|output| output.status.success())

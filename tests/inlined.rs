@@ -26,8 +26,10 @@ mod plan;
 mod platform;
 #[path = "../build/tools.rs"]
 mod tools;
+#[path = "support/usual.rs"]
+mod usual;
 
-use config::{Config, Features, Line, Target};
+use config::{Config, Line, Target};
 use std::path::Path;
 use std::process::Command;
 
@@ -41,17 +43,8 @@ fn usual_build() -> Config {
         ..Target::default()
     };
     Config {
-        line: Line::V3,
-        target,
-        features: Features::default(),
-        debug_assertions: false,
         opt_level: "3".into(),
-        sanitizers: vec![],
-        track: None,
-        lto: None,
-        rust_flags: vec![],
-        defines: vec![],
-        atomic: None,
+        ..usual::config(&target, Line::V3)
     }
 }
 

@@ -19,6 +19,8 @@ mod plan;
 mod platform;
 #[path = "../build/tools.rs"]
 mod tools;
+#[path = "support/usual.rs"]
+mod usual;
 #[path = "../build/version.rs"]
 mod version;
 
@@ -28,6 +30,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use usual::config;
 use version::Version;
 
 /// Targets that are treated alike, and their plan beyond what every plan has.
@@ -1070,22 +1073,6 @@ fn words(text: &str) -> Vec<String> {
 
 fn plan_of(config: &Config) -> Plan {
     plan::plan(config).unwrap()
-}
-
-fn config(target: &Target, line: Line) -> Config {
-    Config {
-        line,
-        target: target.clone(),
-        features: Features::default(),
-        debug_assertions: false,
-        opt_level: "0".into(),
-        sanitizers: vec![],
-        track: None,
-        lto: None,
-        rust_flags: vec![],
-        defines: vec![],
-        atomic: None,
-    }
 }
 
 fn targets() -> Vec<(&'static Group, Target)> {

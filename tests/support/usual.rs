@@ -1,0 +1,19 @@
+//! A build of which nothing special is asked, for tests that mount `build/config.rs` as `config`.
+
+use crate::config::{Config, Features, Line, Target};
+
+pub fn config(target: &Target, line: Line) -> Config {
+    Config {
+        line,
+        target: target.clone(),
+        features: Features::default(),
+        debug_assertions: false,
+        opt_level: "0".into(),
+        sanitizers: vec![],
+        track: None,
+        lto: None,
+        rust_flags: vec![],
+        defines: vec![],
+        atomic: None,
+    }
+}
