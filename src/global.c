@@ -20,13 +20,17 @@ extern "C" {
 
 #if MI_MALLOC_SYS_SHORT
 // A thread that has nothing yet has no theap on some systems, and an empty one on the others.
-static mi_decl_forceinline bool mi_malloc_sys_unsampled(const mi_theap_t* theap) {
+static mi_decl_forceinline bool mi_malloc_sys_has(const mi_theap_t* theap) {
   #if MI_THEAP_INITASNULL
-  const bool there = (theap != NULL);
+  return (theap != NULL);
   #else
-  const bool there = true;
+  MI_UNUSED(theap);
+  return true;
   #endif
-  return there && theap->sample_rate == 0;
+}
+
+static mi_decl_forceinline bool mi_malloc_sys_unsampled(const mi_theap_t* theap) {
+  return mi_malloc_sys_has(theap) && theap->sample_rate == 0;
 }
 
 static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
@@ -55,41 +59,28 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_zeroed(size_t words) {
   return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, true, NULL);
 }
 
-// `mi_free_small_nonnull`, of which only the usual case goes into callers: the block is of this
-// thread, in a page that has no flags.
-mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
+// `mi_free_small_nonnull`, and `mi_free` for blocks of an alignment above 16. Of both only the usual case goes
+// into callers: the block is of this thread, in a page that has no flags.
+static mi_decl_forceinline bool mi_malloc_sys_freed(void* p, bool small) {
   mi_page_t* page;
-  if mi_likely(mi_ptr_page_is_valid_ex(p, "mi_free_small", true /* small? */, false /* maybe NULL? */, &page) &&
+  if mi_likely(mi_ptr_page_is_valid_ex(p, (small ? "mi_free_small" : "mi_free"), small, !small /* maybe NULL? */, &page) &&
                mi_page_xthread_id(page) == _mi_prim_thread_id()) {
     mi_free_block_local(page, mi_validate_block_from_ptr(page, p), false /* guarded? */, false /* full? */);
+    return true;
   }
-  else {
+  return false;
+}
+
+mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
+  if mi_unlikely(!mi_malloc_sys_freed(p, true)) {
     mi_free_small_nonnull(p);
   }
 }
 
-// ---- Small sizes with an alignment above 16, of which the size is a multiple: `mi_malloc_aligned` and
-// `mi_zalloc_aligned`, which come to the same after tests that the size and the alignment pass. Upstream
-// samples here as soon as a sample is due; so while there is a rate of samples all is left to it.
-static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
-  #if MI_MALLOC_SYS_SHORT
-  mi_theap_t* const theap = _mi_theap_default();
-  if mi_likely(mi_malloc_sys_unsampled(theap)) {
-    mi_page_t* const page = mi_theap_get_free_small_page(theap, size, false);
-    if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
-      return mi_malloc_sys_take(theap, page, size, zero);
-    }
+mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
+  if mi_unlikely(!mi_malloc_sys_freed(p, false)) {
+    mi_free(p);
   }
-  #endif
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
-}
-
-void* mi_malloc_sys_aligned(size_t size, size_t alignment) {
-  return mi_malloc_sys_any_aligned(size, alignment, false);
-}
-
-void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
-  return mi_malloc_sys_any_aligned(size, alignment, true);
 }
 
 // ---- Sizes above MI_SMALL_SIZE_MAX: `mi_malloc` and `mi_zalloc`, with a way past the long road that
@@ -106,17 +97,32 @@ void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
 //   to date for the countdown; in a smaller one, the next refill of the page's list does. Here always
 //   the latter, which comes before the count of 16 bits overflows (`mi_malloc_sys_free_in`).
 // The theap of a thread without a block yet has no pages, and no theap is NULL by then.
-static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
-  mi_theap_t* const theap = _mi_theap_default();
-  #if MI_MALLOC_SYS_SHORT
+#if MI_MALLOC_SYS_SHORT
+// The page that has a block of this size at hand, or NULL.
+static mi_decl_forceinline mi_page_t* mi_malloc_sys_page_at_hand(mi_theap_t* theap, size_t size) {
   if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_unsampled(theap) && theap->generic_count < 999) {
     mi_page_t* const page = theap->pages[mi_bin(size)].first;
     if mi_likely(page != NULL && page->free != NULL && mi_block_next(page, page->free) != NULL) {
-      theap->generic_count++;
-      page->retire_expire = 0;
-      _mi_page_qsbr_clear(page);
-      return mi_malloc_sys_take(theap, page, size, zero);
+      return page;
     }
+  }
+  return NULL;
+}
+
+static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
+  theap->generic_count++;
+  page->retire_expire = 0;
+  _mi_page_qsbr_clear(page);
+  return mi_malloc_sys_take(theap, page, size, zero);
+}
+#endif
+
+static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
+  mi_theap_t* const theap = _mi_theap_default();
+  #if MI_MALLOC_SYS_SHORT
+  mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, size);
+  if mi_likely(page != NULL) {
+    return mi_malloc_sys_take_at_hand(theap, page, size, zero);
   }
   #endif
   return mi_theap_malloc_generic(theap, size, zero, 0, NULL);
@@ -168,6 +174,66 @@ void mi_malloc_sys_free_medium(void* p) {
   if mi_likely(mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, false /* maybe NULL? */, &page)) {
     mi_malloc_sys_free_in(page, p);
   }
+}
+
+// ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
+//
+// Small sizes of which the alignment is a divisor. Upstream comes to the same after tests that the size and
+// the alignment pass, and takes a sample as soon as it is due; here that waits, as for all small blocks,
+// until a page runs out.
+static mi_decl_forceinline void* mi_malloc_sys_any_small_aligned(size_t size, size_t alignment, bool zero) {
+  #if MI_MALLOC_SYS_SHORT
+  mi_theap_t* const theap = _mi_theap_default();
+  if mi_likely(mi_malloc_sys_has(theap)) {
+    mi_page_t* const page = mi_theap_get_free_small_page(theap, size, false);
+    if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
+      return mi_malloc_sys_take(theap, page, size, zero);
+    }
+  }
+  #endif
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+
+mi_malloc_sys_inline void* mi_malloc_sys_small_aligned(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_small_aligned(size, alignment, false);
+}
+
+mi_malloc_sys_inline void* mi_malloc_sys_small_aligned_zeroed(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_small_aligned(size, alignment, true);
+}
+
+// All others. Where blocks of the size are aligned by themselves (upstream's `mi_natural_alignment_of_size`),
+// one of them; else the aligned part of a larger one, in a page of which upstream knows already that it has
+// such blocks, and marked as upstream marks them.
+static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
+  #if MI_MALLOC_SYS_SHORT
+  mi_theap_t* const theap = _mi_theap_default();
+  if mi_likely(alignment <= MI_PAGE_MAX_START_BLOCK_ALIGN2 && size <= MI_LARGE_MAX_OBJ_SIZE) {
+    const size_t whole = mi_align_up(size, alignment);
+    const bool natural = (mi_is_power_of_two(whole) && whole <= MI_SMALL_MAX_OBJ_SIZE);
+    const size_t room = (natural ? whole : size + alignment - 1);
+    mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, room);
+    if mi_likely(page != NULL) {
+      const size_t adjust = (0 - (uintptr_t)page->free) & (alignment - 1);
+      if mi_likely(adjust == 0 || (!natural && mi_page_has_interior_pointers(page))) {
+        mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, room, zero);
+        #if MI_GUARDED || MI_PROFILE
+        if (adjust >= sizeof(mi_block_t)) { block->next = MI_BLOCK_TAG_ALIGNED; }
+        #endif
+        return (uint8_t*)block + adjust;
+      }
+    }
+  }
+  #endif
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+
+void* mi_malloc_sys_aligned(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_aligned(size, alignment, false);
+}
+
+void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
+  return mi_malloc_sys_any_aligned(size, alignment, true);
 }
 
 // ---- Another size for a block of which the caller knows how much is in use.

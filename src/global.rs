@@ -25,7 +25,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::null_mut;
-use entries::{free_medium, free_small, malloc, malloc_aligned, realloc, zalloc, zalloc_aligned};
+use entries::{
+    free_aligned, free_medium, free_small, malloc, malloc_aligned, realloc, zalloc, zalloc_aligned,
+};
 
 /// mimalloc as Rust's global allocator.
 ///
@@ -77,7 +79,7 @@ unsafe impl GlobalAlloc for MiMalloc {
         } else if layout.align() <= MAX_ALIGN {
             free_medium(ptr.cast());
         } else {
-            mi_free(ptr.cast());
+            free_aligned(ptr.cast());
         }
     }
 
@@ -176,9 +178,9 @@ mod entries {
     use super::*;
 
     #[cfg(inlined)]
-    pub use super::inlined::free_small;
+    pub use super::inlined::{free as free_aligned, free_small};
     #[cfg(inlined)]
-    use super::inlined::malloc_small;
+    use super::inlined::{malloc_small, malloc_small_aligned};
 
     #[cfg(not(inlined))]
     extern "C" {
@@ -186,12 +188,17 @@ mod entries {
         fn malloc_small(words: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free_small"]
         pub fn free_small(p: *mut c_void);
+        #[link_name = "mi_malloc_sys_free_aligned"]
+        pub fn free_aligned(p: *mut c_void);
+        #[link_name = "mi_malloc_sys_small_aligned"]
+        fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void;
     }
 
     extern "C" {
         fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
         fn mi_malloc_sys_medium(size: usize) -> *mut c_void;
         fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_small_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned(size: usize, align: usize) -> *mut c_void;
         fn mi_malloc_sys_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free_medium"]
@@ -221,16 +228,16 @@ mod entries {
     #[inline]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
-            Some(size) => mi_malloc_sys_aligned(size, align),
-            None => mi_malloc_aligned(size, align),
+            Some(size) => malloc_small_aligned(size, align),
+            None => mi_malloc_sys_aligned(size, align),
         }
     }
 
     #[inline]
     pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
-            Some(size) => mi_malloc_sys_aligned_zeroed(size, align),
-            None => mi_zalloc_aligned(size, align),
+            Some(size) => mi_malloc_sys_small_aligned_zeroed(size, align),
+            None => mi_malloc_sys_aligned_zeroed(size, align),
         }
     }
 }
@@ -242,7 +249,7 @@ mod entries {
 
     pub use super::moving::realloc;
     pub use crate::{
-        mi_free as free_medium, mi_free_small_nonnull as free_small,
+        mi_free as free_aligned, mi_free as free_medium, mi_free_small_nonnull as free_small,
         mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
     };
 
@@ -276,8 +283,8 @@ mod entries {
 
     pub use super::moving::realloc;
     pub use crate::{
-        mi_free as free_medium, mi_free as free_small, mi_malloc_aligned as malloc_aligned,
-        mi_zalloc_aligned as zalloc_aligned,
+        mi_free as free_aligned, mi_free as free_medium, mi_free as free_small,
+        mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
     };
 
     #[inline]

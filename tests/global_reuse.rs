@@ -60,40 +60,54 @@ fn the_last_is_the_next() {
     }
 }
 
-/// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
 /// The next size that mimalloc has, while there are pages at hand of all others too.
 #[cfg(entries)]
 #[test]
 fn of_the_size_asked_for() {
     let sizes = 1..=2 * MI_SMALL_SIZE_MAX;
     let kept: Vec<Vec<*mut u8>> = sizes.clone().map(some).collect();
+    let is_of = |size: usize, layout: Layout| unsafe {
+        let p = MiMalloc.alloc(layout);
+        assert_eq!(mi_usable_size(p.cast()), mi_good_size(size), "{layout:?}");
+        MiMalloc.dealloc(p, layout);
+    };
     for size in sizes.clone() {
-        let p = take(size);
-        let usable = unsafe { mi_usable_size(p.cast()) };
-        assert_eq!(usable, unsafe { mi_good_size(size) }, "{size}");
-        give(p, size);
+        is_of(size, layout(size));
+        for align in [32, 64, 256] {
+            // Small ones are rounded up to the alignment.
+            let aligned = layout(size).align_to(align).unwrap();
+            let whole = aligned.pad_to_align().size();
+            if whole <= MI_SMALL_SIZE_MAX {
+                is_of(whole, aligned);
+            }
+        }
     }
     for (size, blocks) in sizes.zip(kept) {
         blocks.into_iter().for_each(|p| give(p, size));
     }
 }
 
+/// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
 #[test]
 fn zeroed_all_the_same() {
-    for size in SIZES {
+    let usual = SIZES.map(layout);
+    let aligned = SIZES.map(|size| layout(size).align_to(4096).unwrap());
+    for layout in usual.into_iter().chain(aligned) {
+        let size = layout.size();
         let mut blocks = Vec::new();
         for turn in 0..60 {
-            let p = unsafe { MiMalloc.alloc_zeroed(layout(size)) };
+            let p = unsafe { MiMalloc.alloc_zeroed(layout) };
             unsafe {
-                assert!(holds(p.cast(), size, 0), "{size}: {turn}");
+                assert!(holds(p.cast(), size, 0), "{layout:?}: {turn}");
                 fill(p.cast(), size, 0xAB);
             }
             blocks.push(p);
             if turn % 3 == 1 {
-                give(blocks.swap_remove(turn % blocks.len()), size);
+                unsafe { MiMalloc.dealloc(blocks.swap_remove(turn % blocks.len()), layout) };
             }
         }
-        blocks.into_iter().for_each(|p| give(p, size));
+        let give = |p| unsafe { MiMalloc.dealloc(p, layout) };
+        blocks.into_iter().for_each(give);
     }
 }
 

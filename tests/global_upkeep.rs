@@ -47,13 +47,25 @@ fn work_by_mimalloc(layout: Layout, zeroed: bool) {
     work(alloc, |p| unsafe { MiMalloc.dealloc(p, layout) });
 }
 
-fn work_by_c(size: usize) {
-    let alloc = || unsafe { mi_malloc(size) }.cast();
+fn work_by_c(layout: Layout) {
+    let (size, align) = (layout.size(), layout.align());
+    let alloc = || match align > 16 {
+        true => unsafe { mi_malloc_aligned(size, align) }.cast(),
+        false => unsafe { mi_malloc(size) }.cast(),
+    };
     work(alloc, |p: *mut u8| unsafe { mi_free(p.cast()) });
 }
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
+}
+
+/// Of the sizes beyond the small ones, and some with an alignment: by their size, and inside of larger blocks.
+fn medium() -> Vec<Layout> {
+    let aligned = [(4096, 4096), (5000, 4096), (1280, 256), (12_288, 4096)];
+    let usual = SIZES.map(|size| (size, 8));
+    let all = usual.into_iter().chain(aligned);
+    all.map(|(size, align)| layout(size, align)).collect()
 }
 
 /// `inner` in a process of its own.
@@ -117,14 +129,14 @@ mod deferred {
             is_about(calls, expected),
             "growing: {calls} instead of {expected}"
         );
-        for size in SIZES {
-            let expected = calls_of(|| work_by_c(size));
-            assert!(expected >= TIMES / 1000, "{size}: {expected}");
+        for layout in medium() {
+            let expected = calls_of(|| work_by_c(layout));
+            assert!(expected >= TIMES / 1000, "{layout:?}: {expected}");
             for zeroed in [false, true] {
-                let calls = calls_of(|| work_by_mimalloc(layout(size, 8), zeroed));
+                let calls = calls_of(|| work_by_mimalloc(layout, zeroed));
                 assert!(
                     is_about(calls, expected),
-                    "{size} {zeroed}: {calls} instead of {expected}"
+                    "{layout:?} {zeroed}: {calls} instead of {expected}"
                 );
             }
         }
@@ -226,13 +238,13 @@ fn make_pages(layouts: &[Layout]) {
 #[test]
 fn samples_of_medium_sizes() {
     alone("samples_of_medium_sizes", || {
-        make_pages(&SIZES.map(|size| layout(size, 8)));
+        make_pages(&medium());
         sampling::start();
         sampling::join();
-        for size in SIZES {
+        for layout in medium() {
             for zeroed in [false, true] {
-                let taken = taken_by(|| work_by_mimalloc(layout(size, 8), zeroed));
-                assert!(taken >= TIMES, "{size} {zeroed}: {taken}");
+                let taken = taken_by(|| work_by_mimalloc(layout, zeroed));
+                assert!(taken >= TIMES, "{layout:?} {zeroed}: {taken}");
             }
         }
     });
@@ -248,7 +260,7 @@ fn samples_far_apart() {
         sampling::start_at(150_000);
         sampling::join();
         for layout in layouts {
-            let expected = taken_by(|| work_by_c(layout.size()));
+            let expected = taken_by(|| work_by_c(layout));
             assert!(expected > 50, "{layout:?}: {expected}");
             for zeroed in [false, true] {
                 let taken = taken_by(|| work_by_mimalloc(layout, zeroed));
@@ -353,16 +365,12 @@ fn samples_of_aligned_blocks() {
         sampling::start();
         sampling::join();
         for layout in layouts {
-            let (size, align) = (layout.size(), layout.align());
-            let expected = taken_by(|| {
-                let alloc = || unsafe { mi_malloc_aligned(size, align) }.cast();
-                work(alloc, |p: *mut u8| unsafe { mi_free(p.cast()) });
-            });
+            let expected = taken_by(|| work_by_c(layout));
             let taken = taken_by(|| work_by_mimalloc(layout, false));
-            assert!(expected > 20, "{size} {align}: {expected}");
+            assert!(expected > 20, "{layout:?}: {expected}");
             assert!(
                 taken >= expected / 2 && taken <= expected * 2,
-                "{size} {align}: {taken} instead of {expected}"
+                "{layout:?}: {taken} instead of {expected}"
             );
         }
     });

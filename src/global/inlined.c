@@ -44,6 +44,7 @@ _Static_assert(MI_PAGE_META_ALIGNMENT == 256 * MI_MiB, "the tables of pages lie 
 _Static_assert(MI_ARENA_SLICE_SIZE == 64 * MI_KiB && MI_SMALL_PAGE_SIZE == 64 * MI_KiB, "small pages have another size");
 _Static_assert(sizeof(mi_page_t) == 128, "descriptions of pages have another size");
 
+AT(mi_page_t, self, 0);
 AT(mi_page_t, xthread_id, 8);
 AT(mi_page_t, free, 16);
 AT(mi_page_t, local_free, 24);

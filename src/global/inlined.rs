@@ -1,12 +1,14 @@
 //! The usual case of a small block, in Rust, so that no call is left in its caller: the first free block of
 //! the page that is at hand, and a block that goes back to a page of the calling thread.
 //!
-//! Everything else is left to the entry points in `global.c`, which do this much in the same way. What is
-//! known here of upstream's insides, `inlined.c` says to the C compiler at each build: unless that agrees,
-//! this module is not compiled.
+//! Everything else is left to C: to the entry points in `global.c`, which do this much in the same way, and to
+//! `mi_free`. What is known here of upstream's insides, `inlined.c` says to the C compiler at each build:
+//! unless that agrees, this module is not compiled.
 
+use crate::mi_free;
 use core::arch::asm;
 use core::ffi::c_void;
+use core::mem::size_of;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Upstream's `mi_block_t`, a block that is free.
@@ -18,6 +20,7 @@ struct Block {
 /// The first line of upstream's `mi_page_t`. Only `owner` is another thread's business, too.
 #[repr(C)]
 struct Page {
+    /// This one, or for a part of a larger page that of the whole.
     itself: *mut Page,
     /// The thread, and in the lowest bits flags: with any of them no block is freed here.
     owner: AtomicUsize,
@@ -66,8 +69,8 @@ unsafe fn thread() -> usize {
     thread
 }
 
-/// The description of a small page, which a block of it has where the next lower multiple of 256 MiB is: in a
-/// table that has 128 bytes for each 64 KiB.
+/// The description of a small page, or of the part of a larger one that the block begins in. They are where the
+/// next lower multiple of 256 MiB is: in a table that has 128 bytes for each 64 KiB.
 #[inline]
 fn page_of(p: *mut c_void) -> *mut Page {
     const REGION: usize = 256 << 20;
@@ -86,6 +89,22 @@ pub unsafe fn malloc_small(words: usize) -> *mut c_void {
     if block.is_null() {
         return any_malloc_small(words);
     }
+    take(page, block)
+}
+
+/// The same for a size in bytes that is a multiple of the alignment: `mi_malloc_aligned`.
+#[inline]
+pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
+    let page = *pages().add(size / size_of::<usize>());
+    let block = (*page).free;
+    if block.is_null() || block as usize & (align - 1) != 0 {
+        return any_malloc_small_aligned(size, align);
+    }
+    take(page, block)
+}
+
+#[inline]
+unsafe fn take(page: *mut Page, block: *mut Block) -> *mut c_void {
     (*page).free = (*block).next;
     // One more in use, one more taken.
     (*page).used_and_taken = (*page).used_and_taken.wrapping_add(0x1_0001);
@@ -95,14 +114,24 @@ pub unsafe fn malloc_small(words: usize) -> *mut c_void {
 /// Frees a block of a small page: `mi_free_small_nonnull`, with its safety.
 #[inline]
 pub unsafe fn free_small(p: *mut c_void) {
-    let page = page_of(p);
+    free_in(page_of(p), p)
+}
+
+/// Frees a block of any page: `mi_free`, with its safety, but not for NULL.
+#[inline]
+pub unsafe fn free(p: *mut c_void) {
+    free_in((*page_of(p)).itself, p)
+}
+
+#[inline]
+unsafe fn free_in(page: *mut Page, p: *mut c_void) {
     if (*page).owner.load(Relaxed) != thread() {
-        return any_free_small(p);
+        return any_free(p);
     }
     let used_and_taken = (*page).used_and_taken.wrapping_sub(1);
     // An empty page is retired once, and may then be used and emptied again.
     if used_and_taken as u16 == 0 && (*page).retire_expire == 0 {
-        return any_free_small(p);
+        return any_free(p);
     }
     let block = p.cast::<Block>();
     (*block).next = (*page).local_free;
@@ -112,7 +141,7 @@ pub unsafe fn free_small(p: *mut c_void) {
 
 extern "C" {
     fn mi_malloc_sys_small(words: usize) -> *mut c_void;
-    fn mi_malloc_sys_free_small(p: *mut c_void);
+    fn mi_malloc_sys_small_aligned(size: usize, align: usize) -> *mut c_void;
 }
 
 /// A function of its own, out of the way: its callers would keep the address of a C function in a register.
@@ -124,6 +153,12 @@ unsafe fn any_malloc_small(words: usize) -> *mut c_void {
 
 #[cold]
 #[inline(never)]
-unsafe fn any_free_small(p: *mut c_void) {
-    mi_malloc_sys_free_small(p);
+unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
+    mi_malloc_sys_small_aligned(size, align)
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn any_free(p: *mut c_void) {
+    mi_free(p);
 }

@@ -1,20 +1,23 @@
-//! Whether the allocator's fast path has gone into its callers: the code of `hot::raw`, which allocates
-//! and frees 32 bytes in a loop, may call nothing but the slow paths.
+//! Whether the allocator's fast paths have gone into their callers: the code of `hot::raw` and `hot::aligned`,
+//! which allocate and free a block in a loop, may call nothing but the slow paths.
 
 use crate::allocators;
 use crate::build;
 use std::path::Path;
 use std::process::Command;
 
-/// The function, as its name is mangled.
-const FUNCTION: &str = "3hot3raw";
-
 /// What the function itself calls, once before its loop or when it panics.
 const OF_THE_LOOP: &[&str] = &["warm", "_Unwind_Resume"];
 
-/// A runner whose fast path is in line.
+/// A runner whose fast paths are in line.
 pub struct Inlined {
     pub id: &'static str,
+    places: &'static [Place],
+}
+
+struct Place {
+    /// As its name is mangled.
+    function: &'static str,
     /// Slow paths that only the fast paths call, so that they stand in the function when the fast paths do: a
     /// fresh page, an empty page. Without this, a free that is one call of `mi_free_small_nonnull` would pass
     /// for its slow path.
@@ -23,38 +26,63 @@ pub struct Inlined {
     other_slow: &'static [&'static str],
 }
 
+const RAW: &str = "3hot3raw";
+const ALIGNED: &str = "3hot7aligned";
+
 /// By the Rust code of `src/global/inlined.rs`.
 pub const PLAIN: Inlined = Inlined {
     id: "v3",
-    of_the_fast_paths: &["any_malloc_small", "any_free_small"],
-    other_slow: &[],
+    places: &[
+        Place {
+            function: RAW,
+            of_the_fast_paths: &["any_malloc_small", "any_free"],
+            other_slow: &[],
+        },
+        Place {
+            function: ALIGNED,
+            of_the_fast_paths: &["any_malloc_small_aligned", "any_free"],
+            other_slow: &[],
+        },
+    ],
 };
 
 pub const BITCODE_LTO: Inlined = Inlined {
     id: "lto",
-    of_the_fast_paths: &["_mi_malloc_generic", "_mi_page_retire"],
-    other_slow: &["mi_free_small_nonnull"],
+    places: &[
+        Place {
+            function: RAW,
+            of_the_fast_paths: &["_mi_malloc_generic", "_mi_page_retire"],
+            other_slow: &["mi_free_small_nonnull"],
+        },
+        Place {
+            function: ALIGNED,
+            of_the_fast_paths: &["aligned_at_generic", "_mi_page_retire"],
+            other_slow: &["mi_free"],
+        },
+    ],
 };
 
 /// Builds the runner and looks into it.
 pub fn check(inlined: &Inlined) -> Result<String, String> {
     let allocator = allocators::find(inlined.id).ok_or(format!("no allocator {}", inlined.id))?;
     let program = build::build(allocator, "release")?;
-    judge(inlined, &calls(&disassembly(&program)?)?)
+    let code = disassembly(&program)?;
+    let of = |place| judge(inlined.id, place, &calls(place, &code)?);
+    inlined.places.iter().map(of).collect()
 }
 
-fn judge(inlined: &Inlined, calls: &[String]) -> Result<String, String> {
-    let id = inlined.id;
-    for wanted in inlined.of_the_fast_paths {
+fn judge(id: &str, place: &Place, calls: &[String]) -> Result<String, String> {
+    let name = place.function;
+    for wanted in place.of_the_fast_paths {
         if !calls.iter().any(|call| call.contains(wanted)) {
             return Err(format!(
-                "{id}: a fast path is not in line: {wanted} is not called. Calls: {}",
+                "{id}, {name}: a fast path is not in line: {wanted} is not called. Calls: {}",
                 calls.join(", ")
             ));
         }
     }
     let may = |call: &str| {
-        let slow = inlined.of_the_fast_paths.iter().chain(inlined.other_slow);
+        let slow = place.of_the_fast_paths.iter().chain(place.other_slow);
         slow.chain(OF_THE_LOOP).any(|slow| call.contains(slow))
     };
     let fast: Vec<&str> = calls
@@ -64,12 +92,12 @@ fn judge(inlined: &Inlined, calls: &[String]) -> Result<String, String> {
         .collect();
     if fast.is_empty() {
         Ok(format!(
-            "{id}: no call is left in the fast path. The slow ones: {}.\n",
+            "{id}, {name}: no call is left in the fast path. The slow ones: {}.\n",
             calls.join(", ")
         ))
     } else {
         Err(format!(
-            "{id}: the fast path still calls: {}",
+            "{id}, {name}: the fast path still calls: {}",
             fast.join(", ")
         ))
     }
@@ -93,11 +121,11 @@ fn disassembly(program: &Path) -> Result<String, String> {
 }
 
 /// The targets of the calls and of the jumps out of the function, each once.
-fn calls(disassembly: &str) -> Result<Vec<String>, String> {
+fn calls(place: &Place, disassembly: &str) -> Result<Vec<String>, String> {
     let mut lines = disassembly.lines();
     let head = lines
-        .find(|line| line.ends_with(">:") && line.contains(FUNCTION))
-        .ok_or("the program has no function hot::raw of its own")?;
+        .find(|line| line.ends_with(">:") && line.contains(place.function))
+        .ok_or_else(|| format!("the program has no function {} of its own", place.function))?;
     let name = head
         .split(['<', '>'])
         .nth(1)
@@ -133,35 +161,52 @@ mod tests {
     #[test]
     fn calls_and_jumps_out_of_the_function_are_found() {
         assert_eq!(
-            calls(CODE),
+            calls(&PLAIN.places[0], CODE),
             Ok(vec![
                 "call   *%r12".to_string(),
                 "free".to_string(),
                 "malloc".to_string()
             ])
         );
-        assert!(calls("").is_err());
+        assert!(calls(&PLAIN.places[1], CODE).is_err());
     }
 
     #[test]
     fn a_fast_path_that_is_a_call_is_found() {
-        let passes = |inlined, calls: &[&str]| {
+        let passes = |place, calls: &[&str]| {
             let calls: Vec<String> = calls.iter().map(|call| call.to_string()).collect();
-            judge(inlined, &calls).is_ok()
+            judge("v3", place, &calls).is_ok()
+        };
+        let [raw, aligned] = BITCODE_LTO.places else {
+            panic!("two functions");
         };
         let (new, empty, other) = (
             "_mi_malloc_generic",
             "_mi_page_retire",
             "mi_free_small_nonnull",
         );
-        assert!(passes(&BITCODE_LTO, &[new, empty, other]));
-        assert!(!passes(&BITCODE_LTO, &[new, other]));
-        assert!(!passes(&BITCODE_LTO, &[new, empty, "mi_wmalloc_small"]));
-        assert!(!passes(&BITCODE_LTO, &[new, empty, "call   *%r12"]));
+        assert!(passes(raw, &[new, empty, other]));
+        assert!(!passes(raw, &[new, other]));
+        assert!(!passes(raw, &[new, empty, "mi_wmalloc_small"]));
+        assert!(!passes(raw, &[new, empty, "call   *%r12"]));
+        let new = "mi_theap_malloc_zero_aligned_at_generic";
+        assert!(passes(aligned, &[new, empty, "mi_free"]));
+        assert!(!passes(aligned, &[new, "mi_free"]));
+        assert!(!passes(
+            aligned,
+            &["mi_malloc_sys_small_aligned", empty, "mi_free"]
+        ));
 
-        let (malloc, free) = ("any_malloc_small", "any_free_small");
-        assert!(passes(&PLAIN, &[malloc, free, "warm"]));
-        assert!(!passes(&PLAIN, &[malloc, "call   *%r12"]));
-        assert!(!passes(&PLAIN, &[malloc, free, "call   *%r12"]));
+        let [raw, aligned] = PLAIN.places else {
+            panic!("two functions");
+        };
+        assert!(passes(raw, &["any_malloc_small", "any_free", "warm"]));
+        assert!(!passes(raw, &["any_malloc_small", "call   *%r12"]));
+        assert!(!passes(
+            raw,
+            &["any_malloc_small", "any_free", "call   *%r12"]
+        ));
+        assert!(passes(aligned, &["any_malloc_small_aligned", "any_free"]));
+        assert!(!passes(aligned, &["any_malloc_small_aligned", "mi_free"]));
     }
 }
