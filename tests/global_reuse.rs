@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::collections::HashSet;
 use std::mem::size_of;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
@@ -15,6 +16,13 @@ use memory::*;
 
 /// In small pages, medium pages and large pages.
 const SIZES: [usize; 7] = [1025, 2000, 4096, 10_000, 20_000, 65_536, 100_000];
+
+/// One test at a time: the pages that a thread cannot keep are for all threads, and so which of them come back
+/// would depend on what others take.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, size_of::<usize>()).unwrap()
@@ -44,6 +52,7 @@ fn some(size: usize) -> Vec<*mut u8> {
 #[cfg(entries)]
 #[test]
 fn the_last_is_the_next() {
+    let _alone = alone();
     for size in SIZES {
         let kept = some(size);
         let (mut same, times) = (0, 1000);
@@ -64,6 +73,7 @@ fn the_last_is_the_next() {
 #[cfg(entries)]
 #[test]
 fn of_the_size_asked_for() {
+    let _alone = alone();
     let sizes = 1..=2 * MI_SMALL_SIZE_MAX;
     let kept: Vec<Vec<*mut u8>> = sizes.clone().map(some).collect();
     let is_of = |size: usize, layout: Layout| unsafe {
@@ -90,6 +100,7 @@ fn of_the_size_asked_for() {
 /// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
 #[test]
 fn zeroed_all_the_same() {
+    let _alone = alone();
     let usual = SIZES.map(layout);
     let aligned = SIZES.map(|size| layout(size).align_to(4096).unwrap());
     for layout in usual.into_iter().chain(aligned) {
@@ -114,6 +125,7 @@ fn zeroed_all_the_same() {
 /// What a vector leaves behind as it grows, and a block that shrank in place.
 #[test]
 fn left_by_resizing() {
+    let _alone = alone();
     for size in SIZES {
         let kept = some(size);
         for _ in 0..100 {
@@ -138,6 +150,7 @@ fn left_by_resizing() {
 /// freed of its pages.
 #[test]
 fn freed_by_another_thread() {
+    let _alone = alone();
     let (send, blocks) = channel::<Vec<usize>>();
     let (done, freed) = channel();
     let other = std::thread::spawn(move || {
