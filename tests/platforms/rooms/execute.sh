@@ -97,12 +97,13 @@ wasi() {
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
 
-# Debian's newer Rust, unpacked beside the system.
+# Debian's newer Rust, unpacked beside the system, but for the LLVM that it shares with others.
 NEWER_RUST=1.85
 
 newer_rust_is_here() {
-  foreign amd64 "$WORK/rust-$NEWER_RUST" "rustc-web=$NEWER_RUST*" "libstd-rust-web-dev=$NEWER_RUST*" \
-    "libstd-rust-web-$NEWER_RUST" "rust-web-src=$NEWER_RUST*" libunwind-19-dev
+  have newer-rust &&
+    foreign amd64 "$WORK/rust-$NEWER_RUST" "rustc-web=$NEWER_RUST*" "libstd-rust-web-dev=$NEWER_RUST*" \
+      "libstd-rust-web-$NEWER_RUST" "rust-web-src=$NEWER_RUST*" libunwind-19-dev
 }
 
 newer_rust() {

@@ -17,6 +17,7 @@ declare -A PACKAGES=(
   [valgrind]="valgrind"
   [pkg-config]="pkg-config"
   [oldrust]="rustc cargo"
+  [newer-rust]="libllvm19"
   [oldrust-windows]="libstd-rust-dev-windows"
   [oldrust-wasm]="libstd-rust-dev-wasm32"
 )
