@@ -160,7 +160,7 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
         .any(|flag| flag.text == platform::INITIAL_EXEC);
     let optimised = ["2", "3"].contains(&config.opt_level.as_str()) && !config.debug_assertions;
     plan.inlined = plan.entries
-        && target.arch == "x86_64"
+        && ["x86_64", "aarch64"].contains(&target.arch.as_str())
         && glibc
         && reached
         && optimised

@@ -685,7 +685,7 @@ fn own_entry_points_are_for_v3_without_checks() {
 /// Where the Rust code for small blocks may stand: it reaches a thread-local variable of the C code by its
 /// name, as a program does that is optimised.
 #[test]
-fn small_blocks_are_inlined_on_one_platform_in_optimised_code() {
+fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
     let linux = || Config {
         opt_level: "3".into(),
         ..config(&target("x86_64-unknown-linux-gnu"), Line::V3)
@@ -715,7 +715,8 @@ fn small_blocks_are_inlined_on_one_platform_in_optimised_code() {
         config.rust_flags = words("-Clinker-plugin-lto");
     }));
     for (group, other) in targets() {
-        let expected = group.name == "glibc" && other.arch == "x86_64";
+        let expected =
+            group.name == "glibc" && ["x86_64", "aarch64"].contains(&other.arch.as_str());
         let got = inlined(&|config| config.target = other.clone());
         assert_eq!(got, expected, "{}", other.triple);
     }

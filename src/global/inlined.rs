@@ -47,22 +47,39 @@ unsafe fn pages() -> *const *mut Page {
     let theap;
     // Rust has no thread-local variables of C (rust-lang/rust#29594). `readonly`, not `nomem`: after any
     // call it is read again, since the call may have given the thread its first theap.
+    #[cfg(target_arch = "x86_64")]
     asm!(
         "mov {0}, qword ptr [rip + __mi_theap_default@GOTTPOFF]",
         "mov {0}, qword ptr fs:[{0}]",
         out(reg) theap,
         options(pure, readonly, nostack, preserves_flags)
     );
+    #[cfg(target_arch = "aarch64")]
+    asm!(
+        "adrp {0}, :gottprel:__mi_theap_default",
+        "ldr {0}, [{0}, :gottprel_lo12:__mi_theap_default]",
+        "ldr {0}, [{0}, {1}]",
+        out(reg) theap,
+        in(reg) thread(),
+        options(pure, readonly, nostack, preserves_flags)
+    );
     theap
 }
 
-/// What upstream takes for the number of a thread. Read again after any call, since a coroutine may go on
-/// in another thread.
+/// What upstream takes for the number of a thread: its thread pointer. Read again after any call, since a
+/// coroutine may go on in another thread.
 #[inline]
 unsafe fn thread() -> usize {
     let thread;
+    #[cfg(target_arch = "x86_64")]
     asm!(
         "mov {0}, qword ptr fs:[0]",
+        out(reg) thread,
+        options(pure, readonly, nostack, preserves_flags)
+    );
+    #[cfg(target_arch = "aarch64")]
+    asm!(
+        "mrs {0}, tpidr_el0",
         out(reg) thread,
         options(pure, readonly, nostack, preserves_flags)
     );

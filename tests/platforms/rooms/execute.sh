@@ -59,19 +59,19 @@ emulator() {
   printf '%s -L %s -E LD_LIBRARY_PATH=%s/lib' "$(qemu_of "$1")" "$root" "$root"
 }
 
-# emulated TARGET: Debian's own standard library for it, gcc's cross linker, qemu.
+# emulated TARGET [release]: Debian's own standard library for it, gcc's cross linker, qemu.
 emulated() {
-  local target=$1 arch=${1%%-*} tools qemu
+  local target=$1 release=${2:-} arch=${1%%-*} tools qemu
   tools=$(tools_of "$target") qemu=$(qemu_of "$target")
   have "$arch" && have qemu ||
     { report execute "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
   foreign "$(debian_of "$target")" "$WORK/rust-1.63" libstd-rust-dev=1.63* ||
     { report execute "$target" "not run: no standard library of Rust for it" ""; return; }
-  both_lines execute "$target" "Rust 1.63, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
+  both_lines execute "$target" "Rust 1.63${release:+, release}, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
     "$(of_target "$target" LINKER "$tools-gcc")" \
     "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
-    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target"
+    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target" ${release:+--release}
 }
 
 windows() {
@@ -148,7 +148,8 @@ run_execute() {
   both_lines execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
   windows
   wasi
-  emulated aarch64-unknown-linux-gnu
+  # Optimised, `MiMalloc` is another one there.
+  emulated aarch64-unknown-linux-gnu release
   [ -n "$FAST" ] && return
   emulated armv7-unknown-linux-gnueabihf
   emulated i686-unknown-linux-gnu

@@ -24,9 +24,11 @@ natively() {
   esac
 }
 
-# suite TARGET
+# suite TARGET [release]: of optimised programs only those with v3, since of v2 they are the same.
 suite() {
-  local target=$1 log=$LOGS/suite-$1.log line passed=0 tools how tests way
+  local target=$1 release=${2:-} platform=$1${2:+, release} log=$LOGS/suite-$1${2:+-release}.log
+  local lines=(v3 v2) line passed=0 tools how tests way
+  [ -z "$release" ] || lines=(v3)
   tools=$(tools_of "$target") how="the crate's tests, Rust $NEWER_RUST"
   if [ -n "$(natively "$target")" ]; then
     way=$(of_target "$target" RUSTFLAGS "$(natively "$target")")
@@ -34,25 +36,26 @@ suite() {
     way=$(of_target "$target" RUNNER "$(emulator "$target")") how="$how, $(qemu_of "$target")"
   fi
   have "${target%%-*}" && have qemu ||
-    { report suite "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
+    { report suite "$platform" "not run: apt-get could not install its gcc and qemu" ""; return; }
   newer_rust_is_here && foreign "$(debian_of "$target")" "$WORK/rust-$NEWER_RUST" "libstd-rust-web-dev=$NEWER_RUST*" ||
-    { report suite "$target" "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
+    { report suite "$platform" "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
   mapfile -t tests < <(library_tests "$target")
-  for line in v3 v2; do
+  for line in "${lines[@]}"; do
     # Without debug information they are linked in half the time.
     env RUSTC="$(newer_rust)" CARGO_PROFILE_DEV_DEBUG=0 "$(of_target "$target" LINKER "$tools-gcc")" "$way" \
       timeout 2400 cargo test --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/suite" --target "$target" \
-      --no-fail-fast --features $line "${tests[@]}" >"$log.$line" 2>&1 ||
-      { grep -E '^(test .* FAILED|error|thread)' "$log.$line" >"$log"; failed suite "$target" "$log" "$line, $how"; return; }
+      --no-fail-fast ${release:+--release} --features "$line" "${tests[@]}" >"$log.$line" 2>&1 ||
+      { grep -E '^(test .* FAILED|error|thread)' "$log.$line" >"$log"; failed suite "$platform" "$log" "$line, $how"; return; }
     passed=$((passed + $(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log.$line")))
   done
-  report suite "$target" "passed $passed" "$how"
+  report suite "$platform" "passed $passed" "$how"
 }
 
 run_suite() {
   [ -n "$FAST" ] && return
   suite i686-unknown-linux-gnu
   suite aarch64-unknown-linux-gnu
+  suite aarch64-unknown-linux-gnu release
   suite armv7-unknown-linux-gnueabihf
   suite s390x-unknown-linux-gnu
 }
