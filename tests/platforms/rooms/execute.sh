@@ -72,6 +72,18 @@ emulated() {
     "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target" ${release:+--release}
+  [ -z "$release" ] || in_line "$target"
+}
+
+# in_line TARGET: in the build for the optimised program the C compiler agreed with what the Rust code for small
+# blocks knows of mimalloc.
+in_line() {
+  local outputs=("$WORK/old/target/$1"/release/build/mi-malloc-sys-*/output)
+  if grep -x 'cargo:rustc-cfg=inlined' "${outputs[@]}" >/dev/null 2>&1; then
+    report execute "$1, small blocks" "passed 1" "without a call"
+  else
+    failed execute "$1, small blocks" "${outputs[0]}" "the C compiler does not agree with src/global/inlined.c"
+  fi
 }
 
 windows() {

@@ -37,18 +37,6 @@ instructions() {
   report instructions "$name" "passed $passed" "${how//|//}"
 }
 
-# in_line NAME TARGET HOW VARIABLE=VALUE..: the C compiler agrees with what the Rust code for small blocks knows.
-in_line() {
-  local name=$1 target=$2 how=$3 out=$WORK/instructions/in-line
-  shift 3
-  if build_script "$target" "$out" CARGO_FEATURE_V3=1 OPT_LEVEL=3 "$@" &&
-    grep -x 'cargo:rustc-cfg=inlined' "$out/output" >/dev/null; then
-    report instructions "$name, no call" "passed 1" "$how agrees with src/global/inlined.c"
-  else
-    failed instructions "$name, no call" "$out/error" "$how does not agree with src/global/inlined.c"
-  fi
-}
-
 # What Rust itself calls a processor.
 features_of() {
   rustc --print cfg --target "$1" -C "target-cpu=$2" | sed -n 's/^target_feature="\(.*\)"$/\1/p' | paste -sd,
@@ -63,14 +51,11 @@ run_instructions() {
     "CARGO_CFG_TARGET_FEATURE=$(features_of $x86 x86-64-v3)"
   [ -n "$FAST" ] || instructions "x86-64-v3, no_opt_arch" $x86 - "$newer" objdump CC=gcc \
     "CARGO_CFG_TARGET_FEATURE=$(features_of $x86 x86-64-v3)" CARGO_FEATURE_NO_OPT_ARCH=1
-  have clang || { report instructions "x86-64, no call" "not run: apt-get could not install clang" ""; return; }
-  in_line x86-64 $x86 "clang $(clang-19 -dumpversion)" CC=clang-19
   have aarch64 || { report instructions "arm64" "not run: apt-get could not install a gcc for it" ""; return; }
   local cc=(CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar) objdump=aarch64-linux-gnu-objdump
   # Where the processor has them, gcc's helpers outside this object use LSE's too.
   instructions "arm64 baseline" $arm - 'ldadd.*|cas.*|swp.*|ldset.* ldapr' $objdump "${cc[@]}"
   instructions "arm64 with lse" $arm 'ldadd.* cas.*' - $objdump "${cc[@]}" CARGO_CFG_TARGET_FEATURE=neon,lse
-  in_line arm64 $arm "gcc $(aarch64-linux-gnu-gcc -dumpversion)" "${cc[@]}"
   [ -n "$FAST" ] && return
   instructions "arm64, opt_arch" $arm 'ldadd.* cas.*' - $objdump "${cc[@]}" CARGO_FEATURE_OPT_ARCH=1
   instructions "arm64 with lse, no_opt_arch" $arm - 'ldadd.*|cas.*|swp.*' $objdump "${cc[@]}" \
