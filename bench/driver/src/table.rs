@@ -135,9 +135,10 @@ fn ratios(results: &Results, ours: &str, title: &str) -> String {
 }
 
 fn memory(results: &Results) -> String {
-    let mut text = String::from(
+    let mut text = format!(
         "## Memory\n\nPeak of resident memory in MiB, the largest of all rounds; `rest` is what is \
-         still resident two seconds after most was freed.\n\n",
+         still resident {} seconds after most was freed.\n\n",
+        workloads::runner::REST.as_secs(),
     );
     header(
         &mut text,

@@ -1,5 +1,6 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
-//! `key value` lines, `runner hot <operation> <count>` is for an instruction counter.
+//! `key value` lines, `runner settle <workload> [threads]` prints what it still holds some time after
+//! the work, `runner hot <operation> <count>` is for an instruction counter.
 
 use crate::process::status_kib;
 use crate::{hot, Repetition};
@@ -10,6 +11,10 @@ use std::time::{Duration, Instant};
 
 /// Repetitions in one process after a warm-up one.
 const REPETITIONS: usize = 5;
+
+/// How long a program rests before it is asked what it holds. Longer than mimalloc's (4 s in v3)
+/// and jemalloc's (10 s) delays before they give memory back.
+pub const REST: Duration = Duration::from_secs(15);
 
 /// What an allocator may want to do besides allocating. Only the bump allocator does: it starts
 /// over from `mark` before every repetition, which it can because a repetition frees all it took.
@@ -26,11 +31,10 @@ pub fn main(hooks: Hooks) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
-        ["time", workload] => time(workload, 1, &hooks),
-        ["time", workload, threads] => threads
-            .parse()
-            .map_err(drop)
-            .and_then(|threads| time(workload, threads, &hooks)),
+        ["time", workload] => time(workload, "1", &hooks),
+        ["time", workload, threads] => time(workload, threads, &hooks),
+        ["settle", workload] => settle(workload, "1", &hooks),
+        ["settle", workload, threads] => settle(workload, threads, &hooks),
         ["hot", operation, count] => count
             .parse()
             .map_err(drop)
@@ -40,7 +44,10 @@ pub fn main(hooks: Hooks) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(()) => {
-            eprintln!("usage: runner time <workload> [threads] | hot <operation> <count>");
+            eprintln!(
+                "usage: runner time <workload> [threads] | settle <workload> [threads] | \
+                 hot <operation> <count>"
+            );
             ExitCode::FAILURE
         }
     }
@@ -51,9 +58,14 @@ fn run_hot(operation: &str, count: u64) -> Result<(), ()> {
     Ok(())
 }
 
-fn time(name: &str, threads: usize, hooks: &Hooks) -> Result<(), ()> {
-    let workload = crate::find(name).ok_or(())?;
-    let mut repetition = (workload.prepare)(threads);
+/// The work of `workload`, ready to be repeated.
+fn prepare(workload: &str, threads: &str) -> Result<Repetition, ()> {
+    let threads = threads.parse().map_err(drop)?;
+    Ok((crate::find(workload).ok_or(())?.prepare)(threads))
+}
+
+/// All repetitions: their times in nanoseconds and a checksum of what they did.
+fn work(repetition: &mut Repetition, hooks: &Hooks) -> (Vec<u128>, u64) {
     let mut nanoseconds = Vec::with_capacity(REPETITIONS);
     let mut checksum = repetition();
     if let Some(mark) = hooks.mark {
@@ -68,12 +80,14 @@ fn time(name: &str, threads: usize, hooks: &Hooks) -> Result<(), ()> {
         nanoseconds.push(start.elapsed().as_nanos());
         checksum = checksum.rotate_left(1) ^ sum;
     }
+    (nanoseconds, checksum)
+}
+
+fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
+    let mut repetition = prepare(workload, threads)?;
+    let (nanoseconds, checksum) = work(&mut repetition, hooks);
     // Read before anything below allocates.
     let peak = status_kib("VmHWM:");
-    if workload.settles {
-        idle(&mut repetition);
-    }
-    let rest = status_kib("VmRSS:");
     for time in nanoseconds {
         println!("nanoseconds {time}");
     }
@@ -81,21 +95,32 @@ fn time(name: &str, threads: usize, hooks: &Hooks) -> Result<(), ()> {
     if let Some(peak) = peak {
         println!("peak_kib {peak}");
     }
-    if let (true, Some(rest)) = (workload.settles, rest) {
-        println!("rest_kib {rest}");
-    }
     Ok(())
 }
 
-/// Some two seconds of a program that has little to do: allocators that give memory back only while
-/// they are asked for some get their chance. The workload, and so what it keeps, stays alive. A
-/// fixed number of turns, so that a busy machine does not change what is asked for.
-fn idle(_workload: &mut Repetition) {
-    for turn in 0..100_000 {
-        let size = [32, 300, 3_000, 30_000][turn % 4];
-        black_box(Vec::<u8>::with_capacity(size));
-        if turn % 100 == 0 {
-            sleep(Duration::from_millis(2));
+fn settle(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
+    let mut repetition = prepare(workload, threads)?;
+    work(&mut repetition, hooks);
+    idle();
+    if let Some(rest) = status_kib("VmRSS:") {
+        println!("rest_kib {rest}");
+    }
+    // Until here it has what it keeps.
+    drop(repetition);
+    Ok(())
+}
+
+/// A program that has little to do: allocators that give memory back only while they are asked for
+/// some get their chance. A fixed number of turns, so that a busy machine does not change what is
+/// asked for.
+fn idle() {
+    const PAUSES: u32 = 1_000;
+    const TURNS_EACH: usize = 100;
+    for _ in 0..PAUSES {
+        sleep(REST / PAUSES);
+        for turn in 0..TURNS_EACH {
+            let size = [32, 300, 3_000, 30_000][turn % 4];
+            black_box(Vec::<u8>::with_capacity(size));
         }
     }
 }
