@@ -75,7 +75,7 @@ extern "C" {
 /// A `size` within one word of `usize::MAX` wraps around, as in C. Always safe to call.
 ///
 /// Header: `mimalloc.h` (inline).
-#[inline]
+#[inline(always)]
 pub const fn mi_wsize_from_size(size: usize) -> usize {
     size.wrapping_add(size_of::<usize>() - 1) / size_of::<usize>()
 }

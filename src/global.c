@@ -33,8 +33,15 @@ static mi_decl_forceinline bool mi_malloc_sys_unsampled(const mi_theap_t* theap)
   return mi_malloc_sys_has(theap) && theap->sample_rate == 0;
 }
 
-static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
-  return mi_page_malloc_zero(theap, page, size, theap->sample_countdown, zero, false /* new? */, NULL);
+// The first block of the page's list, zeroed as far as it will be in use. Upstream zeroes all of a block, for
+// `mi_rezalloc`; Rust's `realloc` promises nothing of what comes to a block.
+static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t* page, size_t used, bool zero) {
+  const bool dirty = (zero && !page->free_is_zero);
+  void* const block = mi_page_malloc_zero(theap, page, used, theap->sample_countdown, zero && !dirty, false /* new? */, NULL);
+  if (dirty) {
+    mi_memzero_block((mi_block_t*)block, mi_align_up(used + (used == 0), MI_SIZE_SIZE));
+  }
+  return block;
 }
 #endif
 
@@ -56,11 +63,20 @@ mi_malloc_sys_inline void* mi_malloc_sys_small(size_t words) {
 }
 
 mi_malloc_sys_inline void* mi_malloc_sys_small_zeroed(size_t words) {
+  #if MI_MALLOC_SYS_SHORT
+  mi_theap_t* const theap = _mi_theap_default();
+  if mi_likely(mi_malloc_sys_has(theap)) {
+    mi_page_t* const page = mi_theap_get_free_small_page(theap, words, true);
+    if mi_likely(page->free != NULL) {
+      return mi_malloc_sys_take(theap, page, words * MI_SIZE_SIZE, true);
+    }
+  }
+  #endif
   return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, true, NULL);
 }
 
-// `mi_free_small_nonnull`, and `mi_free` for blocks of an alignment above 16. Of both only the usual case goes
-// into callers: the block is of this thread, in a page that has no flags.
+// `mi_free_small_nonnull`. Only the usual case goes into callers: the block is of this thread, in a page that has
+// no flags.
 static mi_decl_forceinline bool mi_malloc_sys_freed(void* p, bool small) {
   mi_page_t* page;
   if mi_likely(mi_ptr_page_is_valid_ex(p, (small ? "mi_free_small" : "mi_free"), small, !small /* maybe NULL? */, &page) &&
@@ -74,12 +90,6 @@ static mi_decl_forceinline bool mi_malloc_sys_freed(void* p, bool small) {
 mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
   if mi_unlikely(!mi_malloc_sys_freed(p, true)) {
     mi_free_small_nonnull(p);
-  }
-}
-
-mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
-  if mi_unlikely(!mi_malloc_sys_freed(p, false)) {
-    mi_free(p);
   }
 }
 
@@ -98,10 +108,20 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
 //   the latter, which comes before the count of 16 bits overflows (`mi_malloc_sys_free_in`).
 // The theap of a thread without a block yet has no pages, and no theap is NULL by then.
 #if MI_MALLOC_SYS_SHORT
+// `mi_bin` for the sizes that come here, of which the few smallest have their own rule. It is short enough to do
+// without a call, but upstream's does not go into its callers.
+static mi_decl_forceinline size_t mi_malloc_sys_bin(size_t size) {
+  const size_t words = mi_wsize_from_size(size) - 1;
+  const size_t highest = MI_SIZE_BITS - 1 - mi_clz(words);
+  const size_t bin = 4 * highest + ((words >> (highest - 2)) & 3) - 3;
+  mi_assert_internal(size > MI_SMALL_SIZE_MAX && bin == mi_bin(size));
+  return bin;
+}
+
 // The page that has a block of this size at hand, or NULL.
 static mi_decl_forceinline mi_page_t* mi_malloc_sys_page_at_hand(mi_theap_t* theap, size_t size) {
   if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_unsampled(theap) && theap->generic_count < 999) {
-    mi_page_t* const page = theap->pages[mi_bin(size)].first;
+    mi_page_t* const page = theap->pages[mi_malloc_sys_bin(size)].first;
     if mi_likely(page != NULL && page->free != NULL && mi_block_next(page, page->free) != NULL) {
       return page;
     }
@@ -109,11 +129,11 @@ static mi_decl_forceinline mi_page_t* mi_malloc_sys_page_at_hand(mi_theap_t* the
   return NULL;
 }
 
-static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
+static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, mi_page_t* page, size_t used, bool zero) {
   theap->generic_count++;
   page->retire_expire = 0;
   _mi_page_qsbr_clear(page);
-  return mi_malloc_sys_take(theap, page, size, zero);
+  return mi_malloc_sys_take(theap, page, used, zero);
 }
 #endif
 
@@ -148,22 +168,29 @@ void* mi_malloc_sys_medium_zeroed(size_t size) {
 // - the page has counted half of the allocations that it can count, in 16 bits. It starts anew when it
 //   is filled again, and until then can only give away what it has, less than the other half.
 // - there is a rate of samples. The countdown goes on when a page is filled again.
-// - the page is another thread's, or has a flag: then the block may not be a whole one, for instance.
+// - the page is another thread's, or full, or what is freed is a sample.
 static mi_decl_forceinline void mi_malloc_sys_free_in(mi_page_t* page, void* p) {
   #if MI_MALLOC_SYS_SHORT
-  if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && mi_page_xthread_id(page) == _mi_prim_thread_id() &&
+  // Of a page of this thread the flags are left.
+  const mi_threadid_t flags = mi_page_xthread_id(page) ^ _mi_prim_thread_id();
+  if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && (flags & ~MI_PAGE_HAS_INTERIOR_POINTERS) == 0 &&
                mi_xused_alloc_count(page->xused) < 0x8000 && mi_malloc_sys_unsampled(mi_page_theap(page))) {
-    mi_used_t xused = page->xused;
-    mi_block_set_next(page, (mi_block_t*)p, page->free);
-    page->free = (mi_block_t*)p;
-    page->free_is_zero = false;
-    xused.used_alloc--;
-    page->xused = xused;
-    if mi_unlikely(mi_xused_used_count(xused) == 0) {
-      _mi_page_qsbr_clear(page);
-      _mi_page_retire(page);
+    // As `_mi_page_ptr_unalign`, without its question whether the size is a power of two.
+    const size_t offset = (flags == 0 ? 0 : (size_t)((uint8_t*)p - mi_page_start(page)) % mi_page_block_size(page));
+    mi_block_t* const block = (mi_block_t*)((uint8_t*)p - offset);
+    if mi_likely(!mi_block_ptr_is_sampled(block, p)) {
+      mi_used_t xused = page->xused;
+      mi_block_set_next(page, block, page->free);
+      page->free = block;
+      page->free_is_zero = false;
+      xused.used_alloc--;
+      page->xused = xused;
+      if mi_unlikely(mi_xused_used_count(xused) == 0) {
+        _mi_page_qsbr_clear(page);
+        _mi_page_retire(page);
+      }
+      return;
     }
-    return;
   }
   #endif
   mi_free_nonnull(p, page, NULL, true /* allow reclaim? */);
@@ -173,6 +200,13 @@ void mi_malloc_sys_free_medium(void* p) {
   mi_page_t* page;
   if mi_likely(mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, false /* maybe NULL? */, &page)) {
     mi_malloc_sys_free_in(page, p);
+  }
+}
+
+// Blocks of an alignment above 16, of any size: which it is need not be asked where the page has no flags.
+mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
+  if mi_unlikely(!mi_malloc_sys_freed(p, false)) {
+    mi_malloc_sys_free_medium(p);
   }
 }
 
@@ -202,26 +236,51 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_aligned_zeroed(size_t size, size_
   return mi_malloc_sys_any_small_aligned(size, alignment, true);
 }
 
-// All others. Where blocks of the size are aligned by themselves (upstream's `mi_natural_alignment_of_size`),
-// one of them; else the aligned part of a larger one, in a page of which upstream knows already that it has
-// such blocks, and marked as upstream marks them.
+// All others. Where blocks of the size are aligned by themselves, one of them; else the aligned part of a larger
+// one, in a page of which upstream knows already that it has such blocks, and marked as upstream marks them.
+//
+// Upstream's `mi_natural_alignment_of_size` promises less for odd sizes: 16 bytes. But the first block of a page
+// is moved by multiples of a cache line only, unless the page's description lies before it, and no size of blocks
+// above MI_SMALL_SIZE_MAX is less even than that. So vectors and cache lines need no larger blocks.
+#define MI_MALLOC_SYS_NATURAL  (MI_PAGE_META_IS_SEPARATED ? MI_PAGE_SMALL_CACHE_OFFSET_UNIT : MI_MAX_ALIGN_SIZE)
+
+#if MI_MALLOC_SYS_SHORT
+// One of them, where none is at hand.
+static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
+  if mi_likely(mi_malloc_sys_unsampled(theap)) {
+    void* const p = mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+    if mi_likely(((uintptr_t)p & (alignment - 1)) == 0) {
+      return p;
+    }
+    mi_free(p);
+  }
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+#endif
+
 static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
   #if MI_MALLOC_SYS_SHORT
   mi_theap_t* const theap = _mi_theap_default();
   if mi_likely(alignment <= MI_PAGE_MAX_START_BLOCK_ALIGN2 && size <= MI_LARGE_MAX_OBJ_SIZE) {
-    const size_t whole = mi_align_up(size, alignment);
-    const bool natural = (mi_is_power_of_two(whole) && whole <= MI_SMALL_MAX_OBJ_SIZE);
-    const size_t room = (natural ? whole : size + alignment - 1);
+    // In sums and masks: sizes and alignments come in no order, and a branch that the processor guesses wrong
+    // takes longer than all of this.
+    const size_t most = size + alignment - 1;
+    const size_t whole = most & ~(alignment - 1);
+    const bool natural = (alignment <= MI_MALLOC_SYS_NATURAL) |
+                         (mi_is_power_of_two(whole) & (whole <= MI_SMALL_MAX_OBJ_SIZE));
+    const size_t room = whole + ((most - whole) & ((size_t)natural - 1));
     mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, room);
     if mi_likely(page != NULL) {
       const size_t adjust = (0 - (uintptr_t)page->free) & (alignment - 1);
-      if mi_likely(adjust == 0 || (!natural && mi_page_has_interior_pointers(page))) {
-        mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, room, zero);
-        #if MI_GUARDED || MI_PROFILE
-        if (adjust >= sizeof(mi_block_t)) { block->next = MI_BLOCK_TAG_ALIGNED; }
-        #endif
+      const size_t may_adjust = (size_t)(!natural & mi_page_has_interior_pointers(page));
+      if mi_likely((adjust & (may_adjust - 1)) == 0) {
+        mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, adjust + size, zero);
+        block->next = MI_BLOCK_TAG_ALIGNED; // which is 0, and so spoils no zeroes if nothing was adjusted
         return (uint8_t*)block + adjust;
       }
+    }
+    if (natural) {
+      return mi_malloc_sys_any_natural(theap, whole, alignment, zero);
     }
   }
   #endif

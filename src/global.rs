@@ -19,6 +19,9 @@
 //!   see [`inlined`].
 //! * On v3 a small block is freed through the entry point that need not ask where the page of the
 //!   block starts. It may only see blocks that lie in a small page, see [`in_small_page`].
+//! * A zeroed block needs zeroes only as far as it was asked for. Upstream zeroes all of it.
+//!
+//! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
 
 use crate::*;
 use core::alloc::{GlobalAlloc, Layout};
@@ -40,7 +43,9 @@ use entries::{
 /// ```
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are
-/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too.
+/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too. Only [`mi_rezalloc`] and its kin
+/// do not: they count on zeroes up to the end of a block, and here only as many bytes are zeroed as were asked
+/// for.
 ///
 /// In a build with guard pages, leave the option `unsafe_guarded_precise` (v2: `guarded_precise`)
 /// alone: it places blocks without regard to their alignment, which Rust relies on.
@@ -74,9 +79,10 @@ unsafe impl GlobalAlloc for MiMalloc {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if in_small_page(layout.size(), layout.align()) {
+        let (size, align) = (layout.size(), layout.align());
+        if in_small_page(size, align) {
             free_small(ptr.cast());
-        } else if layout.align() <= MAX_ALIGN {
+        } else if align <= MAX_ALIGN {
             free_medium(ptr.cast());
         } else {
             free_aligned(ptr.cast());
@@ -104,7 +110,7 @@ unsafe impl GlobalAlloc for MiMalloc {
 /// * On WASI, memory is asked for with `sbrk`, which ends the program when its signed argument
 ///   overflows: from 0x7f800fff bytes on, counting the alignment twice, as for a large one mimalloc
 ///   asks for room to move the block in, and again to move that.
-#[inline]
+#[inline(always)]
 const fn is_too_large(size: usize, align: usize) -> bool {
     const LIMIT: usize = 0x7f00_0000;
     let crashes = cfg!(any(
@@ -118,7 +124,7 @@ const fn is_too_large(size: usize, align: usize) -> bool {
 const MAX_ALIGN: usize = 16;
 
 /// The size to ask the plain entry points for, if a block of that size is aligned to `align` anyway.
-#[inline]
+#[inline(always)]
 const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
     if align <= size_of::<usize>() {
         Some(size)
@@ -149,7 +155,7 @@ const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
 ///
 /// Guard pages put a small block elsewhere, but builds with them look the page up otherwise
 /// (`mi_ptr_page_is_valid_ex` in upstream's `free.c`).
-#[inline]
+#[inline(always)]
 const fn in_small_page(size: usize, align: usize) -> bool {
     size <= MI_SMALL_SIZE_MAX && align <= MAX_ALIGN
 }
@@ -158,7 +164,7 @@ const fn in_small_page(size: usize, align: usize) -> bool {
 /// block of mimalloc is aligned to the largest power of two that divides its size, nearly always
 /// (upstream's `mi_natural_alignment_of_size`), and any other size would be put into a larger block.
 #[cfg(entries)]
-#[inline]
+#[inline(always)]
 const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     // A `Layout` is never so large that this overflows.
     let size = (size + align - 1) & !(align - 1);
@@ -180,7 +186,7 @@ mod entries {
     #[cfg(inlined)]
     pub use super::inlined::{free as free_aligned, free_small};
     #[cfg(inlined)]
-    use super::inlined::{malloc_small, malloc_small_aligned};
+    use super::inlined::{malloc_small, malloc_small_aligned, zalloc_small};
 
     #[cfg(not(inlined))]
     extern "C" {
@@ -190,12 +196,13 @@ mod entries {
         pub fn free_small(p: *mut c_void);
         #[link_name = "mi_malloc_sys_free_aligned"]
         pub fn free_aligned(p: *mut c_void);
+        #[link_name = "mi_malloc_sys_small_zeroed"]
+        fn zalloc_small(words: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_small_aligned"]
         fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void;
     }
 
     extern "C" {
-        fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
         fn mi_malloc_sys_medium(size: usize) -> *mut c_void;
         fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
         fn mi_malloc_sys_small_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
@@ -207,7 +214,7 @@ mod entries {
         pub fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc_sys_medium(size)
@@ -216,16 +223,16 @@ mod entries {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc_sys_medium_zeroed(size)
         } else {
-            mi_malloc_sys_small_zeroed(mi_wsize_from_size(size))
+            zalloc_small(mi_wsize_from_size(size))
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
             Some(size) => malloc_small_aligned(size, align),
@@ -233,7 +240,7 @@ mod entries {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
             Some(size) => mi_malloc_sys_small_aligned_zeroed(size, align),
@@ -249,11 +256,11 @@ mod entries {
 
     pub use super::moving::realloc;
     pub use crate::{
-        mi_free as free_aligned, mi_free as free_medium, mi_free_small_nonnull as free_small,
+        mi_free as free_medium, mi_free as free_aligned, mi_free_small_nonnull as free_small,
         mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
     };
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc(size)
@@ -264,7 +271,7 @@ mod entries {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_zalloc(size)
@@ -283,11 +290,11 @@ mod entries {
 
     pub use super::moving::realloc;
     pub use crate::{
-        mi_free as free_aligned, mi_free as free_medium, mi_free as free_small,
+        mi_free as free_medium, mi_free as free_small, mi_free as free_aligned,
         mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
     };
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc(size)
@@ -296,7 +303,7 @@ mod entries {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
             mi_zalloc(size)
@@ -314,7 +321,7 @@ mod moving {
 
     /// If a small block surely has to move, mimalloc's own question for its size, and a free that does
     /// not know the size, are wasted.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
         if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
             return mi_realloc(p, size);
@@ -330,7 +337,7 @@ mod moving {
     /// The most that mimalloc has to give to a block of this size: two words or, of the larger ones, a
     /// quarter above. (One that was shrunk in place has more, and could stay. It is small, so what its
     /// move costs is too; of a larger block that could not be said.)
-    #[inline]
+    #[inline(always)]
     const fn block_size(size: usize) -> usize {
         if size <= 8 {
             8

@@ -51,3 +51,4 @@ AT(mi_page_t, local_free, 24);
 AT(mi_page_t, xused, 40);
 _Static_assert(sizeof(mi_used_t) == 8, "blocks are counted elsewhere");
 AT(mi_page_t, retire_expire, 62);
+AT(mi_page_t, free_is_zero, 63);

@@ -5,10 +5,10 @@
 //! `mi_free`. What is known here of upstream's insides, `inlined.c` says to the C compiler at each build:
 //! unless that agrees, this module is not compiled.
 
-use crate::mi_free;
 use core::arch::asm;
 use core::ffi::c_void;
 use core::mem::size_of;
+use core::ptr::{null_mut, write_bytes};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Upstream's `mi_block_t`, a block that is free.
@@ -38,6 +38,8 @@ struct Page {
     committed: u16,
     /// Not 0 while the page is known to be empty, or was so until just now.
     retire_expire: u8,
+    /// Not 0 if what is in `free` is fresh from the system, and zero but for its `next`.
+    free_is_zero: u8,
 }
 
 /// The pages at hand of this thread: upstream's `mi_theap_t`, of which they are the beginning, for each
@@ -109,7 +111,24 @@ pub unsafe fn malloc_small(words: usize) -> *mut c_void {
     take(page, block)
 }
 
-/// The same for a size in bytes that is a multiple of the alignment: `mi_malloc_aligned`.
+/// The same with zeroes in as many words: `mi_wzalloc_small`, but for what the block has beyond them.
+#[inline]
+pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
+    let page = *pages().add(words);
+    let block = (*page).free;
+    if block.is_null() {
+        return any_zalloc_small(words);
+    }
+    let p = take(page, block);
+    if (*page).free_is_zero != 0 {
+        (*block).next = null_mut();
+    } else {
+        write_bytes(p.cast::<usize>(), 0, words);
+    }
+    p
+}
+
+/// `malloc_small` for a size in bytes that is a multiple of the alignment: `mi_malloc_aligned`.
 #[inline]
 pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
     let page = *pages().add(size / size_of::<usize>());
@@ -158,6 +177,8 @@ unsafe fn free_in(page: *mut Page, p: *mut c_void) {
 
 extern "C" {
     fn mi_malloc_sys_small(words: usize) -> *mut c_void;
+    fn mi_malloc_sys_free_medium(p: *mut c_void);
+    fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
     fn mi_malloc_sys_small_aligned(size: usize, align: usize) -> *mut c_void;
 }
 
@@ -170,6 +191,12 @@ unsafe fn any_malloc_small(words: usize) -> *mut c_void {
 
 #[cold]
 #[inline(never)]
+unsafe fn any_zalloc_small(words: usize) -> *mut c_void {
+    mi_malloc_sys_small_zeroed(words)
+}
+
+#[cold]
+#[inline(never)]
 unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
     mi_malloc_sys_small_aligned(size, align)
 }
@@ -177,5 +204,5 @@ unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 unsafe fn any_free(p: *mut c_void) {
-    mi_free(p);
+    mi_malloc_sys_free_medium(p);
 }
