@@ -68,18 +68,30 @@ unsafe fn pages() -> *const *mut Page {
     theap
 }
 
-/// What upstream takes for the number of a thread: its thread pointer. Read again after any call, since a
-/// coroutine may go on in another thread.
+/// Whether the page is the calling thread's and has no flags. Upstream takes the thread pointer for the number of
+/// a thread, which is read again after any call, since a coroutine may go on in another thread.
+#[inline]
+unsafe fn is_own(page: *mut Page) -> bool {
+    let owner = (*page).owner.load(Relaxed);
+    let other: usize;
+    // In one instruction, and without a register for the pointer.
+    #[cfg(target_arch = "x86_64")]
+    asm!(
+        "xor {0}, qword ptr fs:[0]",
+        inlateout(reg) owner => other,
+        options(pure, readonly, nostack)
+    );
+    #[cfg(target_arch = "aarch64")]
+    {
+        other = owner ^ thread();
+    }
+    other == 0
+}
+
+#[cfg(target_arch = "aarch64")]
 #[inline]
 unsafe fn thread() -> usize {
     let thread;
-    #[cfg(target_arch = "x86_64")]
-    asm!(
-        "mov {0}, qword ptr fs:[0]",
-        out(reg) thread,
-        options(pure, readonly, nostack, preserves_flags)
-    );
-    #[cfg(target_arch = "aarch64")]
     asm!(
         "mrs {0}, tpidr_el0",
         out(reg) thread,
@@ -161,21 +173,22 @@ pub unsafe fn free(p: *mut c_void) {
 
 #[inline]
 unsafe fn free_in(page: *mut Page, p: *mut c_void) {
-    if (*page).owner.load(Relaxed) != thread() {
-        return any_free(p);
-    }
-    let used_and_taken = (*page).used_and_taken.wrapping_sub(1);
-    // An empty page is retired once, and may then be used and emptied again.
-    if used_and_taken as u16 == 0 && (*page).retire_expire == 0 {
+    if !is_own(page) {
         return any_free(p);
     }
     let block = p.cast::<Block>();
+    let used_and_taken = (*page).used_and_taken.wrapping_sub(1);
     (*block).next = (*page).local_free;
     (*page).local_free = block;
     (*page).used_and_taken = used_and_taken;
+    // An empty page is retired once, and may then be used and emptied again.
+    if used_and_taken as u16 == 0 && (*page).retire_expire == 0 {
+        retire(page);
+    }
 }
 
 extern "C" {
+    fn _mi_page_retire(page: *mut Page);
     fn mi_malloc_sys_small(words: usize) -> *mut c_void;
     fn mi_malloc_sys_free_medium(p: *mut c_void);
     fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
@@ -205,4 +218,10 @@ unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
 #[inline(never)]
 unsafe fn any_free(p: *mut c_void) {
     mi_malloc_sys_free_medium(p);
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn retire(page: *mut Page) {
+    _mi_page_retire(page);
 }

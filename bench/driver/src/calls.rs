@@ -35,13 +35,13 @@ pub const PLAIN: Inlined = Inlined {
     places: &[
         Place {
             function: RAW,
-            of_the_fast_paths: &["any_malloc_small", "any_free"],
-            other_slow: &[],
+            of_the_fast_paths: &["any_malloc_small", "inlined6retire"],
+            other_slow: &["any_free"],
         },
         Place {
             function: ALIGNED,
-            of_the_fast_paths: &["any_malloc_small_aligned", "any_free"],
-            other_slow: &[],
+            of_the_fast_paths: &["any_malloc_small_aligned", "inlined6retire"],
+            other_slow: &["any_free"],
         },
     ],
 };
@@ -57,7 +57,7 @@ pub const BITCODE_LTO: Inlined = Inlined {
         Place {
             function: ALIGNED,
             of_the_fast_paths: &["aligned_at_generic", "_mi_page_retire"],
-            other_slow: &["mi_free"],
+            other_slow: &["mi_malloc_sys_free_medium"],
         },
     ],
 };
@@ -190,23 +190,25 @@ mod tests {
         assert!(!passes(raw, &[new, empty, "mi_wmalloc_small"]));
         assert!(!passes(raw, &[new, empty, "call   *%r12"]));
         let new = "mi_theap_malloc_zero_aligned_at_generic";
-        assert!(passes(aligned, &[new, empty, "mi_free"]));
-        assert!(!passes(aligned, &[new, "mi_free"]));
+        let other = "mi_malloc_sys_free_medium";
+        assert!(passes(aligned, &[new, empty, other]));
+        assert!(!passes(aligned, &[new, other]));
         assert!(!passes(
             aligned,
-            &["mi_malloc_sys_small_aligned", empty, "mi_free"]
+            &["mi_malloc_sys_small_aligned", empty, other]
         ));
 
         let [raw, aligned] = PLAIN.places else {
             panic!("two functions");
         };
-        assert!(passes(raw, &["any_malloc_small", "any_free", "warm"]));
-        assert!(!passes(raw, &["any_malloc_small", "call   *%r12"]));
-        assert!(!passes(
+        let empty = "_ZN13mi_malloc_sys6global7inlined6retire17hE";
+        assert!(passes(
             raw,
-            &["any_malloc_small", "any_free", "call   *%r12"]
+            &["any_malloc_small", empty, "any_free", "warm"]
         ));
-        assert!(passes(aligned, &["any_malloc_small_aligned", "any_free"]));
-        assert!(!passes(aligned, &["any_malloc_small_aligned", "mi_free"]));
+        assert!(!passes(raw, &["any_malloc_small", "any_free"]));
+        assert!(!passes(raw, &["any_malloc_small", empty, "call   *%r12"]));
+        assert!(passes(aligned, &["any_malloc_small_aligned", empty]));
+        assert!(!passes(aligned, &["any_malloc_small_aligned", "any_free"]));
     }
 }
