@@ -20,7 +20,8 @@
 //!
 //! This works only from birth to death: the block comes from a function that zeroes, is resized by
 //! functions of this group alone, and nothing is written beyond its size. mimalloc does not remember
-//! which bytes of a block were asked for; it clears what is new to the *block*.
+//! which bytes of a block were asked for; it clears what is new to the *block*. So a block of
+//! [`MiMalloc`](crate::MiMalloc), which clears only what was asked for, is not one to resize so.
 
 #[doc(inline)]
 pub use crate::zeroinit::*;
