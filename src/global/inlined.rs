@@ -83,21 +83,15 @@ unsafe fn is_own(page: *mut Page) -> bool {
     );
     #[cfg(target_arch = "aarch64")]
     {
-        other = owner ^ thread();
+        let thread: usize;
+        asm!(
+            "mrs {0}, tpidr_el0",
+            out(reg) thread,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        other = owner ^ thread;
     }
     other == 0
-}
-
-#[cfg(target_arch = "aarch64")]
-#[inline]
-unsafe fn thread() -> usize {
-    let thread;
-    asm!(
-        "mrs {0}, tpidr_el0",
-        out(reg) thread,
-        options(pure, readonly, nostack, preserves_flags)
-    );
-    thread
 }
 
 /// The description of a small page, or of the part of a larger one that the block begins in. They are where the
