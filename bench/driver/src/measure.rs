@@ -3,9 +3,9 @@
 use crate::allocators::{Allocator, Side};
 use crate::machine;
 use crate::results::{Cell, Row};
-use std::io;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use workloads::Workload;
 
 /// What one process said about itself.
@@ -116,8 +116,9 @@ fn run(program: &Path, task: &Task) -> Result<Sample, String> {
 /// What an allocator gives back depends on the moment at which it looks: the largest of these counts.
 const RESTS: usize = 3;
 
-/// What each allocator still holds some time after the work. All allocators at once, since they
-/// rest most of the time, and memory is not disturbed by neighbours.
+/// What each allocator still holds some time after the work. They work one after the other, since when
+/// mimalloc purges depends on the time that work takes, and rest together, since they rest most of the time, and
+/// memory is not disturbed by neighbours.
 fn settle(
     programs: &[(&'static Allocator, PathBuf)],
     task: &Task,
@@ -125,19 +126,22 @@ fn settle(
 ) -> Result<(), String> {
     for turn in 1..=RESTS {
         eprintln!("what is left, {turn} of {RESTS}: {}", task.name);
-        let resting: Vec<_> = programs
+        let resting = programs
             .iter()
             .filter(|(allocator, _)| row.cells.contains_key(allocator.id))
-            .map(|(allocator, program)| {
-                let child = command(program, "settle", task)
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn();
-                (allocator.id, child)
-            })
-            .collect();
-        for (id, child) in resting {
-            let rest = text(child.and_then(Child::wait_with_output))
+            .map(|(allocator, program)| Ok((allocator.id, worked(program, task)?)))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|error| format!("{}: {error}", task.name))?;
+        for (id, (child, mut output)) in resting {
+            let mut rest = String::new();
+            let rest = output
+                .read_to_string(&mut rest)
+                .and_then(|_| child.wait_with_output())
+                .map(|ended| Output {
+                    stdout: rest.into_bytes(),
+                    ..ended
+                });
+            let rest = text(rest)
                 .and_then(|text| kib(&text, "rest_kib"))
                 .map_err(|error| format!("{} with {id}: {error}", task.name))?;
             if let Some(cell) = row.cells.get_mut(id) {
@@ -146,6 +150,19 @@ fn settle(
         }
     }
     Ok(())
+}
+
+/// A program that has done its work, or has ended early, and what it is yet to print.
+fn worked(program: &Path, task: &Task) -> io::Result<(Child, BufReader<ChildStdout>)> {
+    let mut child = command(program, "settle", task)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut output = BufReader::new(output);
+    let mut line = String::new();
+    output.read_line(&mut line)?;
+    Ok((child, output))
 }
 
 fn command(program: &Path, what: &str, task: &Task) -> Command {

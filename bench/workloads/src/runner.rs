@@ -1,6 +1,6 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
-//! `key value` lines, `runner settle <workload> [threads]` prints what it still holds some time after
-//! the work, `runner hot <operation> <count>` is for an instruction counter.
+//! `key value` lines, `runner settle <workload> [threads]` prints when the work is done, and what
+//! it still holds some time after that, `runner hot <operation> <count>` is for an instruction counter.
 
 use crate::process::status_kib;
 use crate::{hot, Repetition};
@@ -15,6 +15,9 @@ const REPETITIONS: usize = 5;
 /// How long a program rests before it is asked what it holds. Longer than mimalloc's (4 s in v3)
 /// and jemalloc's (10 s) delays before they give memory back.
 pub const REST: Duration = Duration::from_secs(15);
+
+/// What `settle` prints when it begins to rest: then the next program may work.
+pub const WORKED: &str = "worked";
 
 /// What an allocator may want to do besides allocating. Only the bump allocator does: it starts
 /// over from `mark` before every repetition, which it can because a repetition frees all it took.
@@ -101,6 +104,7 @@ fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
 fn settle(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     let mut repetition = prepare(workload, threads)?;
     work(&mut repetition, hooks);
+    println!("{WORKED}");
     idle();
     if let Some(rest) = status_kib("VmRSS:") {
         println!("rest_kib {rest}");
