@@ -175,10 +175,12 @@ static mi_decl_forceinline void mi_malloc_sys_free_in(mi_page_t* page, void* p) 
   const mi_threadid_t flags = mi_page_xthread_id(page) ^ _mi_prim_thread_id();
   if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && (flags & ~MI_PAGE_HAS_INTERIOR_POINTERS) == 0 &&
                mi_xused_alloc_count(page->xused) < 0x8000 && mi_malloc_sys_unsampled(mi_page_theap(page))) {
-    // As `_mi_page_ptr_unalign`, without its question whether the size is a power of two.
-    const size_t offset = (flags == 0 ? 0 : (size_t)((uint8_t*)p - mi_page_start(page)) % mi_page_block_size(page));
-    mi_block_t* const block = (mi_block_t*)((uint8_t*)p - offset);
-    if mi_likely(!mi_block_ptr_is_sampled(block, p)) {
+    mi_block_t* block = (mi_block_t*)p;
+    if mi_unlikely(flags != 0) {
+      // As `_mi_page_ptr_unalign`, without its question whether the size is a power of two.
+      block = (mi_block_t*)((uint8_t*)p - (size_t)((uint8_t*)p - mi_page_start(page)) % mi_page_block_size(page));
+    }
+    if mi_likely(flags == 0 || !mi_block_ptr_is_sampled(block, p)) {
       mi_used_t xused = page->xused;
       mi_block_set_next(page, block, page->free);
       page->free = block;
