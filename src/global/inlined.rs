@@ -83,15 +83,22 @@ unsafe fn is_own(page: *mut Page) -> bool {
     );
     #[cfg(target_arch = "aarch64")]
     {
-        let thread: usize;
-        asm!(
-            "mrs {0}, tpidr_el0",
-            out(reg) thread,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-        other = owner ^ thread;
+        other = owner ^ thread();
     }
     other == 0
+}
+
+/// The thread pointer.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+unsafe fn thread() -> usize {
+    let thread;
+    asm!(
+        "mrs {0}, tpidr_el0",
+        out(reg) thread,
+        options(pure, readonly, nostack, preserves_flags)
+    );
+    thread
 }
 
 /// The description of a small page, or of the part of a larger one that the block begins in. They are where the
