@@ -3,10 +3,10 @@
 use crate::allocators::{Allocator, Side};
 use crate::machine;
 use crate::results::{Cell, Row};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use workloads::Workload;
+use std::process::{Child, Command, Output, Stdio};
+use workloads::{runner, Workload};
 
 /// What one process said about itself.
 struct Sample {
@@ -132,16 +132,8 @@ fn settle(
             .map(|(allocator, program)| Ok((allocator.id, worked(program, task)?)))
             .collect::<io::Result<Vec<_>>>()
             .map_err(|error| format!("{}: {error}", task.name))?;
-        for (id, (child, mut output)) in resting {
-            let mut rest = String::new();
-            let rest = output
-                .read_to_string(&mut rest)
-                .and_then(|_| child.wait_with_output())
-                .map(|ended| Output {
-                    stdout: rest.into_bytes(),
-                    ..ended
-                });
-            let rest = text(rest)
+        for (id, child) in resting {
+            let rest = text(child.wait_with_output())
                 .and_then(|text| kib(&text, "rest_kib"))
                 .map_err(|error| format!("{} with {id}: {error}", task.name))?;
             if let Some(cell) = row.cells.get_mut(id) {
@@ -152,17 +144,18 @@ fn settle(
     Ok(())
 }
 
-/// A program that has done its work, or has ended early, and what it is yet to print.
-fn worked(program: &Path, task: &Task) -> io::Result<(Child, BufReader<ChildStdout>)> {
+/// A program that has done its work, and rests.
+fn worked(program: &Path, task: &Task) -> io::Result<Child> {
     let mut child = command(program, "settle", task)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let mut output = BufReader::new(output);
-    let mut line = String::new();
-    output.read_line(&mut line)?;
-    Ok((child, output))
+    let mut line = [0; runner::WORKED.len() + 1];
+    if let Some(output) = &mut child.stdout {
+        // One that ends before says why to whoever waits for its end.
+        let _ = output.read_exact(&mut line);
+    }
+    Ok(child)
 }
 
 fn command(program: &Path, what: &str, task: &Task) -> Command {
