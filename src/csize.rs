@@ -77,7 +77,8 @@ extern "C" {
 /// Header: `mimalloc.h` (inline).
 #[inline(always)]
 pub const fn mi_wsize_from_size(size: usize) -> usize {
-    size.wrapping_add(size_of::<usize>() - 1) / size_of::<usize>()
+    const WORD: usize = size_of::<usize>();
+    size.wrapping_add(WORD - 1) / WORD
 }
 
 /// As [`mi_malloc`](crate::mi_malloc), faster if `size` is a constant of at most

@@ -213,7 +213,20 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
 }
 
 // ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
-//
+#if MI_MALLOC_SYS_SHORT
+// A block of a size that is aligned by itself, where none is at hand.
+static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
+  if mi_likely(mi_malloc_sys_unsampled(theap)) {
+    void* const p = mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+    if mi_likely(((uintptr_t)p & (alignment - 1)) == 0) {
+      return p;
+    }
+    mi_free(p);
+  }
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+#endif
+
 // Small sizes of which the alignment is a divisor. Upstream comes to the same after tests that the size and
 // the alignment pass, and takes a sample as soon as it is due; here that waits, as for all small blocks,
 // until a page runs out.
@@ -225,6 +238,7 @@ static mi_decl_forceinline void* mi_malloc_sys_any_small_aligned(size_t size, si
     if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
       return mi_malloc_sys_take(theap, page, size, zero);
     }
+    return mi_malloc_sys_any_natural(theap, size, alignment, zero);
   }
   #endif
   return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
@@ -245,20 +259,6 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_aligned_zeroed(size_t size, size_
 // is moved by multiples of a cache line only, unless the page's description lies before it, and no size of blocks
 // above MI_SMALL_SIZE_MAX is less even than that. So vectors and cache lines need no larger blocks.
 #define MI_MALLOC_SYS_NATURAL  (MI_PAGE_META_IS_SEPARATED ? MI_PAGE_SMALL_CACHE_OFFSET_UNIT : MI_MAX_ALIGN_SIZE)
-
-#if MI_MALLOC_SYS_SHORT
-// One of them, where none is at hand.
-static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
-  if mi_likely(mi_malloc_sys_unsampled(theap)) {
-    void* const p = mi_theap_malloc_generic(theap, size, zero, 0, NULL);
-    if mi_likely(((uintptr_t)p & (alignment - 1)) == 0) {
-      return p;
-    }
-    mi_free(p);
-  }
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
-}
-#endif
 
 static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t alignment, bool zero) {
   #if MI_MALLOC_SYS_SHORT

@@ -57,23 +57,27 @@ pub struct MiMalloc;
 unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_too_large(layout.size(), layout.align()) {
+        let (size, align) = (layout.size(), layout.align());
+        if is_too_large(size, align) {
             return null_mut();
         }
-        match unaligned_size(layout.size(), layout.align()) {
-            Some(size) => malloc(size).cast(),
-            None => malloc_aligned(layout.size(), layout.align()).cast(),
+        if align <= MAX_ALIGN {
+            malloc(aligned_size(size, align)).cast()
+        } else {
+            malloc_aligned(size, align).cast()
         }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if is_too_large(layout.size(), layout.align()) {
+        let (size, align) = (layout.size(), layout.align());
+        if is_too_large(size, align) {
             return null_mut();
         }
-        match unaligned_size(layout.size(), layout.align()) {
-            Some(size) => zalloc(size).cast(),
-            None => zalloc_aligned(layout.size(), layout.align()).cast(),
+        if align <= MAX_ALIGN {
+            zalloc(aligned_size(size, align)).cast()
+        } else {
+            zalloc_aligned(size, align).cast()
         }
     }
 
@@ -91,13 +95,15 @@ unsafe impl GlobalAlloc for MiMalloc {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if is_too_large(new_size, layout.align()) {
+        let (size, align) = (layout.size(), layout.align());
+        if is_too_large(new_size, align) {
             return null_mut();
         }
         // A block that stays in place keeps its alignment, one that moves is as good as a new one.
-        match unaligned_size(new_size, layout.align()) {
-            Some(size) => realloc(ptr.cast(), layout.size(), size).cast(),
-            None => mi_realloc_aligned(ptr.cast(), new_size, layout.align()).cast(),
+        if align <= MAX_ALIGN {
+            realloc(ptr.cast(), size, aligned_size(new_size, align)).cast()
+        } else {
+            mi_realloc_aligned(ptr.cast(), new_size, align).cast()
         }
     }
 }
@@ -123,18 +129,14 @@ const fn is_too_large(size: usize, align: usize) -> bool {
 /// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
 const MAX_ALIGN: usize = 16;
 
-/// The size to ask the plain entry points for, if a block of that size is aligned to `align` anyway.
+/// The size to ask the plain entry points for, so that the block is aligned to `align`, at most `MAX_ALIGN`.
 #[inline(always)]
-const fn unaligned_size(size: usize, align: usize) -> Option<usize> {
-    if align <= size_of::<usize>() {
-        Some(size)
-    } else if align > MAX_ALIGN {
-        None
-    } else if size < MAX_ALIGN {
-        // Below 16 bytes a block may sit on any word; the one of 16 bytes is the next larger anyway.
-        Some(MAX_ALIGN)
+const fn aligned_size(size: usize, align: usize) -> usize {
+    // Below 16 bytes a block may sit on any word; the one of 16 bytes is the next larger anyway.
+    if align > size_of::<usize>() && size < MAX_ALIGN {
+        MAX_ALIGN
     } else {
-        Some(size)
+        size
     }
 }
 
