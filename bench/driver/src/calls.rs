@@ -56,7 +56,7 @@ pub const BITCODE_LTO: Inlined = Inlined {
         },
         Place {
             function: ALIGNED,
-            of_the_fast_paths: &["aligned_at_generic", "_mi_page_retire"],
+            of_the_fast_paths: &["mi_malloc_sys_any_natural", "_mi_page_retire"],
             other_slow: &["mi_malloc_sys_free_medium"],
         },
     ],
@@ -189,7 +189,7 @@ mod tests {
         assert!(!passes(raw, &[new, other]));
         assert!(!passes(raw, &[new, empty, "mi_wmalloc_small"]));
         assert!(!passes(raw, &[new, empty, "call   *%r12"]));
-        let new = "mi_theap_malloc_zero_aligned_at_generic";
+        let new = "mi_malloc_sys_any_natural";
         let other = "mi_malloc_sys_free_medium";
         assert!(passes(aligned, &[new, empty, other]));
         assert!(!passes(aligned, &[new, other]));
