@@ -213,6 +213,10 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
 }
 
 // ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
+static mi_decl_forceinline void* mi_malloc_sys_upstream_aligned(size_t size, size_t alignment, bool zero) {
+  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+}
+
 #if MI_MALLOC_SYS_SHORT
 // A block of a size that is aligned by itself, where none is at hand.
 static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
@@ -223,7 +227,7 @@ static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_
     }
     mi_free(p);
   }
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+  return mi_malloc_sys_upstream_aligned(size, alignment, zero);
 }
 #endif
 
@@ -241,7 +245,7 @@ static mi_decl_forceinline void* mi_malloc_sys_any_small_aligned(size_t size, si
     return mi_malloc_sys_any_natural(theap, size, alignment, zero);
   }
   #endif
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+  return mi_malloc_sys_upstream_aligned(size, alignment, zero);
 }
 
 mi_malloc_sys_inline void* mi_malloc_sys_small_aligned(size_t size, size_t alignment) {
@@ -286,7 +290,7 @@ static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t a
     }
   }
   #endif
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+  return mi_malloc_sys_upstream_aligned(size, alignment, zero);
 }
 
 void* mi_malloc_sys_aligned(size_t size, size_t alignment) {

@@ -2,8 +2,8 @@
 //! the page that is at hand, and a block that goes back to a page of the calling thread.
 //!
 //! Everything else is left to C: to the entry points in `global.c`, which do this much in the same way, and, of a
-//! page that has become empty, to upstream's `_mi_page_retire`. What is known here of upstream's insides, `inlined.c` says to the C compiler at each build:
-//! unless that agrees, this module is not compiled.
+//! page that has become empty, to upstream's `_mi_page_retire`. What is known here of upstream's insides,
+//! `inlined.c` says to the C compiler at each build: unless that agrees, this module is not compiled.
 
 use core::arch::asm;
 use core::ffi::c_void;
