@@ -7,15 +7,15 @@ use std::thread;
 /// Half of the threads make messages, the other half read and free them.
 pub fn pipeline(threads: usize) -> Repetition {
     // Batches, so that the allocator is measured and not the channel: after a batch one thread mostly waits for the
-    // other, and the system may take longer to wake it than 200 messages take.
-    const BATCHES: usize = 1_200;
-    const BATCH: usize = 1_000;
+    // other, and the system may take as long to wake it as 1,000 messages take.
+    const BATCHES: usize = 240;
+    const BATCH: usize = 10_000;
     let pairs = (threads / 2).max(1);
     Box::new(move || {
         thread::scope(|scope| {
             let mut readers = Vec::new();
             for pair in 0..pairs as u64 {
-                let (sender, receiver) = sync_channel::<Vec<Vec<u8>>>(4);
+                let (sender, receiver) = sync_channel::<Vec<Vec<u8>>>(1);
                 scope.spawn(move || {
                     let mut random = Random::new(8 + pair);
                     for batch in 0..BATCHES {
