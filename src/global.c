@@ -102,7 +102,8 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
 //   profiler's switch. That time is left to it, and so its turn comes as often as before.
 // - It may take a sample. While there is a rate of samples all is left to it. (With MI_SAMPLE=2 also
 //   the countdown of samples would have to be looked at.)
-// - It puts a page that becomes full aside. So one block more must be free than is taken.
+// - It puts a page that becomes full aside, where other threads can free it. So the last of a page's blocks is left
+//   to it. (The last in the page's list need not be that: a page gets more blocks when it has no other.)
 // - In a page of more than MI_SMALL_MAX_OBJ_SIZE a block, it brings the page's count of allocations up
 //   to date for the countdown; in a smaller one, the next refill of the page's list does. Here always
 //   the latter, which comes before the count of 16 bits overflows (`mi_malloc_sys_free_in`).
@@ -118,11 +119,13 @@ static mi_decl_forceinline size_t mi_malloc_sys_bin(size_t size) {
   return bin;
 }
 
-// The page that has a block of this size at hand, or NULL.
-static mi_decl_forceinline mi_page_t* mi_malloc_sys_page_at_hand(mi_theap_t* theap, size_t size) {
+// The page that has a block of this size at hand, or NULL. With `collect`, also if what it has came back since it
+// gave away the last.
+static mi_decl_forceinline mi_page_t* mi_malloc_sys_page_at_hand(mi_theap_t* theap, size_t size, bool collect) {
   if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_unsampled(theap) && theap->generic_count < 999) {
     mi_page_t* const page = theap->pages[mi_malloc_sys_bin(size)].first;
-    if mi_likely(page != NULL && page->free != NULL && mi_block_next(page, page->free) != NULL) {
+    if mi_likely(page != NULL && (collect ? mi_page_free_quick_collect(page) : page->free != NULL) &&
+                 (mi_block_next(page, page->free) != NULL || mi_page_used(page) + 1 < page->reserved)) {
       return page;
     }
   }
@@ -135,17 +138,28 @@ static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, m
   _mi_page_qsbr_clear(page);
   return mi_malloc_sys_take(theap, page, used, zero);
 }
+
+// The page may have got back what it gave away. Out of the way of those that need not ask.
+static mi_decl_noinline void* mi_malloc_sys_any_collected(mi_theap_t* theap, size_t size, bool zero) {
+  mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, size, true);
+  if mi_likely(page != NULL) {
+    return mi_malloc_sys_take_at_hand(theap, page, size, zero);
+  }
+  return mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+}
 #endif
 
 static mi_decl_forceinline void* mi_malloc_sys_any(size_t size, bool zero) {
   mi_theap_t* const theap = _mi_theap_default();
   #if MI_MALLOC_SYS_SHORT
-  mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, size);
+  mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, size, false);
   if mi_likely(page != NULL) {
     return mi_malloc_sys_take_at_hand(theap, page, size, zero);
   }
-  #endif
+  return mi_malloc_sys_any_collected(theap, size, zero);
+  #else
   return mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+  #endif
 }
 
 void* mi_malloc_sys_medium(size_t size) {
@@ -155,6 +169,36 @@ void* mi_malloc_sys_medium(size_t size) {
 void* mi_malloc_sys_medium_zeroed(size_t size) {
   return mi_malloc_sys_any(size, true);
 }
+
+// ---- A page that has become empty: `_mi_page_retire`.
+#if MI_MALLOC_SYS_SHORT
+// Nearly every page of larger blocks is the only one of its size, as of a program that takes a buffer and frees it,
+// and takes it again. Such a page is kept for some rounds of housekeeping, and this is all that upstream does for
+// it. A page of one block does not come here: while the block is in use it is full.
+static mi_decl_forceinline void mi_malloc_sys_retire(mi_page_t* page) {
+  const size_t size = mi_page_block_size(page);
+  _mi_page_qsbr_clear(page);
+  if (size <= MI_SMALL_SIZE_MAX || page->next != NULL || page->prev != NULL) {
+    _mi_page_retire(page);
+    return;
+  }
+  if (mi_page_has_interior_pointers(page)) {
+    mi_page_set_has_interior_pointers(page, false);
+  }
+  mi_theap_t* const theap = mi_page_theap(page);
+  const size_t bin = mi_malloc_sys_bin(size);
+  mi_assert_internal(size <= MI_LARGE_MAX_OBJ_SIZE && theap->pages[bin].first == page && page->retire_expire == 0);
+  mi_theap_stat_counter_increase(theap, pages_retire, 1);
+  page->retire_expire = (size <= MI_SMALL_MAX_OBJ_SIZE ? MI_RETIRE_CYCLES : MI_RETIRE_CYCLES/4);
+  if (bin < theap->page_retired_min) theap->page_retired_min = bin;
+  if (bin > theap->page_retired_max) theap->page_retired_max = bin;
+}
+
+// For `inlined.rs`.
+void mi_malloc_sys_emptied(mi_page_t* page) {
+  mi_malloc_sys_retire(page);
+}
+#endif
 
 // ---- `mi_free` for sizes above MI_SMALL_SIZE_MAX, after which the block is the next that its page gives
 // away.
@@ -188,8 +232,7 @@ static mi_decl_forceinline void mi_malloc_sys_free_in(mi_page_t* page, void* p) 
       xused.used_alloc--;
       page->xused = xused;
       if mi_unlikely(mi_xused_used_count(xused) == 0) {
-        _mi_page_qsbr_clear(page);
-        _mi_page_retire(page);
+        mi_malloc_sys_retire(page);
       }
       return;
     }
@@ -257,7 +300,7 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_aligned_zeroed(size_t size, size_
 }
 
 // All others. Where blocks of the size are aligned by themselves, one of them; else the aligned part of a larger
-// one, in a page of which upstream knows already that it has such blocks, and marked as upstream marks them.
+// one, which is marked as upstream marks it, and its page too.
 //
 // Upstream's `mi_natural_alignment_of_size` promises less for odd sizes: 16 bytes. But the first block of a page
 // is moved by multiples of a cache line only, unless the page's description lies before it, and no size of blocks
@@ -275,11 +318,13 @@ static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t a
     const bool natural = (alignment <= MI_MALLOC_SYS_NATURAL) |
                          (mi_is_power_of_two(whole) & (whole <= MI_SMALL_MAX_OBJ_SIZE));
     const size_t room = whole + ((most - whole) & ((size_t)natural - 1));
-    mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, room);
+    mi_page_t* const page = mi_malloc_sys_page_at_hand(theap, room, true);
     if mi_likely(page != NULL) {
       const size_t adjust = (0 - (uintptr_t)page->free) & (alignment - 1);
-      const size_t may_adjust = (size_t)(!natural & mi_page_has_interior_pointers(page));
-      if mi_likely((adjust & (may_adjust - 1)) == 0) {
+      if mi_likely((adjust & (0 - (size_t)natural)) == 0) {
+        if mi_unlikely(adjust != 0 && !mi_page_has_interior_pointers(page)) {
+          mi_page_set_has_interior_pointers(page, true);
+        }
         mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, adjust + size, zero);
         block->next = MI_BLOCK_TAG_ALIGNED; // which is 0, and so spoils no zeroes if nothing was adjusted
         return (uint8_t*)block + adjust;

@@ -156,10 +156,9 @@ fn deferred_frees() {
     alone("deferred_frees", deferred::frees);
 }
 
-/// Pages of which no block is in use go back, but for a few of a size. Alone, since a heap of v3
-/// has the pages of all threads.
-#[test]
-fn empty_pages_go_back() {
+/// How many pages have blocks of about this size. On v3 a heap has the pages of all threads, so who asks should
+/// be alone.
+fn pages_of(size: usize) -> i32 {
     unsafe extern "C" fn count(
         _: *const mi_heap_t,
         _: *const mi_heap_area_t,
@@ -171,17 +170,20 @@ fn empty_pages_go_back() {
         *pages += i32::from(block_size >= *size && block_size < 2 * *size);
         true
     }
+    #[cfg(line = "v3")]
+    let heap = unsafe { mi_heap_main() };
+    #[cfg(line = "v2")]
+    let heap = unsafe { mi_heap_get_default() };
+    let mut found = (size, 0);
+    let arg: *mut c_void = (&mut found as *mut (usize, i32)).cast();
+    assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
+    found.1
+}
+
+/// Pages of which no block is in use go back, but for a few of a size.
+#[test]
+fn empty_pages_go_back() {
     alone("empty_pages_go_back", || {
-        #[cfg(line = "v3")]
-        let heap = unsafe { mi_heap_main() };
-        #[cfg(line = "v2")]
-        let heap = unsafe { mi_heap_get_default() };
-        let pages_of = |size: usize| {
-            let mut found = (size, 0);
-            let arg: *mut c_void = (&mut found as *mut (usize, i32)).cast();
-            assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
-            found.1
-        };
         for size in SMALL.into_iter().chain(SIZES) {
             // With `override`, there are others' blocks of these sizes.
             let before = pages_of(size);
@@ -202,6 +204,58 @@ fn empty_pages_go_back() {
                 full > before + few && empty <= before + few,
                 "{size}: {before} pages, {full}, {empty}"
             );
+        }
+    });
+}
+
+/// The only page of its size waits some rounds of the upkeep for another block before it goes back.
+#[cfg(line = "v3")]
+#[test]
+fn a_lone_page_goes_back() {
+    // Not with all other empty pages at a thorough collection.
+    let seldom = [("MIMALLOC_GENERIC_COLLECT", "1000000")];
+    alone_with("a_lone_page_goes_back", &seldom, || {
+        for layout in medium() {
+            let size = layout.size();
+            let before = pages_of(size);
+            for _ in 0..10 {
+                unsafe { MiMalloc.dealloc(MiMalloc.alloc(layout), layout) };
+            }
+            assert_eq!(pages_of(size), before + 1, "{layout:?}");
+            // Twenty rounds, with pages that are not counted here.
+            work_by_mimalloc(self::layout(300_000, 8), false);
+            assert_eq!(pages_of(size), before, "{layout:?}");
+        }
+    });
+}
+
+/// A page whose blocks are all in use belongs to nobody, and so goes back when other threads free them.
+#[cfg(line = "v3")]
+#[test]
+fn full_pages_are_set_aside() {
+    alone("full_pages_are_set_aside", || {
+        for size in [20_000, 32 << 10, 100_000] {
+            let layout = layout(size, 8);
+            let take = || unsafe { MiMalloc.alloc(layout) } as usize;
+            let give = move |p: usize| unsafe { MiMalloc.dealloc(p as *mut u8, layout) };
+            let before = pages_of(size);
+            let mut blocks = Vec::new();
+            while pages_of(size) < before + 2 {
+                blocks.push(take());
+            }
+            // The last one is in the second page.
+            give(blocks.pop().unwrap());
+            let count = blocks.len();
+            // The first time it may be in a page that gets its blocks only now.
+            for _ in 0..2 {
+                blocks.drain(..).for_each(give);
+                blocks.extend((0..count).map(|_| take()));
+                assert_eq!(pages_of(size), before + 1, "{size}");
+            }
+            std::thread::spawn(move || blocks.into_iter().for_each(give))
+                .join()
+                .unwrap();
+            assert_eq!(pages_of(size), before, "{size}");
         }
     });
 }
@@ -360,6 +414,37 @@ fn statistics_of_many() {
                     );
                 }
             }
+        }
+    });
+}
+
+/// A page is empty after each free of its only block, and upstream counts that.
+#[cfg(line = "v3")]
+#[test]
+fn lone_pages_are_counted() {
+    alone("lone_pages_are_counted", || {
+        let counted = || unsafe {
+            let mut stats = mi_stats_t::default();
+            mi_collect(true);
+            assert!(mi_stats_get(&mut stats));
+            stats.pages_retire.total
+        };
+        for layout in medium() {
+            let (size, align) = (layout.size(), layout.align());
+            let before = counted();
+            for _ in 0..TIMES {
+                unsafe { mi_free(mi_malloc_aligned(size, align)) };
+            }
+            let between = counted();
+            for _ in 0..TIMES {
+                unsafe { MiMalloc.dealloc(MiMalloc.alloc(layout), layout) };
+            }
+            let (expected, retired) = (between - before, counted() - between);
+            assert!(expected >= TIMES as i64, "{layout:?}: {expected}");
+            assert!(
+                retired.abs_diff(expected) < 10,
+                "{layout:?}: {retired} instead of {expected}"
+            );
         }
     });
 }

@@ -1,9 +1,9 @@
 //! The usual case of a small block, in Rust, so that no call is left in its caller: the first free block of
 //! the page that is at hand, and a block that goes back to a page of the calling thread.
 //!
-//! Everything else is left to C: to the entry points in `global.c`, which do this much in the same way, and, of a
-//! page that has become empty, to upstream's `_mi_page_retire`. What is known here of upstream's insides,
-//! `inlined.c` says to the C compiler at each build: unless that agrees, this module is not compiled.
+//! Everything else is left to the entry points in `global.c`, which do this much in the same way. What is known
+//! here of upstream's insides, `inlined.c` says to the C compiler at each build: unless that agrees, this module is
+//! not compiled.
 
 use core::arch::asm;
 use core::ffi::c_void;
@@ -189,7 +189,7 @@ unsafe fn free_in(page: *mut Page, p: *mut c_void) {
 }
 
 extern "C" {
-    fn _mi_page_retire(page: *mut Page);
+    fn mi_malloc_sys_emptied(page: *mut Page);
     fn mi_malloc_sys_small(words: usize) -> *mut c_void;
     fn mi_malloc_sys_free_medium(p: *mut c_void);
     fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
@@ -224,5 +224,5 @@ unsafe fn any_free(p: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    _mi_page_retire(page);
+    mi_malloc_sys_emptied(page);
 }

@@ -65,13 +65,18 @@ pub const ALL: &[Operation] = &[
         about: "Vec of 32 KiB",
         run: vec_32k,
     },
+    Operation {
+        name: "buffer",
+        about: "Vec of 32 KiB, the only one of its size",
+        run: buffer,
+    },
 ];
 
 pub fn find(name: &str) -> Option<&'static Operation> {
     ALL.iter().find(|operation| operation.name == name)
 }
 
-/// Brings the size class of `take` into the state it has in a running program: memory at hand, and
+/// Brings the size class of `take` into the state it mostly has in a running program: memory at hand, and
 /// one block that lives on, for as long as the result does. Without it, some allocators set up or
 /// retire a page in every turn of the loop. Out of line, so that an operation's own code stays
 /// readable in a disassembler.
@@ -158,5 +163,12 @@ fn vec_32k(count: u64) {
     let _neighbour = warm(take);
     for _ in 0..count {
         black_box(take());
+    }
+}
+
+/// Not warmed: of a large size a program may well have one block at a time.
+fn buffer(count: u64) {
+    for _ in 0..count {
+        black_box(Vec::<u8>::with_capacity(black_box(32 << 10)));
     }
 }
