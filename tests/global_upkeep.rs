@@ -187,15 +187,16 @@ fn empty_pages_go_back() {
     alone("empty_pages_go_back", || {
         for size in SMALL.into_iter().chain(SIZES) {
             // With `override`, there are others' blocks of these sizes.
-            let before = pages_of(size..2 * size);
+            let pages = || pages_of(size..2 * size);
+            let before = pages();
             let blocks: Vec<*mut u8> = (0..24_000_000 / size)
                 .map(|_| unsafe { MiMalloc.alloc(layout(size, 8)) })
                 .collect();
-            let full = pages_of(size..2 * size);
+            let full = pages();
             blocks
                 .into_iter()
                 .for_each(|p| unsafe { MiMalloc.dealloc(p, layout(size, 8)) });
-            let empty = pages_of(size..2 * size);
+            let empty = pages();
             // Of small ones upstream keeps some more.
             let few = match SMALL.contains(&size) {
                 true => 3 + full / 50,
@@ -242,9 +243,10 @@ fn full_pages_are_set_aside() {
             let layout = layout(size, 8);
             let take = || unsafe { MiMalloc.alloc(layout) } as usize;
             let give = move |p: usize| unsafe { MiMalloc.dealloc(p as *mut u8, layout) };
-            let before = pages_of(size..2 * size);
+            let pages = || pages_of(size..2 * size);
+            let before = pages();
             let mut blocks = Vec::new();
-            while pages_of(size..2 * size) < before + 2 {
+            while pages() < before + 2 {
                 blocks.push(take());
             }
             // The last one is in the second page.
@@ -254,12 +256,12 @@ fn full_pages_are_set_aside() {
             for _ in 0..2 {
                 blocks.drain(..).for_each(give);
                 blocks.extend((0..count).map(|_| take()));
-                assert_eq!(pages_of(size..2 * size), before + 1, "{size}");
+                assert_eq!(pages(), before + 1, "{size}");
             }
             std::thread::spawn(move || blocks.into_iter().for_each(give))
                 .join()
                 .unwrap();
-            assert_eq!(pages_of(size..2 * size), before, "{size}");
+            assert_eq!(pages(), before, "{size}");
         }
     });
 }
@@ -378,6 +380,15 @@ fn samples_are_followed_to_their_end() {
     });
 }
 
+/// The statistics, this thread's included.
+#[cfg(line = "v3")]
+fn stats() -> mi_stats_t {
+    let mut stats = mi_stats_t::default();
+    unsafe { mi_collect(true) };
+    assert!(unsafe { mi_stats_get(&mut stats) });
+    stats
+}
+
 /// A page counts its blocks in 16 bits until that is brought up to date: when it runs out of blocks; when
 /// the thread collects, which it does less often here; and if the block is every thousandth off the fast
 /// path, which one of two that take turns never is.
@@ -387,10 +398,8 @@ fn statistics_of_many() {
     const TURNS: i64 = 80_000;
     let seldom = [("MIMALLOC_GENERIC_COLLECT", "1000000")];
     alone_with("statistics_of_many", &seldom, || {
-        let counted = || unsafe {
-            let mut stats = mi_stats_t::default();
-            mi_collect(true);
-            assert!(mi_stats_get(&mut stats));
+        let counted = || {
+            let stats = stats();
             (stats.malloc_count.total, stats.free_count.total)
         };
         for other in SIZES {
@@ -427,12 +436,7 @@ fn statistics_of_many() {
 #[test]
 fn lone_pages_are_counted() {
     alone("lone_pages_are_counted", || {
-        let counted = || unsafe {
-            let mut stats = mi_stats_t::default();
-            mi_collect(true);
-            assert!(mi_stats_get(&mut stats));
-            stats.pages_retire.total
-        };
+        let counted = || stats().pages_retire.total;
         for layout in medium() {
             let (size, align) = (layout.size(), layout.align());
             let before = counted();

@@ -57,11 +57,7 @@ fn times(results: &Results) -> String {
         "## Time\n\nMilliseconds: median over the rounds, and half of the distance between the \
          slowest and the fastest round in percent of it.\n\n",
     );
-    header(
-        &mut text,
-        "workload",
-        results.allocators.iter().map(|ran| ran.title.as_str()),
-    );
+    header_of_allocators(&mut text, results);
     for row in &results.rows {
         let cells = results
             .allocators
@@ -90,11 +86,7 @@ fn times(results: &Results) -> String {
 /// What disturbs a round makes it longer: on a busy machine this tells more.
 fn least(results: &Results) -> String {
     let mut text = String::from("## Time of the least rounds\n\nMilliseconds.\n\n");
-    header(
-        &mut text,
-        "workload",
-        results.allocators.iter().map(|ran| ran.title.as_str()),
-    );
+    header_of_allocators(&mut text, results);
     for row in &results.of_the_least().rows {
         let cells = results.allocators.iter().map(|ran| {
             let cell = row.cells.get(&ran.id);
@@ -161,11 +153,7 @@ fn memory(results: &Results) -> String {
          still resident {} seconds after most was freed.\n\n",
         workloads::runner::REST.as_secs(),
     );
-    header(
-        &mut text,
-        "workload",
-        results.allocators.iter().map(|ran| ran.title.as_str()),
-    );
+    header_of_allocators(&mut text, results);
     for row in &results.rows {
         let cells = |figure: fn(&Cell) -> Option<u64>| {
             results.allocators.iter().map(move |ran| {
@@ -271,6 +259,12 @@ fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &'a s
     let titles: Vec<&str> = titles.collect();
     line(text, format_args!("| {first} | {} |", titles.join(" | ")));
     line(text, format_args!("|---|{}", "---:|".repeat(titles.len())));
+}
+
+/// For a table of workloads, with a column for each allocator.
+fn header_of_allocators(text: &mut String, results: &Results) {
+    let titles = results.allocators.iter().map(|ran| ran.title.as_str());
+    header(text, "workload", titles);
 }
 
 fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
