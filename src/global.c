@@ -322,7 +322,9 @@ static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t a
     if mi_likely(page != NULL) {
       const size_t adjust = (0 - (uintptr_t)page->free) & (alignment - 1);
       if mi_likely((adjust & (0 - (size_t)natural)) == 0) {
-        if mi_unlikely(adjust != 0 && !mi_page_has_interior_pointers(page)) {
+        // Whether it is inside comes in no order either; that the page does not know it yet is rare.
+        const mi_page_flags_t flag = (adjust != 0 ? MI_PAGE_HAS_INTERIOR_POINTERS : 0);
+        if mi_unlikely((flag & ~mi_page_flags(page)) != 0) {
           mi_page_set_has_interior_pointers(page, true);
         }
         mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, adjust + size, zero);
