@@ -15,18 +15,21 @@ pub fn line(line: Line) {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
-    for cfg in ["entries", "inlined", "exact_size"] {
+    for cfg in ["entries", "inlined", "large_slices", "exact_size"] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
 }
 
-/// `#[cfg(entries)]` or `#[cfg(exact_size)]`, libraries and warnings.
+/// `#[cfg(entries)]` and the like, libraries and warnings.
 pub fn plan(plan: &Plan) {
     if plan.exact_size {
         exact_size();
     }
     if plan.entries {
         println!("cargo:rustc-cfg=entries");
+    }
+    if plan.large_slices {
+        println!("cargo:rustc-cfg=large_slices");
     }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);

@@ -166,4 +166,10 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
         && optimised
         && !plan.bitcode
         && config.sanitizers.is_empty();
+    // The one other size of upstream's slices, and so of small pages, that a definition may ask for without
+    // losing this.
+    plan.large_slices = plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17");
+    if plan.large_slices {
+        plan.define("MI_MALLOC_SYS_LARGE_SLICES", 1);
+    }
 }

@@ -67,6 +67,8 @@ pub struct Plan {
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
     /// `src/global/inlined.c`.
     pub inlined: bool,
+    /// That code is to find pages of twice the usual size.
+    pub large_slices: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -93,6 +95,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         entries: false,
         inlined: false,
+        large_slices: false,
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
@@ -156,10 +159,19 @@ impl Plan {
         self.defines.extend(defines.iter().cloned());
     }
 
+    fn last(&self, name: &str) -> Option<&Define> {
+        self.defines.iter().rev().find(|define| define.name == name)
+    }
+
     /// Whether a definition is there and not 0, as `#if` sees it.
     pub fn is_on(&self, name: &str) -> bool {
-        let define = self.defines.iter().rev().find(|define| define.name == name);
-        define.map_or(false, |define| define.value.as_deref() != Some("0"))
+        self.last(name)
+            .map_or(false, |define| define.value.as_deref() != Some("0"))
+    }
+
+    /// What a name is defined as.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.last(name)?.value.as_deref()
     }
 
     pub fn flag(&mut self, text: &str) {

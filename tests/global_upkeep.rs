@@ -239,7 +239,7 @@ fn full_pages_are_set_aside() {
     alone("full_pages_are_set_aside", || {
         // Sizes of which each page has the same number of blocks: where they would fill it to the last byte, some
         // pages begin later and have one less.
-        for size in [20_000, 40_000, 100_000] {
+        for size in [25_000, 40_000, 100_000] {
             let layout = layout(size, 8);
             let take = || unsafe { MiMalloc.alloc(layout) } as usize;
             let give = move |p: usize| unsafe { MiMalloc.dealloc(p as *mut u8, layout) };

@@ -29,7 +29,7 @@ mod tools;
 #[path = "support/usual.rs"]
 mod usual;
 
-use config::{Config, Line, Target};
+use config::{Config, Define, Line, Target};
 use std::path::Path;
 use std::process::Command;
 
@@ -51,8 +51,12 @@ fn usual_build() -> Config {
 /// What the compiler says to the file with the definitions of a usual build and others after them: nothing, if
 /// it takes it.
 fn complaint(others: &[&str]) -> String {
+    complaint_of(&usual_build(), others)
+}
+
+fn complaint_of(config: &Config, others: &[&str]) -> String {
     let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
-    let plan = plan::plan(&usual_build()).unwrap();
+    let plan = plan::plan(config).unwrap();
     assert!(plan.inlined);
     let usual = plan.defines.iter().map(|define| {
         let value = define.value.as_deref().unwrap_or("1");
@@ -80,6 +84,30 @@ fn a_usual_build_is_as_the_rust_code_knows_it() {
     assert_eq!(complaint(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
 }
 
+/// Twice the usual size is known too, if it is asked for where the Rust code is told of it.
+#[test]
+fn slices_of_another_size() {
+    let with = |shift: &str| Config {
+        defines: vec![Define {
+            name: "MI_ARENA_SLICE_SHIFT".into(),
+            value: Some(shift.into()),
+        }],
+        ..usual_build()
+    };
+    for (shift, large) in [("16", false), ("17", true)] {
+        assert_eq!(plan::plan(&with(shift)).unwrap().large_slices, large);
+        assert_eq!(complaint_of(&with(shift), &[]), "");
+    }
+    let usual = ["-UMI_ARENA_SLICE_SHIFT"];
+    for said in [
+        complaint_of(&with("15"), &[]),
+        complaint_of(&with("18"), &[]),
+        complaint_of(&with("17"), &usual),
+    ] {
+        assert!(said.contains("small pages have another size"), "{}", said);
+    }
+}
+
 #[test]
 fn other_insides_are_found() {
     for (others, expected) in [
@@ -103,7 +131,7 @@ fn other_insides_are_found() {
             "-UMI_OPT_FREE_SMALL -DMI_OPT_FREE_SMALL=1",
             "pages are found",
         ),
-        ("-DMI_ARENA_SLICE_SHIFT=17", "tables of pages lie elsewhere"),
+        ("-DMI_ARENA_SLICE_SHIFT=17", "small pages have another size"),
     ] {
         let others: Vec<&str> = others.split(' ').collect();
         let said = complaint(&others);

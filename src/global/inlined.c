@@ -40,8 +40,13 @@ _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "pages of ot
 #if !MI_PAGE_META_IS_ALIGNED || MI_PAGE_META_SMALL_IS_ALIGNED
 #error "pages are found in another way"
 #endif
-_Static_assert(MI_PAGE_META_ALIGNMENT == 256 * MI_MiB, "the tables of pages lie elsewhere");
-_Static_assert(MI_ARENA_SLICE_SIZE == 64 * MI_KiB && MI_SMALL_PAGE_SIZE == 64 * MI_KiB, "small pages have another size");
+#if MI_MALLOC_SYS_LARGE_SLICES
+#define SLICE  (128 * MI_KiB)
+#else
+#define SLICE  (64 * MI_KiB)
+#endif
+_Static_assert(MI_ARENA_SLICE_SIZE == SLICE && MI_SMALL_PAGE_SIZE == SLICE, "small pages have another size");
+_Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of pages lie elsewhere");
 _Static_assert(sizeof(mi_page_t) == 128, "descriptions of pages have another size");
 
 AT(mi_page_t, self, 0);

@@ -102,11 +102,16 @@ unsafe fn thread() -> usize {
 }
 
 /// The description of a small page, or of the part of a larger one that the block begins in. They are where the
-/// next lower multiple of 256 MiB is: in a table that has 128 bytes for each 64 KiB.
+/// next lower multiple of 256 MiB is: in a table that has 128 bytes for each 64 KiB. (With large slices, twice as
+/// far and for twice as much.)
 #[inline]
 fn page_of(p: *mut c_void) -> *mut Page {
-    const REGION: usize = 256 << 20;
-    const PAGE: usize = 64 << 10;
+    const PAGE: usize = if cfg!(large_slices) {
+        128 << 10
+    } else {
+        64 << 10
+    };
+    const REGION: usize = 4096 * PAGE;
     const ENTRY: usize = 128;
     let at = p as usize;
     let in_region = at % REGION;

@@ -30,6 +30,8 @@ pub struct Allocator {
     /// Folder under `runners/`.
     pub runner: &'static str,
     pub features: &'static str,
+    /// `MIMALLOC_SYS_DEFINES`.
+    pub defines: &'static str,
     pub build: Build,
     /// The packages whose versions belong into the results.
     pub packages: &'static [&'static str],
@@ -43,6 +45,7 @@ const OURS: Allocator = Allocator {
     side: Side::Ours,
     runner: "ours",
     features: "",
+    defines: "",
     build: Build::Plain,
     packages: &["mi-malloc-sys"],
     colour: "#0b6e4f",
@@ -62,6 +65,14 @@ pub const ALL: &[Allocator] = &[
         title: "ours, bitcode LTO",
         build: Build::Bitcode,
         colour: "#35b37e",
+        ..OURS
+    },
+    Allocator {
+        id: "large",
+        title: "ours, LTO, large slices",
+        defines: "MI_ARENA_SLICE_SHIFT=17",
+        build: Build::Bitcode,
+        colour: "#8fd9b6",
         ..OURS
     },
     Allocator {

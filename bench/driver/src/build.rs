@@ -33,6 +33,9 @@ pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
     if !allocator.features.is_empty() {
         cargo.args(["--features", allocator.features]);
     }
+    if !allocator.defines.is_empty() {
+        cargo.env("MIMALLOC_SYS_DEFINES", allocator.defines);
+    }
     let mut programs = target;
     if allocator.build == Build::Bitcode {
         let host = machine::host()?;

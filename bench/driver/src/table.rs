@@ -16,6 +16,11 @@ pub fn report(results: &Results) -> String {
             "lto",
             "Time of ours with bitcode LTO in units of theirs",
         ),
+        ratios(
+            results,
+            "large",
+            "Time of ours with bitcode LTO and large slices in units of theirs",
+        ),
         memory(results),
         scaling(results),
         slower(results),
@@ -211,7 +216,7 @@ fn slower(results: &Results) -> String {
     let mut text = String::from("## Workloads in which another allocator is faster\n\n");
     let mut any = false;
     let least = results.of_the_least();
-    for ours in ["v3", "lto"] {
+    for ours in ["v3", "lto", "large"] {
         for (row, least) in results.rows.iter().zip(&least.rows) {
             let (Some((median, best)), Some((least, best_of_least))) =
                 (to_best_peer(row, ours), to_best_peer(least, ours))
