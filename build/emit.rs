@@ -5,6 +5,7 @@
 use super::compile::Compiled;
 use super::config::Line;
 use super::env;
+use super::modes::LARGE_SLICES;
 use super::plan::Plan;
 use super::sources::Sources;
 use super::system::Library;
@@ -28,7 +29,7 @@ pub fn plan(plan: &Plan) {
     if plan.entries {
         println!("cargo:rustc-cfg=entries");
     }
-    if plan.large_slices {
+    if plan.is_on(LARGE_SLICES) {
         println!("cargo:rustc-cfg=large_slices");
     }
     for library in &plan.libraries {

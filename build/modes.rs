@@ -148,6 +148,9 @@ pub fn entries(config: &Config, plan: &mut Plan) {
     }
 }
 
+/// Tells `src/global/inlined.c` what `inlined.rs` takes for the size of a small page.
+pub const LARGE_SLICES: &str = "MI_MALLOC_SYS_LARGE_SLICES";
+
 /// Whether the usual case of a small block is Rust code, which its callers take in: where that reaches a
 /// thread-local variable as the C does (in bitcode it has no name that lasts), and where it gains. Rust code
 /// that is not optimised, or is to be small, had better call; and a sanitizer is to see what happens.
@@ -168,8 +171,7 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
         && config.sanitizers.is_empty();
     // The one other size of upstream's slices, and so of small pages, that a definition may ask for without
     // losing this.
-    plan.large_slices = plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17");
-    if plan.large_slices {
-        plan.define("MI_MALLOC_SYS_LARGE_SLICES", 1);
+    if plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17") {
+        plan.define(LARGE_SLICES, 1);
     }
 }

@@ -67,8 +67,6 @@ pub struct Plan {
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
     /// `src/global/inlined.c`.
     pub inlined: bool,
-    /// That code is to find pages of twice the usual size.
-    pub large_slices: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -95,7 +93,6 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         entries: false,
         inlined: false,
-        large_slices: false,
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,

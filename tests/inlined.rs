@@ -95,7 +95,8 @@ fn slices_of_another_size() {
         ..usual_build()
     };
     for (shift, large) in [("16", false), ("17", true)] {
-        assert_eq!(plan::plan(&with(shift)).unwrap().large_slices, large);
+        let plan = plan::plan(&with(shift)).unwrap();
+        assert_eq!(plan.is_on(modes::LARGE_SLICES), large);
         assert_eq!(complaint_of(&with(shift), &[]), "");
     }
     let usual = ["-UMI_ARENA_SLICE_SHIFT"];
