@@ -3,28 +3,23 @@
 use crate::results::{Cell, Results, Row};
 use std::fmt::Write;
 
+/// Those of ours that are compared with each of the others, and what they are called there.
+const COMPARED: [(&str, &str); 3] = [
+    ("v3", "ours"),
+    ("lto", "ours with bitcode LTO"),
+    ("large", "ours with bitcode LTO and large slices"),
+];
+
 /// The whole report.
 pub fn report(results: &Results) -> String {
-    let parts = [
+    let mut parts = vec![
         "# Benchmark results\n".to_string(),
         machine(results),
         times(results),
         least(results),
-        ratios(results, "v3", "Time of ours in units of theirs"),
-        ratios(
-            results,
-            "lto",
-            "Time of ours with bitcode LTO in units of theirs",
-        ),
-        ratios(
-            results,
-            "large",
-            "Time of ours with bitcode LTO and large slices in units of theirs",
-        ),
-        memory(results),
-        scaling(results),
-        slower(results),
     ];
+    parts.extend(COMPARED.map(|(ours, name)| ratios(results, ours, name)));
+    parts.extend([memory(results), scaling(results), slower(results)]);
     parts
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -108,7 +103,7 @@ fn uses_threads(row: &Row) -> bool {
     row.is_scaling() || matches!(row.workload.as_str(), "pipeline" | "larson")
 }
 
-fn ratios(results: &Results, ours: &str, title: &str) -> String {
+fn ratios(results: &Results, ours: &str, name: &str) -> String {
     if !results.allocators.iter().any(|ran| ran.id == ours) {
         return String::new();
     }
@@ -117,7 +112,7 @@ fn ratios(results: &Results, ours: &str, title: &str) -> String {
         .iter()
         .filter(|ran| ran.id != ours)
         .collect();
-    let mut text = format!("## {title}\n\nBelow 1 ours is faster.\n\n");
+    let mut text = format!("## Time of {name} in units of theirs\n\nBelow 1 ours is faster.\n\n");
     let titles = others.iter().map(|ran| ran.title.as_str());
     header(
         &mut text,
@@ -216,7 +211,7 @@ fn slower(results: &Results) -> String {
     let mut text = String::from("## Workloads in which another allocator is faster\n\n");
     let mut any = false;
     let least = results.of_the_least();
-    for ours in ["v3", "lto", "large"] {
+    for (ours, _) in COMPARED {
         for (row, least) in results.rows.iter().zip(&least.rows) {
             let (Some((median, best)), Some((least, best_of_least))) =
                 (to_best_peer(row, ours), to_best_peer(least, ours))
