@@ -89,9 +89,11 @@ unsafe extern "C" fn on_free(
     _: *mut mi_heap_t,
 ) {
     ENDED.fetch_add(1, Relaxed);
-    // The profiler has heard of an aligned block before it was aligned, which moves it by less than a slice.
+    // The profiler has heard of an aligned block before it was aligned, which moves it by less than a slice. Those
+    // are of 64 KiB (on 32-bit less), unless a definition makes them larger; the smallest arena has 512 of them.
+    let slice = (mi_arena_min_size() / 512).max(64 << 10);
     let noted = (*data).user_data[0] as usize;
-    if !(noted..noted + (128 << 10)).contains(&(p as usize)) {
+    if !(noted..noted + slice).contains(&(p as usize)) {
         eprintln!("the profiler is told of the end of a block that it does not know");
         std::process::abort();
     }
