@@ -13,10 +13,14 @@ mod config;
 mod emit;
 #[path = "build/env.rs"]
 mod env;
+#[path = "build/fetch.rs"]
+mod fetch;
 #[path = "build/lto.rs"]
 mod lto;
 #[path = "build/modes.rs"]
 mod modes;
+#[path = "build/parent.rs"]
+mod parent;
 #[path = "build/plan.rs"]
 mod plan;
 #[path = "build/platform.rs"]

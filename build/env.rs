@@ -44,6 +44,13 @@ pub fn cargo_program() -> String {
     cargo("CARGO").unwrap_or_else(|| "cargo".to_string())
 }
 
+/// The folder of the shell that Cargo was started from, if there is one. It decides nothing about what
+/// is built, so a change of it builds nothing anew.
+pub fn shell_folder() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("PWD")?);
+    Some(folder).filter(|folder| folder.is_absolute() && folder.is_dir())
+}
+
 /// The rustc that compiles the crate.
 pub fn rustc_program() -> String {
     cargo("RUSTC").unwrap_or_else(|| "rustc".to_string())

@@ -1,12 +1,13 @@
 //! The three ways to the C sources, first come first served:
-//! the user's own checkout, the vendored copy, the package that Cargo brings.
+//! the user's own checkout, the vendored copy, the package that Cargo fetches.
 
 use super::config::Line;
 use super::env;
+use super::fetch::{failed, remove, Cargo};
+use super::parent;
 use super::version::Version;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A mimalloc source tree of the right line.
 pub struct Sources {
@@ -111,20 +112,29 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
 /// `OUT_DIR` itself is not watched: Cargo compares times with the start of this script, so what
 /// was just unpacked would look changed and build everything twice.
 fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
-    let manifest = pin.join("Cargo.toml");
     let lock = pin.join("Cargo.lock");
     let no_sources = |reason: String| no_sources(line, &reason);
     let locked = fs::read(&lock).map_err(|error| no_sources(failed(&lock, error)))?;
     let upstream = env::out_dir().join("upstream");
-    let root = upstream.join(match line {
-        Line::V3 => "mimalloc3",
-        Line::V2 => "mimalloc",
-    });
+    let root = upstream.join(line.name());
     // The lock file beside the sources says that they are complete, and of which package.
     let receipt = upstream.join("Cargo.lock");
     let is_there = fs::read(&receipt).ok().as_ref() == Some(&locked) && version_of(&root).is_ok();
     if !is_there {
-        fetch(&manifest, &upstream).map_err(no_sources)?;
+        let cargo = Cargo {
+            program: env::cargo_program(),
+            folders: parent::folders(env::shell_folder(), env::out_dir()),
+            offline: parent::is_offline(),
+        };
+        let package = cargo
+            .fetch(pin, &staged_pin(), "libmimalloc-sys2")
+            .map_err(no_sources)?;
+        remove(&upstream)?;
+        let within = match line {
+            Line::V3 => "c_src/mimalloc3",
+            Line::V2 => "c_src/mimalloc",
+        };
+        copy(&package.join(within), &root)?;
         fs::write(&receipt, &locked).map_err(|error| failed(&receipt, error))?;
     }
     let version = version_of(&root).map_err(no_sources)?;
@@ -132,70 +142,61 @@ fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
         listed: true,
         root,
         version,
-        watched: vec![manifest, lock],
+        watched: vec![pin.join("manifest.toml"), lock],
     })
 }
 
-/// Puts the sources within the pinned package at `upstream`.
-///
-/// `cargo vendor` is the one Cargo command that writes packages where it is told. It honours a mirror
-/// or a local registry of the user's configuration, because `OUT_DIR` lies within their project.
-fn fetch(manifest: &Path, upstream: &Path) -> Result<(), String> {
-    let packages = env::out_dir().join("packages");
-    remove(&packages)?;
-    remove(upstream)?;
-    let cargo = env::cargo_program();
-    let output = Command::new(&cargo)
-        .args([
-            "vendor",
-            "--locked",
-            "--respect-source-config",
-            "--manifest-path",
-        ])
-        .arg(manifest)
-        .arg(&packages)
-        .current_dir(env::out_dir())
-        .output()
-        .map_err(|error| format!("{} vendor could not be started: {}", cargo, error))?;
-    if !output.status.success() {
-        return Err(format!(
-            "`cargo vendor --locked --manifest-path {}` failed:\n{}",
-            manifest.display(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
-    }
-    // The rest of what Cargo brought are the package's own dependencies, of no use here.
-    let sources = packages.join("libmimalloc-sys2/c_src");
-    fs::rename(&sources, upstream).map_err(|error| failed(&sources, error))?;
-    remove(&packages)
-}
-
-fn remove(folder: &Path) -> Result<(), String> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    fs::remove_dir_all(folder).map_err(|error| failed(folder, error))
-}
-
-fn failed(path: &Path, error: std::io::Error) -> String {
-    format!("{}: {}", path.display(), error)
+/// Where Cargo can read the pin.
+fn staged_pin() -> PathBuf {
+    env::out_dir().join("pin")
 }
 
 fn no_sources(line: Line, reason: &str) -> String {
+    let c_src = env::manifest_dir().join("c_src");
+    // What Cargo packs of a checkout lacks the command that vendors the sources, too.
+    let ways = if c_src.join("vendor").is_dir() {
+        format!(
+            "Do one of these:\n\
+             - build once with a network, or with a registry mirror in Cargo's configuration: Cargo caches the package;\n\
+             - run `cargo run --manifest-path {}` once where there is a network: it puts the sources into this checkout;",
+            c_src.join("vendor/Cargo.toml").display()
+        )
+    } else {
+        format!(
+            "This is a checkout that Cargo has packed, as `cargo vendor` does with a git dependency: it has no C sources. Do one of these:\n\
+             - run `cargo vendor --sync {}` where there is a network: it vendors the pinned package with yours;\n\
+             - depend on a published version of this crate, which has the sources in it;",
+            staged_pin().join("Cargo.toml").display()
+        )
+    };
     format!(
-        "mimalloc's C sources are not to be had. Tried, in this order:\n\
+        "mimalloc's C sources were not found. Tried, in this order:\n\
          1. the variable MIMALLOC_SYS_SOURCE_DIR: not set\n\
          2. vendored sources in {}: not there\n\
          3. Cargo, for the pinned package: {}\n\
          \n\
-         Three ways out:\n\
-         - build once with a network, or with a registry mirror in Cargo's configuration: Cargo caches the package;\n\
-         - vendor the sources while there is a network (one command, c_src/README.md), then build without one;\n\
+         {}\n\
          - set MIMALLOC_SYS_SOURCE_DIR to the absolute path of a mimalloc {} source tree.",
-        env::manifest_dir().join("c_src").join(line.name()).display(),
+        c_src.join(line.name()).display(),
         reason,
+        ways,
         line.name()
     )
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    if !from.is_dir() {
+        return fs::copy(from, to)
+            .map(|_| ())
+            .map_err(|error| failed(from, error));
+    }
+    fs::create_dir_all(to).map_err(|error| failed(to, error))?;
+    for entry in fs::read_dir(from).map_err(|error| failed(from, error))? {
+        let name = entry.map_err(|error| failed(from, error))?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
 }
 
 fn version_of(root: &Path) -> Result<Version, String> {

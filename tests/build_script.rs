@@ -6,9 +6,13 @@
 #[allow(dead_code)]
 #[path = "support/build.rs"]
 mod build;
+#[path = "support/folder.rs"]
+mod folder;
 
-use build::{host, rewrite, Package, V2, V3};
+use build::{files, host, rewrite, Package, V2, V3};
+use folder::Folder;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -86,37 +90,78 @@ fn both_lines_mean_v3() {
 #[test]
 fn no_network_and_nothing_cached() {
     let package = Package::new("no-network");
-    // A home of Cargo's own that has this package's dependencies and nothing else.
+    let vendored = package.vendor(&[]);
     let home = package.root.join("home");
-    let vendored = home.join("vendored");
-    let status = Command::new(env!("CARGO"))
-        .args(["vendor", "--offline", "--locked", "--quiet"])
-        .arg(&vendored)
-        .current_dir(&package.root)
-        .status()
-        .unwrap();
-    assert!(
-        status.success(),
-        "the dependencies of this very test could not be vendored"
-    );
-    let config = format!(
-        "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = {:?}\n",
-        vendored
-    );
-    fs::write(home.join("config.toml"), config).unwrap();
+    replace_the_registry(&home, &vendored);
 
-    let said = package
+    let build = package
         .with("CARGO_HOME", &home)
-        .with("CARGO_TARGET_DIR", home.join("target"))
-        .fails();
+        .with("CARGO_TARGET_DIR", home.join("target"));
+    let said = build.fails();
     said.all_of(&[
-        "mimalloc's C sources are not to be had",
+        "mimalloc's C sources were not found",
         "1. the variable MIMALLOC_SYS_SOURCE_DIR: not set",
         "2. vendored sources in",
-        "3. Cargo, for the pinned package: `cargo vendor --locked",
+        "3. Cargo, for the pinned package: `cargo metadata --format-version=1 --locked",
         "libmimalloc-sys2",
-        "Three ways out:",
+        "Do one of these:",
     ]);
+
+    // Cargo tells a build script neither that `--offline` was given nor where it was started.
+    if cfg!(target_os = "linux") {
+        said.all_of(&["--locked --offline --manifest-path"]);
+        let online = build.online().with("CARGO_NET_OFFLINE", "true").fails();
+        online.all_of(&["--locked --manifest-path"]);
+        let started_in = format!("in {} failed", package.root.display());
+        said.all_of(&[&started_in]);
+        online.all_of(&[&started_in]);
+    }
+}
+
+/// Where the build folder lies elsewhere, and Cargo's own home knows nothing.
+#[test]
+fn a_mirror_in_the_configuration_of_the_project() {
+    let package = Package::new("project-mirror");
+    let pin = package.root.join("target-of-the-pin");
+    fs::create_dir(&pin).unwrap();
+    let from = package.root.join("c_src/pin");
+    fs::copy(from.join("manifest.toml"), pin.join("Cargo.toml")).unwrap();
+    fs::copy(from.join("Cargo.lock"), pin.join("Cargo.lock")).unwrap();
+    let vendored = package.vendor(&[&pin.join("Cargo.toml")]);
+    let before = names(&vendored);
+    assert!(before.contains(&"libmimalloc-sys2".to_string()));
+    replace_the_registry(&package.root.join(".cargo"), &vendored);
+
+    let elsewhere = Folder::new("project-mirror-target");
+    package
+        .with("CARGO_HOME", elsewhere.join("home"))
+        .with("CARGO_TARGET_DIR", elsewhere.join("target"))
+        .builds();
+    // `cargo vendor` of old Cargo would have removed what it read.
+    assert_eq!(names(&vendored), before);
+}
+
+/// What `cargo vendor` leaves of a git dependency: the files that Cargo would pack.
+#[test]
+fn a_packed_checkout_builds_with_the_cached_package() {
+    let package = Package::new("packed");
+    let output = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let list = String::from_utf8(output.stdout).unwrap();
+    let packed: Vec<&str> = list.lines().collect();
+    assert!(packed.contains(&"build.rs"), "{:?}", output.stderr);
+    for file in files(&package.root) {
+        let name = file.strip_prefix(&package.root).unwrap();
+        let name = name.to_str().unwrap().replace('\\', "/");
+        // A packed manifest has no dev-dependencies by path; this copy's has, and Cargo reads it.
+        if !packed.contains(&name.as_str()) && !name.starts_with("c_src/vendor/") {
+            fs::remove_file(&file).unwrap();
+        }
+    }
+    package.builder().builds();
 }
 
 #[test]
@@ -257,4 +302,23 @@ fn the_pin_is_watched() {
     rewrite(&package.root.join("src/global.c"));
     package.builder().builds_again();
     package.builder().is_fresh();
+}
+
+/// A configuration in `folder` that takes the registry's packages from another one.
+fn replace_the_registry(folder: &Path, packages: &Path) {
+    let config = format!(
+        "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = {:?}\n",
+        packages
+    );
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("config.toml"), config).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

@@ -79,10 +79,20 @@ fn vendored_sources() {
     let said = script.with("CARGO", "no-such-cargo").fails();
     said.says("There are no sources").number(0);
     said.says("There are no sources").number(1);
-    fs::write(script.package.root.join("c_src/pin/Cargo.toml"), "nonsense").unwrap();
+    let other = script.package.root.join("other");
+    stand_in_program(&other, "#!/bin/sh\necho '{}'\n");
+    let said = script.with("CARGO", other).fails();
+    said.says("There are no sources").number(3);
+    let pin = script.package.root.join("c_src/pin/manifest.toml");
+    fs::write(pin, "nonsense").unwrap();
     let said = script.fails();
     said.says("There are no sources").number(0);
     said.says("There are no sources").number(2);
+
+    // As Cargo packs it.
+    fs::remove_dir_all(script.package.root.join("c_src/vendor")).unwrap();
+    let said = script.fails();
+    said.says("A packed checkout has no sources").all();
 }
 
 #[test]

@@ -57,6 +57,26 @@ impl Package {
         tree
     }
 
+    /// A folder with the packages that this one depends on, and those that further manifests do.
+    pub fn vendor(&self, manifests: &[&Path]) -> PathBuf {
+        let folder = self.root.join("packages");
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["vendor", "--offline", "--locked", "--quiet"]);
+        for manifest in manifests {
+            command.arg("--sync").arg(manifest);
+        }
+        let status = command
+            .arg(&folder)
+            .current_dir(&self.root)
+            .status()
+            .unwrap();
+        assert!(
+            status.success(),
+            "the dependencies of this very test could not be vendored"
+        );
+        folder
+    }
+
     /// The compiled build script itself.
     pub fn build_script(&self) -> PathBuf {
         let output = Command::new(env!("CARGO"))
@@ -81,6 +101,7 @@ impl Package {
             root: &self.root,
             variables: Vec::new(),
             features: String::new(),
+            offline: true,
         }
     }
 
@@ -95,6 +116,7 @@ pub struct Builder<'a> {
     root: &'a Path,
     variables: Vec<(String, OsString)>,
     features: String,
+    offline: bool,
 }
 
 impl Builder<'_> {
@@ -113,17 +135,19 @@ impl Builder<'_> {
         }
     }
 
+    /// Without the argument `--offline`.
+    pub fn online(&self) -> Self {
+        Builder {
+            offline: false,
+            ..self.clone()
+        }
+    }
+
     pub fn run(&self) -> Said {
         let mut command = Command::new(env!("CARGO"));
         command
-            .args([
-                "check",
-                "--lib",
-                "--offline",
-                "--locked",
-                "--features",
-                &self.features,
-            ])
+            .args(["check", "--lib", "--locked", "--features", &self.features])
+            .args(Some("--offline").filter(|_| self.offline))
             .current_dir(self.root)
             .env("CARGO_TARGET_DIR", target());
         for (name, _) in std::env::vars_os() {
@@ -211,6 +235,20 @@ fn target() -> PathBuf {
 pub fn rewrite(path: &Path) {
     let bytes = fs::read(path).unwrap();
     fs::write(path, bytes).unwrap();
+}
+
+/// All files below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 fn copy(from: &Path, to: &Path) {

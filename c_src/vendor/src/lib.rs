@@ -1,5 +1,7 @@
 //! Upstream's sources: where they come from and what their SHA-256 sums are.
 
+#[path = "../../../build/fetch.rs"]
+mod fetch;
 mod list;
 mod package;
 
@@ -25,21 +27,17 @@ pub fn list(line: &str) -> Result<List, String> {
 /// The package that the build uses.
 pub fn pinned() -> Package {
     Package {
-        manifest: c_src().join("pin/Cargo.toml"),
-        folders: [
-            ("v3", "libmimalloc-sys2/c_src/mimalloc3"),
-            ("v2", "libmimalloc-sys2/c_src/mimalloc"),
-        ],
+        name: "libmimalloc-sys2",
+        pin: c_src().join("pin"),
+        folders: [("v3", "c_src/mimalloc3"), ("v2", "c_src/mimalloc")],
     }
 }
 
 /// The package that the lists are compared with.
 pub fn witness() -> Package {
     Package {
-        manifest: c_src().join("witness/Cargo.toml"),
-        folders: [
-            ("v3", "libmimalloc-sys3/c_src/mimalloc/v3"),
-            ("v2", "libmimalloc-sys3/c_src/mimalloc/v2"),
-        ],
+        name: "libmimalloc-sys3",
+        pin: c_src().join("witness"),
+        folders: [("v3", "c_src/mimalloc/v3"), ("v2", "c_src/mimalloc/v2")],
     }
 }

@@ -43,10 +43,10 @@ fn main() -> ExitCode {
 
 /// Copies exactly the files in the lists, so nothing unchecked comes along.
 fn vendor() -> Result<(), String> {
-    let fetched = Scratch::new()?;
-    pinned().fetch(&fetched.0)?;
+    let scratch = Scratch::new()?;
+    let package = pinned().fetch(&scratch.0)?;
     for line in LINES {
-        let from = pinned().line(&fetched.0, line);
+        let from = pinned().line(&package, line);
         let to = c_src().join(line);
         if to.exists() {
             fs::remove_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
@@ -57,7 +57,7 @@ fn vendor() -> Result<(), String> {
         check(&to, line)?;
     }
     // The build watches the pin; a new copy of the sources must reach it too.
-    let pin = pinned().manifest;
+    let pin = pinned().pin.join("manifest.toml");
     let text = fs::read(&pin).map_err(|error| format!("{}: {error}", pin.display()))?;
     fs::write(&pin, text).map_err(|error| format!("{}: {error}", pin.display()))
 }
@@ -85,11 +85,11 @@ fn check(root: &Path, line: &str) -> Result<(), String> {
 }
 
 fn write_lists() -> Result<(), String> {
-    let fetched = Scratch::new()?;
-    pinned().fetch(&fetched.0)?;
+    let scratch = Scratch::new()?;
+    let package = pinned().fetch(&scratch.0)?;
     for line in LINES {
         let path = c_src().join(line).with_extension("sha256");
-        let list = List::of(&pinned().line(&fetched.0, line))?;
+        let list = List::of(&pinned().line(&package, line))?;
         fs::write(&path, list.to_string())
             .map_err(|error| format!("{}: {error}", path.display()))?;
         println!("{}: {} files", path.display(), list.0.len());
