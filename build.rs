@@ -44,6 +44,9 @@ fn main() {
 fn build() -> Result<(), String> {
     let config = env::config()?;
     emit::line(config.line);
+    if parent::knows_check_cfg(&env::cargo_program()) {
+        emit::conditions();
+    }
     if env::docs_rs() {
         return Ok(()); // documentation needs no C, and docs.rs has no network
     }

@@ -13,9 +13,13 @@ use std::path::Path;
 
 /// Tells the crate which line it binds: `#[cfg(line = "v3")]`.
 pub fn line(line: Line) {
-    println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
+}
+
+/// All conditions that this script can set, for a Cargo that knows the directive.
+pub fn conditions() {
+    println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     for cfg in ["entries", "inlined", "large_slices", "exact_size"] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }

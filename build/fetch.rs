@@ -1,7 +1,8 @@
 //! Has Cargo fetch a pinned package, and check it against its lock file.
 //!
 //! By `cargo metadata`, which fetches what the lock file names and says where it lies. Not by `cargo vendor`:
-//! before Cargo 1.87 that deletes the packages that it reads, also those that the user has vendored.
+//! before Cargo 1.87 that deletes the packages that it reads, also those that the user has vendored
+//! (rust-lang/cargo#15244).
 //! The build uses this, and the commands of `c_src/vendor`.
 
 use std::fs;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Folders where the user's configuration may be found, most likely first.
 pub fn folders(shell: Option<PathBuf>, out_dir: PathBuf) -> Vec<PathBuf> {
@@ -35,6 +36,24 @@ pub fn forbids_network(arguments: &[u8]) -> bool {
         .split(|byte| *byte == 0)
         .take_while(|argument| *argument != b"--")
         .any(|argument| argument == b"--offline" || argument == b"--frozen")
+}
+
+/// Whether `cargo` knows the directive `rustc-check-cfg`. Where it cannot be asked, it does not.
+pub fn knows_check_cfg(cargo: &str) -> bool {
+    Command::new(cargo)
+        .arg("--version")
+        .output()
+        .map_or(false, |output| {
+            has_check_cfg(&String::from_utf8_lossy(&output.stdout))
+        })
+}
+
+/// From 1.80 on, by the text of `cargo --version`: an older Cargo warns of the directive.
+pub fn has_check_cfg(version: &str) -> bool {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(1), Some(80))
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,5 @@
-//! How Cargo is asked for the pinned package: where, whether offline, and what its answer means.
+//! What is known of the Cargo that runs a build, and how it is asked for the pinned package: where, whether
+//! offline, and what its answer means.
 
 #[allow(dead_code)]
 #[path = "../build/fetch.rs"]
@@ -79,6 +80,22 @@ fn arguments_that_forbid_the_network() {
             forbidden,
             "{arguments}"
         );
+    }
+}
+
+#[test]
+fn cargo_knows_conditions_from_1_80_on() {
+    for (version, knows) in [
+        ("cargo 1.65.0\n", false),
+        ("cargo 1.79.0 (ffa9cf99a 2024-06-03)\n", false),
+        ("cargo 1.80.0 (376290515 2024-07-16)\n", true),
+        ("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n", true),
+        ("cargo 1.97.0-nightly (eb9b60f1f 2026-04-24)\n", true),
+        ("cargo 2.0.0\n", true),
+        ("cargo\n", false),
+        ("", false),
+    ] {
+        assert_eq!(parent::has_check_cfg(version), knows, "{version}");
     }
 }
 
