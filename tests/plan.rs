@@ -253,6 +253,7 @@ const EFFECTS: &[Effect] = &[
     effect("v2", "*", "both", ""),
     effect("extended", "*", "both", ""),
     effect("arena", "*", "both", ""),
+    effect("cty", "*", "both", ""),
     effect("secure", "*", "both", "+MI_SECURE=4"),
     effect("secure_full", "*", "both", "+MI_SECURE=5"),
     effect("guarded", "*", "v3", "-MI_GUARDED=0 +MI_GUARDED=1"),
@@ -922,11 +923,12 @@ const FEATURES: &[&str] = &[
     "asm",
     "extended",
     "arena",
+    "cty",
 ];
 
 fn switch_on(features: &mut Features, name: &str) {
     *(match name {
-        "v2" | "v3" | "extended" | "arena" => return, // the line is chosen before; the others are always on
+        "v2" | "v3" | "extended" | "arena" | "cty" => return, // the line is chosen before; the others are always on
         "secure" => &mut features.secure,
         "secure_full" => &mut features.secure_full,
         "debug" => &mut features.debug,
