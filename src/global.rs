@@ -39,7 +39,7 @@ use entries::{
 /// static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
 ///
 /// let squares: Vec<u64> = (0..1000).map(|n| n * n).collect();
-/// assert!(unsafe { mi_malloc_sys::mi_is_in_heap_region(squares.as_ptr().cast()) });
+/// assert!(unsafe { mi_malloc_sys::mi_usable_size(squares.as_ptr().cast()) } >= 8 * 1000);
 /// ```
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are

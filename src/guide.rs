@@ -30,5 +30,7 @@ pub mod posix;
 
 pub mod building;
 pub mod errors;
+pub mod examples;
 pub mod memory;
 pub mod threads;
+pub mod versions;

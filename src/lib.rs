@@ -40,8 +40,9 @@
 //! | [POSIX](guide::posix) | `posix_memalign`, `memalign`, `reallocarray`, Windows' relatives |
 //! | [C++](guide::cpp) | `new` and its kinds |
 //!
-//! And four pages on the whole: [the build](guide::building), [its errors](guide::errors),
-//! [threads](guide::threads), and [how memory goes back to the system](guide::memory).
+//! And pages on the whole: [the build](guide::building), [its errors](guide::errors),
+//! [threads](guide::threads), [how memory goes back to the system](guide::memory),
+//! [example programs](guide::examples), and [moving from v2 to v3](guide::versions).
 //!
 //! # Two lines
 //!
@@ -76,6 +77,8 @@
 //!   take them, and C code that is linked to this library may free them.
 #![no_std]
 #![deny(missing_docs)]
+// An example shows nobody what upstream advises against.
+#![doc(test(attr(deny(deprecated))))]
 // The names are the C header's.
 #![allow(non_camel_case_types, non_upper_case_globals)]
 // The marks for what only one line has; docs.rs builds with nightly.

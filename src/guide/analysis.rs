@@ -2,16 +2,21 @@
 //!
 //! ```
 //! use mi_malloc_sys::{
-//!     mi_check_owned, mi_free, mi_heap_area_t, mi_heap_destroy, mi_heap_malloc, mi_heap_new,
+//!     mi_free, mi_heap_area_t, mi_heap_destroy, mi_heap_malloc, mi_heap_new,
 //!     mi_heap_t, mi_heap_visit_blocks, mi_malloc,
 //! };
+#![cfg_attr(
+    line = "v3",
+    doc = "use mi_malloc_sys::mi_any_heap_contains as is_in_heap;"
+)]
+#![cfg_attr(line = "v2", doc = "use mi_malloc_sys::mi_check_owned as is_in_heap;")]
 //! use std::ffi::c_void;
 //!
 //! unsafe {
 //!     let block = mi_malloc(8);
 //!     let elsewhere = 0u64;
-//!     assert!(mi_check_owned(block));
-//!     assert!(!mi_check_owned((&elsewhere as *const u64).cast()));
+//!     assert!(is_in_heap(block));
+//!     assert!(!is_in_heap((&elsewhere as *const u64).cast()));
 //!     mi_free(block);
 //! }
 //!

@@ -14,10 +14,20 @@
 //!
 //! # Faster than `malloc` and `free`
 //!
-//! Rust tells a block's size and alignment when it allocates, and again when it frees. `malloc` and
-//! `free` know less. [`MiMalloc`] hands on what Rust knows: small sizes go to the entry points for
-//! small blocks, usual alignments to those without an alignment, and on v3 a small block is freed
-//! through the entry point that finds its page without looking it up.
+//! Rust passes a block's size and alignment when it allocates, and again when it frees. `malloc` and
+//! `free` know less. [`MiMalloc`] uses what Rust knows:
+//!
+//! * Usual alignments need no aligned entry point, and small sizes go straight to those for small blocks.
+//! * On v3 a C file of this crate is compiled together with upstream's. Its entry points serve larger
+//!   sizes and alignments on a fast path too, reuse larger blocks in LIFO order, and let a block grow without
+//!   looking up its size.
+//! * In optimised programs on x86_64 and aarch64 Linux with glibc, nearly every small block is allocated
+//!   and freed by inlined Rust code, [without a call](super::building#without-a-call). Elsewhere
+//!   [link-time optimisation](super::building#link-time-optimisation) does the same.
+//! * A zeroed block is zeroed as far as it was asked for, not to the end of its size class.
+//!
+//! v2, builds that check blocks (`secure`, `debug`, `guarded`, valgrind, the address sanitizer), and other
+//! sources than the pinned release use upstream's own entry points.
 //!
 //! # The C code of the program
 //!

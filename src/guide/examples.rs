@@ -1,0 +1,11 @@
+// Of two definitions of a link the first counts. The file has its own, for who reads it as a file.
+#![doc = "[quickstart]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/quickstart/main.rs"]
+#![doc = "[heap_per_request]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/heap_per_request.rs"]
+#![doc = "[arena]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/arena.rs"]
+#![doc = "[plugin_thread]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/plugin_thread.rs"]
+#![doc = "[thread_runtime]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/thread_runtime.rs"]
+#![doc = "[occupancy]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/occupancy.rs"]
+#![doc = "[live_stats]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/live_stats.rs"]
+#![doc = "[heap_profile]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/heap_profile.rs"]
+#![doc = ""]
+#![doc = include_str!("../../docs/examples.md")]
