@@ -24,7 +24,10 @@ pub fn snapshot(surface: &Surface) -> String {
     for (name, item) in &surface.items {
         match item {
             Public::Foreign(item, abi) => {
-                let signature = text::rust(&item.sig);
+                // By its public name, which a renaming re-export may have changed.
+                let mut signature = item.sig.clone();
+                signature.ident = syn::Ident::new(name, signature.ident.span());
+                let signature = text::rust(&signature);
                 lines.push(format!(
                     "extern \"{abi}\" {signature}{}",
                     deprecated(&item.attrs)
