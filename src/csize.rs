@@ -19,6 +19,7 @@ extern "C" {
     ///
     /// `wsize` is at most [`MI_SMALL_WSIZE_MAX`](crate::MI_SMALL_WSIZE_MAX) words: a larger one reads
     /// beyond a table. The bytes must be written before they are read.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_wmalloc_small(wsize: usize) -> *mut c_void;
 
     /// As [`mi_wmalloc_small`], with all bytes zero.
@@ -28,6 +29,7 @@ extern "C" {
     /// # Safety
     ///
     /// `wsize` is at most [`MI_SMALL_WSIZE_MAX`](crate::MI_SMALL_WSIZE_MAX) words.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_wzalloc_small(wsize: usize) -> *mut c_void;
 
     /// As [`mi_wmalloc_small`], from `theap`.
@@ -37,6 +39,7 @@ extern "C" {
     /// # Safety
     ///
     /// As [`mi_wmalloc_small`]; and `theap` is not NULL and belongs to the calling thread.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_wmalloc_small(theap: *mut mi_theap_t, wsize: usize) -> *mut c_void;
 
     /// As [`mi_wzalloc_small`], from `theap`.
@@ -46,6 +49,7 @@ extern "C" {
     /// # Safety
     ///
     /// As [`mi_wzalloc_small`]; and `theap` is not NULL and belongs to the calling thread.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_wzalloc_small(theap: *mut mi_theap_t, wsize: usize) -> *mut c_void;
 
     /// As [`mi_free_small`](crate::mi_free_small), without the check whether the block belongs to
@@ -58,6 +62,7 @@ extern "C" {
     /// As [`mi_free_small`](crate::mi_free_small); and the page of the block is owned by the calling
     /// thread ([`mi_thread_id_of`](crate::mi_thread_id_of)). To have allocated the block is not
     /// enough: v3 gives up pages that have become full, and another thread may own one since.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_free_small_local(p: *mut c_void);
 
     /// As [`mi_free_small_local`] for a `p` that is not NULL.
@@ -67,6 +72,7 @@ extern "C" {
     /// # Safety
     ///
     /// As [`mi_free_small_local`]; and `p` is not NULL.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_free_small_local_nonnull(p: *mut c_void);
 }
 
@@ -76,6 +82,7 @@ extern "C" {
 ///
 /// Header: `mimalloc.h` (inline).
 #[inline(always)]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const fn mi_wsize_from_size(size: usize) -> usize {
     const WORD: usize = size_of::<usize>();
     size.wrapping_add(WORD - 1) / WORD
@@ -90,6 +97,7 @@ pub const fn mi_wsize_from_size(size: usize) -> usize {
 ///
 /// Always safe to call; the bytes must be written before they are read.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_malloc_csize(size: usize) -> *mut c_void {
     if size <= MI_SMALL_SIZE_MAX {
         mi_wmalloc_small(mi_wsize_from_size(size))
@@ -107,6 +115,7 @@ pub unsafe fn mi_malloc_csize(size: usize) -> *mut c_void {
 ///
 /// Always safe to call.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_zalloc_csize(size: usize) -> *mut c_void {
     if size <= MI_SMALL_SIZE_MAX {
         mi_wzalloc_small(mi_wsize_from_size(size))
@@ -124,6 +133,7 @@ pub unsafe fn mi_zalloc_csize(size: usize) -> *mut c_void {
 /// `theap` is not NULL and belongs to the calling thread. The bytes must be written before they are
 /// read.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_theap_malloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut c_void {
     debug_assert!(!theap.is_null());
     if size <= MI_SMALL_SIZE_MAX {
@@ -141,6 +151,7 @@ pub unsafe fn mi_theap_malloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut
 ///
 /// `theap` is not NULL and belongs to the calling thread.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_theap_zalloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut c_void {
     debug_assert!(!theap.is_null());
     if size <= MI_SMALL_SIZE_MAX {
@@ -161,6 +172,7 @@ pub unsafe fn mi_theap_zalloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut
 /// bytes with which it was allocated (or last reallocated); if that is small, the rules of
 /// [`mi_free_small`](crate::mi_free_small) hold.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize(p: *mut c_void, size: usize) {
     if size <= MI_SMALL_SIZE_MAX {
         crate::mi_free_small(p);
@@ -177,6 +189,7 @@ pub unsafe fn mi_free_csize(p: *mut c_void, size: usize) {
 ///
 /// As [`mi_free_csize`]; and `p` is not NULL.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize_nonnull(p: *mut c_void, size: usize) {
     debug_assert!(!p.is_null());
     if size <= MI_SMALL_SIZE_MAX {
@@ -195,6 +208,7 @@ pub unsafe fn mi_free_csize_nonnull(p: *mut c_void, size: usize) {
 ///
 /// As [`mi_free_csize`]; and `aligned` is the largest alignment that was ever asked for the block.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize_aligned(p: *mut c_void, size: usize, aligned: usize) {
     if aligned <= size && size <= MI_SMALL_SIZE_MAX {
         crate::mi_free_small(p);
@@ -211,6 +225,7 @@ pub unsafe fn mi_free_csize_aligned(p: *mut c_void, size: usize, aligned: usize)
 ///
 /// As [`mi_free_csize_aligned`]; and `p` is not NULL.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize_aligned_nonnull(p: *mut c_void, size: usize, aligned: usize) {
     debug_assert!(!p.is_null());
     if aligned <= size && size <= MI_SMALL_SIZE_MAX {
@@ -229,6 +244,7 @@ pub unsafe fn mi_free_csize_aligned_nonnull(p: *mut c_void, size: usize, aligned
 ///
 /// As [`mi_free_csize`] with the size of `T`.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_tp<T>(p: *mut T) {
     mi_free_csize(p.cast::<c_void>(), size_of::<T>());
 }

@@ -44,14 +44,14 @@
 //! [threads](guide::threads), [how memory goes back to the system](guide::memory),
 //! [example programs](guide::examples), and [moving from v2 to v3](guide::versions).
 //!
-//! # Two lines
+//! # v3 and v2
 //!
-//! mimalloc is developed in two lines. v3 (3.6.0 here) is the default; the feature `v2` selects the
-//! older v2 (2.5.2 here). They share most of their functions. Where one behaves differently, the
-//! function's text says so. What only one has is marked, and absent from a build of the other.
+//! mimalloc is developed in two major versions. v3 (3.6.0 here) is the default; the feature `v2`
+//! selects the older v2 (2.5.2 here). They share most of their functions. Where one behaves
+//! differently, the function's text says so. A build has the items of one of them only.
 #![cfg_attr(
     docsrs,
-    doc = "\nThis page shows v3. Items with the mark `line=\"v3\"` are v3's only; what v2 has instead is in the module [`v2`]. In a build of v2 those items stand at the root, like all others."
+    doc = "\nThis page shows v3. Items marked `v3` exist in v3 only. The module [`v2`] shows what v2 has in another form, and marks with `v2` what exists in v2 only; in a build of v2 all of it is at the root. `v3` is the default, so the feature of that name need not be set. A library that cannot do without v3 sets it: where another package asks for v2, it decides."
 )]
 #![cfg_attr(
     all(line = "v3", not(docsrs)),
@@ -81,8 +81,10 @@
 #![doc(test(attr(deny(deprecated))))]
 // The names are the C header's.
 #![allow(non_camel_case_types, non_upper_case_globals)]
-// The marks for what only one line has; docs.rs builds with nightly.
+// The marks for what exists in one major version only; docs.rs builds with nightly. They are written
+// at each item: those that rustdoc derives from `cfg` would also mark what differs between the two.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg = false))]
 
 mod aligned;
 mod alloc;
@@ -109,7 +111,6 @@ mod theap;
 
 // docs.rs builds v3, and shows beside it what v2 has instead.
 #[cfg(all(docsrs, line = "v3"))]
-#[doc(cfg(line = "v2"))]
 pub mod v2;
 #[cfg(line = "v2")]
 mod v2;

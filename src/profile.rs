@@ -9,6 +9,7 @@ use cty::c_char;
 /// Most bytes of [`sample_data_size`](mi_profiler_t::sample_data_size) that mimalloc provides.
 ///
 /// Header: `mimalloc-profile.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_PROFILE_SAMPLE_DATA_MAX_SIZE: usize = 1024;
 
 /// A profiler's own data about one sampled block.
@@ -20,6 +21,7 @@ pub const MI_PROFILE_SAMPLE_DATA_MAX_SIZE: usize = 1024;
 /// Header: `mimalloc-profile.h`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub struct mi_profiler_sample_data_t {
     /// Number of bytes at `user_data`: the profiler's
     /// [`sample_data_size`](mi_profiler_t::sample_data_size), rounded up to whole pointers, at most
@@ -46,6 +48,7 @@ pub struct mi_profiler_sample_data_t {
 /// Allocations inside the call are not sampled. The call must not unwind.
 ///
 /// Header: `mimalloc-profile.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_profiler_on_alloc_fun = Option<
     unsafe extern "C" fn(
         profiler: *mut mi_profiler_t,
@@ -62,6 +65,7 @@ pub type mi_profiler_on_alloc_fun = Option<
 /// nothing says what the result means.
 ///
 /// Header: `mimalloc-profile.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_profiler_on_realloc_inplace_fun = Option<
     unsafe extern "C" fn(
         profiler: *mut mi_profiler_t,
@@ -82,6 +86,7 @@ pub type mi_profiler_on_realloc_inplace_fun = Option<
 /// from a heap with [`mi_heap_profile_disable`]. The call must not unwind.
 ///
 /// Header: `mimalloc-profile.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_profiler_on_free_fun = Option<
     unsafe extern "C" fn(
         profiler: *mut mi_profiler_t,
@@ -96,6 +101,7 @@ pub type mi_profiler_on_free_fun = Option<
 /// unwind.
 ///
 /// Header: `mimalloc-profile.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_profiler_on_snapshot_fun = Option<unsafe extern "C" fn(profiler: *mut mi_profiler_t)>;
 
 /// A profiler: what mimalloc calls when it samples an allocation.
@@ -115,6 +121,7 @@ pub type mi_profiler_on_snapshot_fun = Option<unsafe extern "C" fn(profiler: *mu
 /// Header: `mimalloc-profile.h`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub struct mi_profiler_t {
     /// For mimalloc, which keeps here whether the profiler runs; NULL at first.
     pub reserved: *mut c_void,
@@ -149,6 +156,7 @@ extern "C" {
     ///
     /// `heap` is a live heap, not NULL. `profiler` is NULL or a profiler that stays alive and
     /// unchanged as [`mi_profiler_t`] says.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_profile(heap: *mut mi_heap_t, profiler: *mut mi_profiler_t) -> bool;
 
     /// Detaches what is attached to `heap` and keeps other profilers away from it.
@@ -161,6 +169,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is a live heap, not NULL.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_profile_disable(heap: *mut mi_heap_t);
 
     /// Attaches `profiler` to a subprocess, after stopping it: to each of its heaps that has none, and
@@ -176,6 +185,7 @@ extern "C" {
     ///
     /// `subproc_id` is null or a live subprocess. `profiler` is NULL or a profiler that stays alive and
     /// unchanged as [`mi_profiler_t`] says.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_profile(subproc_id: mi_subproc_id_t, profiler: *mut mi_profiler_t) -> bool;
 
     /// As [`mi_subproc_profile`] for the main subprocess, which is the whole program unless it makes
@@ -186,6 +196,7 @@ extern "C" {
     /// # Safety
     ///
     /// As for [`mi_subproc_profile`].
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_profile(profiler: *mut mi_profiler_t) -> bool;
 
     /// Starts sampling for `profiler`.
@@ -201,6 +212,7 @@ extern "C" {
     /// # Safety
     ///
     /// `profiler` is NULL or a live profiler.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_profiler_start(profiler: *mut mi_profiler_t) -> bool;
 
     /// Stops sampling for `profiler`. Callbacks that have begun on other threads still finish.
@@ -213,6 +225,7 @@ extern "C" {
     /// # Safety
     ///
     /// `profiler` is NULL or a live profiler.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_profiler_stop(profiler: *mut mi_profiler_t) -> bool;
 
     /// Calls [`on_snapshot`](mi_profiler_t::on_snapshot) of `profiler`, on this thread.
@@ -226,6 +239,7 @@ extern "C" {
     /// # Safety
     ///
     /// `profiler` is NULL or a live profiler.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_profiler_snapshot(profiler: *mut mi_profiler_t);
 
     /// Makes the built-in profiler, which writes snapshots for `pprof`. It is neither attached nor
@@ -270,6 +284,7 @@ extern "C" {
     /// # Safety
     ///
     /// `base_file_name` is NULL or points to a NUL-terminated string.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_pprof_profiler_new(
         initial_threshold: usize,
         base_file_name: *const c_char,
@@ -287,5 +302,6 @@ extern "C" {
     ///
     /// `profiler` is NULL or comes from [`mi_pprof_profiler_new`], is detached from every heap, and is
     /// neither used afterwards nor just being used by another thread.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_pprof_profiler_delete(profiler: *mut mi_profiler_t);
 }

@@ -28,6 +28,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is a live heap.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_theap(heap: *mut mi_heap_t) -> *mut mi_theap_t;
 
     /// Makes `theap` the thread's default, from which [`mi_malloc`](crate::mi_malloc) and all other
@@ -117,6 +118,7 @@ extern "C" {
     ///
     /// `theap` is the calling thread's. `size` is not above
     /// [`MI_SMALL_SIZE_MAX`](crate::MI_SMALL_SIZE_MAX): release builds do not check it.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_zalloc_small(theap: *mut mi_theap_t, size: usize) -> *mut c_void;
 
     /// Allocates `size` bytes from `theap`, uninitialised, at a multiple of `alignment`; otherwise
@@ -140,6 +142,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_zalloc_aligned(
         theap: *mut mi_theap_t,
         size: usize,
@@ -169,6 +172,7 @@ extern "C" {
     ///
     /// As for [`mi_theap_realloc`]. The new bytes are zero only if `p` came from a function that
     /// zeroes, and was resized by such functions only.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_rezalloc(theap: *mut mi_theap_t, p: *mut c_void, newsize: usize)
         -> *mut c_void;
 
@@ -180,6 +184,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's; and as for [`mi_new`](crate::mi_new).
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_alloc_new(theap: *mut mi_theap_t, size: usize) -> *mut c_void;
 
     /// As [`mi_theap_alloc_new`], for `count` elements of `size` bytes each; otherwise as
@@ -190,6 +195,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's; and as for [`mi_new_n`](crate::mi_new_n).
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_alloc_new_n(theap: *mut mi_theap_t, count: usize, size: usize) -> *mut c_void;
 
     /// The same as [`mi_theap_malloc`]: NULL, and no new-handler, when memory has run out.
@@ -199,6 +205,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_alloc_new_nothrow(theap: *mut mi_theap_t, size: usize) -> *mut c_void;
 
     /// Sets how many objects of `theap` get a guard page behind them: one about every `sample_rate`
@@ -214,6 +221,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_guarded_set_sample_rate(
         theap: *mut mi_theap_t,
         sample_rate: usize,
@@ -228,6 +236,7 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is the calling thread's.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_guarded_set_size_bound(theap: *mut mi_theap_t, min: usize, max: usize);
 
     /// Ends `theap`, but not its heap and not its live blocks: its pages are abandoned, and other
@@ -243,6 +252,7 @@ extern "C" {
     ///
     /// `theap` is NULL, or is or was the calling thread's. It is not used afterwards, unless it is
     /// the thread's part of the main heap.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_delete(theap: *mut mi_theap_t);
 
     /// Makes `theap` give up all its pages, with their live blocks, so that other threads can take
@@ -257,6 +267,7 @@ extern "C" {
     ///
     /// `theap` is NULL or live, and neither it nor its heap ends meanwhile. Its thread is the
     /// calling one, or is stopped outside mimalloc.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_quiescent_abandon(theap: *mut mi_theap_t);
 
     /// As [`mi_heap_visit_blocks`](crate::mi_heap_visit_blocks), but only the areas that `theap`
@@ -272,6 +283,7 @@ extern "C" {
     /// `theap` is NULL or the calling thread's. `visitor` is not NULL, which is not checked here,
     /// and may be called with `arg`.
     #[deprecated(note = "use `mi_heap_visit_blocks`")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_visit_blocks(
         theap: *const mi_theap_t,
         visit_blocks: bool,

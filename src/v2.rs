@@ -1,4 +1,6 @@
-//! What only v2 has, or has differently.
+//! What v2 has in another form than v3, and what only v2 has.
+//!
+//! In a program these items are at the crate's root, if it is built with the feature `v2`.
 
 pub(crate) mod options;
 pub(crate) mod stats;
@@ -78,6 +80,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or one of the calling thread's heaps.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_set_default(heap: *mut mi_heap_t) -> *mut mi_heap_t;
 
     /// Gives the thread's default heap: the backing heap, unless the thread has set another by
@@ -88,6 +91,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_get_default() -> *mut mi_heap_t;
 
     /// Gives the thread's backing heap: the one it starts with, which lives until the thread ends
@@ -98,6 +102,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_get_backing() -> *mut mi_heap_t;
 
     /// Makes a heap with the tag `heap_tag`, bound to the arena `arena_id` (0: to none).
@@ -116,6 +121,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_new_ex(
         heap_tag: c_int,
         allow_destroy: bool,
@@ -134,6 +140,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is one of the calling thread's heaps.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_guarded_set_sample_rate(heap: *mut mi_heap_t, sample_rate: usize, seed: usize);
 
     /// Sets the sizes, in bytes, of the objects of `heap` that may get a guard page: from `min` up
@@ -145,6 +152,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is one of the calling thread's heaps.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_guarded_set_size_bound(heap: *mut mi_heap_t, min: usize, max: usize);
 }
 
@@ -159,6 +167,7 @@ extern "C" {
     ///
     /// `heap` is a live heap, or NULL (but not in a debug build). `p` is NULL or a live block of
     /// this allocator: other addresses are not checked.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_contains_block(heap: *mut mi_heap_t, p: *const c_void) -> bool;
 
     /// Tells whether `p` points into a block of the heap `heap`, in use or not. False if `p` is not
@@ -172,6 +181,7 @@ extern "C" {
     ///
     /// `heap` is one of the calling thread's heaps, or NULL (but not in a debug build). `p` may be
     /// any address.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_check_owned(heap: *mut mi_heap_t, p: *const c_void) -> bool;
 
     /// As [`mi_heap_check_owned`], for the thread's default heap. (On v3 it asks about all heaps.)
@@ -256,6 +266,7 @@ extern "C" {
     ///
     /// `subproc_id` is NULL (the main subprocess) or a live subprocess. `visitor` is not NULL and
     /// may be called with `arg`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_abandoned_visit_blocks(
         subproc_id: mi_subproc_id_t,
         heap_tag: c_int,
@@ -289,6 +300,7 @@ extern "C" {
     ///
     /// `subproc` is NULL or a live subprocess. All its threads have ended, none of their blocks is
     /// live, and the id is not used afterwards.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_subproc_delete(subproc: mi_subproc_id_t);
 
     /// Frees what the calling thread keeps without need, as

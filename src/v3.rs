@@ -41,6 +41,7 @@ extern "C" {
     /// # Safety
     ///
     /// As for [`mi_free_small`](crate::mi_free_small); and `p` is not NULL.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_free_small_nonnull(p: *mut c_void);
 
     /// As [`mi_usable_size`](crate::mi_usable_size), but 0 for an address outside mimalloc's memory
@@ -74,6 +75,7 @@ extern "C" {
     /// # Safety
     ///
     /// `p` is NULL or a live block of this allocator.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_thread_id_of(p: *const c_void) -> usize;
 }
 
@@ -90,6 +92,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_main() -> *mut mi_heap_t;
 
     /// Gives the heap whose memory `p` points into, or NULL if there is none.
@@ -100,6 +103,7 @@ extern "C" {
     ///
     /// `p` may be any address, but no other thread gives up the memory it points to meanwhile: a
     /// live block is safe, and so is what was never mimalloc's.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_of(p: *const c_void) -> *mut mi_heap_t;
 
     /// Tells whether `p` points into memory of the heap `heap` (NULL: the main heap), be it a live
@@ -110,6 +114,7 @@ extern "C" {
     /// # Safety
     ///
     /// As for [`mi_heap_of`]. `heap` is only compared.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_contains(heap: *const mi_heap_t, p: *const c_void) -> bool;
 
     /// Tells whether `p` points into memory of any heap, be it a live block or not.
@@ -119,6 +124,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call, with any address.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_any_heap_contains(p: *const c_void) -> bool;
 
     /// The same as [`mi_any_heap_contains`]. (On v2 it asks about the thread's default heap only.)
@@ -151,6 +157,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap. No other thread uses it meanwhile.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_set_numa_affinity(heap: *mut mi_heap_t, numa_node: c_int);
 
     /// Makes debug builds leave the first `preserve` bytes (at most 1 MiB) of each block of the
@@ -162,6 +169,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_set_debug_fill_preserve(heap: *mut mi_heap_t, preserve: usize);
 }
 
@@ -220,6 +228,7 @@ extern "C" {
     /// # Safety
     ///
     /// As for [`mi_heap_visit_blocks`].
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_visit_abandoned_blocks(
         heap: *mut mi_heap_t,
         visit_blocks: bool,
@@ -244,6 +253,7 @@ pub type mi_arena_id_t = *mut c_void;
 /// within an allocation, so it must not allocate through mimalloc.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_commit_fun_t = Option<
     unsafe extern "C" fn(
         commit: bool,
@@ -267,6 +277,7 @@ extern "C" {
     ///
     /// As for [`mi_manage_os_memory`](crate::mi_manage_os_memory); `arena_id` is NULL or may be
     /// written to; and `commit_fun` may be called with `commit_fun_arg` until the process ends.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_manage_memory(
         start: *mut c_void,
         size: usize,
@@ -291,6 +302,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arenas_purge();
 
     /// Gives the alignment, in bytes, at which arenas start: 256 MiB in a usual 64-bit build (32
@@ -301,6 +313,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_min_alignment() -> usize;
 
     /// Gives the size, in bytes, of the smallest arena: 32 MiB in a usual 64-bit build (8 MiB on
@@ -311,6 +324,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_min_size() -> usize;
 
     /// Gives the size, in bytes, up to which memory comes from an arena; beyond it mimalloc asks
@@ -324,6 +338,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_max_object_size() -> usize;
 
     /// Tells whether `p` points into the arena `arena_id`. False if `arena_id` is NULL.
@@ -333,6 +348,7 @@ extern "C" {
     /// # Safety
     ///
     /// `arena_id` is NULL or an arena's id; `p` may be any address.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_contains(arena_id: mi_arena_id_t, p: *const c_void) -> bool;
 }
 
@@ -352,6 +368,7 @@ pub struct mi_subproc_id_t {
 /// go on and false to end the visit. It must neither make nor end a heap of the visited subprocess.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_heap_visit_fun =
     Option<unsafe extern "C" fn(heap: *mut mi_heap_t, arg: *mut c_void) -> bool>;
 
@@ -364,6 +381,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_current() -> mi_subproc_id_t;
 
     /// Ends the subprocess `subproc` and frees everything in it: all heaps, blocks and arenas. Its
@@ -377,6 +395,7 @@ extern "C" {
     ///
     /// `subproc` is the NULL id or a live subprocess. All its threads have ended, and nothing of it
     /// is used afterwards.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_destroy(subproc: mi_subproc_id_t);
 
     /// Visits each heap of the subprocess `subproc`. `arg` is handed to `visitor`.
@@ -390,6 +409,7 @@ extern "C" {
     ///
     /// `subproc` is the NULL id or a live subprocess. `visitor` is not NULL and may be called with
     /// `arg`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_visit_heaps(
         subproc: mi_subproc_id_t,
         visitor: mi_heap_visit_fun,
@@ -410,6 +430,7 @@ extern "C" {
     /// # Safety
     ///
     /// `out` is NULL or may be called with `arg`. No other thread sets options meanwhile.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_options_print_out(out: mi_output_fun, arg: *mut c_void);
 
     /// Prints elapsed and processor time, page faults and peak memory of the process to where
@@ -420,6 +441,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_process_info_print();
 
     /// As [`mi_process_info_print`], to `out`, which is called with `arg`. NULL means the
@@ -430,6 +452,7 @@ extern "C" {
     /// # Safety
     ///
     /// `out` is NULL or may be called with `arg`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_process_info_print_out(out: mi_output_fun, arg: *mut c_void);
 }
 

@@ -35,6 +35,7 @@ pub const mi_option_verbose: mi_option_t = 2;
 /// Default: 1. Environment: `MIMALLOC_EAGER_COMMIT`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_eager_commit: mi_option_t = 3;
 
 /// Commit a new arena as a whole: 0 never, 1 always, 2 only where the system overcommits memory
@@ -112,6 +113,7 @@ pub const mi_option_deprecated_page_reset: mi_option_t = 11;
 /// `MIMALLOC_ABANDONED_PAGE_RESET`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_abandoned_page_purge: mi_option_t = 12;
 
 /// Has no effect.
@@ -126,6 +128,7 @@ pub const mi_option_deprecated_segment_reset: mi_option_t = 13;
 /// Default: 1; 0 on NetBSD. Environment: `MIMALLOC_EAGER_COMMIT_DELAY`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_eager_commit_delay: mi_option_t = 14;
 
 /// How long unused memory waits before it goes back to the system, in milliseconds; 0 gives it back
@@ -185,6 +188,7 @@ pub const mi_option_max_warnings: mi_option_t = 20;
 /// Default: 10. Environment: `MIMALLOC_MAX_SEGMENT_RECLAIM`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_max_segment_reclaim: mi_option_t = 21;
 
 /// What happens to the memory when the process ends: 0 leaves what is in use to the system, 1 unmaps
@@ -222,6 +226,7 @@ pub const mi_option_arena_purge_mult: mi_option_t = 24;
 /// `MIMALLOC_DECOMMIT_EXTEND_DELAY`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_purge_extend_delay: mi_option_t = 25;
 
 /// A thread that frees a block in a segment of an ended thread takes the segment over: 0 or 1.
@@ -229,6 +234,7 @@ pub const mi_option_purge_extend_delay: mi_option_t = 25;
 /// Default: 0, though the header says 1. Environment: `MIMALLOC_ABANDONED_RECLAIM_ON_FREE`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_abandoned_reclaim_on_free: mi_option_t = 26;
 
 /// Do not use arenas but take memory straight from the system: 0 or 1. A heap that is bound to an
@@ -253,6 +259,7 @@ pub const mi_option_retry_on_oom: mi_option_t = 28;
 /// Default: 0. Environment: `MIMALLOC_VISIT_ABANDONED`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_visit_abandoned: mi_option_t = 29;
 
 /// Smallest request in bytes that can get a guard page (builds with `guarded`). Read when a heap is
@@ -279,6 +286,7 @@ pub const mi_option_guarded_max: mi_option_t = 31;
 /// Default: 0. Environment: `MIMALLOC_GUARDED_PRECISE`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_guarded_precise: mi_option_t = 32;
 
 /// Put a guard page behind one of so many allocations; 0 is never (builds with `guarded`). Read when
@@ -306,6 +314,7 @@ pub const mi_option_guarded_sample_seed: mi_option_t = 34;
 /// Default: 0. Environment: `MIMALLOC_TARGET_SEGMENTS_PER_THREAD`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_target_segments_per_thread: mi_option_t = 35;
 
 /// After how many slow-path allocations a thread collects its heap: 1 to 1000000.
@@ -358,6 +367,7 @@ pub const mi_option_reset_delay: mi_option_t = mi_option_purge_delay;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "legacy name of `mi_option_abandoned_page_purge`")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_abandoned_page_reset: mi_option_t = mi_option_abandoned_page_purge;
 
 /// Older name of [`mi_option_disallow_os_alloc`].

@@ -33,6 +33,7 @@ pub const mi_option_verbose: mi_option_t = 2;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_eager_commit: mi_option_t = 3;
 
 /// Commit a new arena as a whole: 0 never, 1 always, 2 only where the system overcommits memory
@@ -103,6 +104,7 @@ pub const mi_option_deprecated_page_reset: mi_option_t = 11;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_abandoned_page_purge: mi_option_t = 12;
 
 /// Has no effect.
@@ -115,6 +117,7 @@ pub const mi_option_deprecated_segment_reset: mi_option_t = 13;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 
 /// How long unused memory waits before it goes back to the system, in milliseconds; 0 gives it back
@@ -173,6 +176,7 @@ pub const mi_option_max_warnings: mi_option_t = 20;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_max_segment_reclaim: mi_option_t = 21;
 
 /// What happens to the memory when the process ends: 0 leaves what is in use to the system, 1 unmaps
@@ -208,6 +212,7 @@ pub const mi_option_arena_purge_mult: mi_option_t = 24;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_purge_extend_delay: mi_option_t = 25;
 
 /// Do not use arenas but take memory straight from the system: 0 or 1. A heap that is bound to an
@@ -230,6 +235,7 @@ pub const mi_option_retry_on_oom: mi_option_t = 27;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "has no effect on v3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_visit_abandoned: mi_option_t = 28;
 
 /// Smallest request in bytes that can get a guard page (builds with `guarded`). Read when a thread
@@ -256,6 +262,7 @@ pub const mi_option_guarded_max: mi_option_t = 30;
 /// Default: 0. Environment: `MIMALLOC_UNSAFE_GUARDED_PRECISE`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_unsafe_guarded_precise: mi_option_t = 31;
 
 /// Put a guard page behind one block per so many requested bytes; 0 is never (builds with `guarded`).
@@ -291,6 +298,7 @@ pub const mi_option_generic_collect: mi_option_t = 34;
 /// `MIMALLOC_ABANDONED_RECLAIM_ON_FREE`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_reclaim_on_free: mi_option_t = 35;
 
 /// How many full pages per size class of small blocks a thread keeps before it gives up their
@@ -302,6 +310,7 @@ pub const mi_option_page_reclaim_on_free: mi_option_t = 35;
 /// Default: 2. Environment: `MIMALLOC_PAGE_FULL_RETAIN`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_full_retain: mi_option_t = 36;
 
 /// How many pages to look at for the best one to allocate from; more search, less memory.
@@ -309,6 +318,7 @@ pub const mi_option_page_full_retain: mi_option_t = 36;
 /// Default: 4. Environment: `MIMALLOC_PAGE_MAX_CANDIDATES`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_max_candidates: mi_option_t = 37;
 
 /// How many bits an address can have at most; 0 asks the system. Read at process start.
@@ -319,6 +329,7 @@ pub const mi_option_page_max_candidates: mi_option_t = 37;
 /// Default: 0. Environment: `MIMALLOC_MAX_VABITS`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_max_vabits: mi_option_t = 38;
 
 /// Commit the whole page map, so that looking up a foreign pointer is never a memory fault: 0 or 1.
@@ -327,6 +338,7 @@ pub const mi_option_max_vabits: mi_option_t = 38;
 /// Default: 0. Environment: `MIMALLOC_PAGEMAP_COMMIT`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_pagemap_commit: mi_option_t = 39;
 
 /// Commit the memory of a larger page step by step as it fills: 0 no, 1 yes, 2 yes unless the system
@@ -335,6 +347,7 @@ pub const mi_option_pagemap_commit: mi_option_t = 39;
 /// Default: 0. Environment: `MIMALLOC_PAGE_COMMIT_ON_DEMAND`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_commit_on_demand: mi_option_t = 40;
 
 /// With more than so many pages in the size class, a thread does not take its own former pages back
@@ -343,6 +356,7 @@ pub const mi_option_page_commit_on_demand: mi_option_t = 40;
 /// Default: -1. Environment: `MIMALLOC_PAGE_MAX_RECLAIM`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_max_reclaim: mi_option_t = 41;
 
 /// With more than so many pages in the size class, a thread does not take pages of other threads over
@@ -354,6 +368,7 @@ pub const mi_option_page_max_reclaim: mi_option_t = 41;
 /// Default: 32. Environment: `MIMALLOC_PAGE_CROSS_THREAD_MAX_RECLAIM`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 
 /// Transparent huge pages: 0 switches them off for the whole process (Linux), 1 allows them, 2 also
@@ -376,6 +391,7 @@ pub const mi_option_allow_thp: mi_option_t = 43;
 /// size.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_arena_purge_min_size: mi_option_t = 44;
 
 /// Largest block in KiB that comes from an arena; larger ones come straight from the system.
@@ -387,6 +403,7 @@ pub const mi_option_arena_purge_min_size: mi_option_t = 44;
 /// Environment: `MIMALLOC_ARENA_MAX_OBJECT_SIZE`, a size.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_arena_max_object_size: mi_option_t = 45;
 
 /// Bind a new arena to the NUMA node of the thread that makes it: 0 or 1. Experimental.
@@ -394,6 +411,7 @@ pub const mi_option_arena_max_object_size: mi_option_t = 45;
 /// Default: 0. Environment: `MIMALLOC_ARENA_IS_NUMA_LOCAL`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_arena_is_numa_local: mi_option_t = 46;
 
 /// Add a thread's statistics to those of the heap whenever the thread collects: 0 or 1.
@@ -401,6 +419,7 @@ pub const mi_option_arena_is_numa_local: mi_option_t = 46;
 /// Default: 1. Environment: `MIMALLOC_STATS_MERGE_ON_COLLECT`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_stats_merge_on_collect: mi_option_t = 47;
 
 /// The built-in profiler writes a snapshot each time so many bytes have been allocated; 0 is never.
@@ -410,6 +429,7 @@ pub const mi_option_stats_merge_on_collect: mi_option_t = 47;
 /// bytes.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_profile_alloc_interval: mi_option_t = 48;
 
 /// The built-in profiler writes a snapshot each time the sampled memory in use has grown by so many
@@ -418,6 +438,7 @@ pub const mi_option_profile_alloc_interval: mi_option_t = 48;
 /// Default: 0. Environment: `MIMALLOC_PROFILE_INUSE_INTERVAL`, a size, kept in bytes.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_profile_inuse_interval: mi_option_t = 49;
 
 /// The built-in profiler writes a snapshot every so many seconds: 0 (never) to 86400. Read at process
@@ -426,6 +447,7 @@ pub const mi_option_profile_inuse_interval: mi_option_t = 49;
 /// Default: 0. Environment: `MIMALLOC_PROFILE_TIME_INTERVAL`.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_profile_time_interval: mi_option_t = 50;
 
 /// How many bytes the built-in profiler lets pass between two samples, on average. Read at process
@@ -434,6 +456,7 @@ pub const mi_option_profile_time_interval: mi_option_t = 50;
 /// Default: 524288 (512 KiB). Environment: `MIMALLOC_PROFILE_SAMPLE_RATE`, a size, kept in bytes.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_profile_sample_rate: mi_option_t = 51;
 
 /// Add a thread's statistics to those of the heap once the thread has allocated and freed so many
@@ -445,6 +468,7 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 /// Default: 67108864 (64 MiB) as this crate builds mimalloc; upstream's own is 524288 (512 KiB). Environment: `MIMALLOC_STATS_MERGE_THRESHOLD`, a size, kept in bytes.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 
 /// A free range of an arena of at least so many KiB is purged at once, without
@@ -454,6 +478,7 @@ pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 /// Environment: `MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`, a size.
 ///
 /// Header: `mimalloc.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_arena_purge_immediate_size: mi_option_t = 53;
 
 /// The number of options; not an option itself.
@@ -495,4 +520,5 @@ pub const mi_option_limit_os_alloc: mi_option_t = mi_option_disallow_os_alloc;
 ///
 /// Header: `mimalloc.h`.
 #[deprecated(note = "legacy name of `mi_option_arena_purge_min_size`")]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_minimal_purge_size: mi_option_t = mi_option_arena_purge_min_size;

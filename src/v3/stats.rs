@@ -25,41 +25,49 @@ pub const MI_BIN_HUGE: usize = 73;
 /// slices (256 on 32-bit).
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub type mi_chunkbin_t = c_int;
 
 /// Pages of one slice.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_SMALL: mi_chunkbin_t = 0;
 
 /// Pages of any other number of slices up to a whole chunk.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_OTHER: mi_chunkbin_t = 1;
 
 /// Pages of eight slices.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_MEDIUM: mi_chunkbin_t = 2;
 
 /// Pages of as many slices as a machine word has bits.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_LARGE: mi_chunkbin_t = 3;
 
 /// Pages that are larger than a chunk.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_HUGE: mi_chunkbin_t = 4;
 
 /// No pages at all: the chunk is free.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_NONE: mi_chunkbin_t = 5;
 
 /// The number of kinds; not a kind itself.
 ///
 /// Header: `mimalloc-stats.h`.
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const MI_CBIN_COUNT: mi_chunkbin_t = 6;
 
 /// The statistics of v3. Make one with [`mi_stats_t::new`].
@@ -220,6 +228,7 @@ impl Default for mi_stats_t {
 ///
 /// `stats` may be written to; it need not be initialised.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_stats_header_init(stats: *mut mi_stats_t) {
     (*stats).size = size_of::<mi_stats_t>();
     (*stats).version = MI_STAT_VERSION;
@@ -233,6 +242,7 @@ pub unsafe fn mi_stats_header_init(stats: *mut mi_stats_t) {
 ///
 /// `stats` may be written to; it need not be initialised.
 #[inline]
+#[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_stats_init(stats: *mut mi_stats_t) {
     stats.write_bytes(0, 1);
     mi_stats_header_init(stats);
@@ -251,6 +261,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap. `stats` is NULL or points to an initialised `mi_stats_t`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_stats_get(heap: *mut mi_heap_t, stats: *mut mi_stats_t) -> bool;
 
     /// As [`mi_stats_get_json`](crate::mi_stats_get_json), with the statistics of
@@ -261,6 +272,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap. `buf` is NULL or has room for `buf_size` bytes.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_stats_get_json(
         heap: *mut mi_heap_t,
         buf_size: usize,
@@ -275,6 +287,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap. `out` may be called with `arg`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_stats_print_out(heap: *mut mi_heap_t, out: mi_output_fun, arg: *mut c_void);
 
     /// Copies the statistics of a subprocess and of all its heaps into `*stats`.
@@ -287,6 +300,7 @@ extern "C" {
     ///
     /// `subproc_id` is null or a live subprocess. `stats` is NULL or points to an initialised
     /// `mi_stats_t`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_stats_get(subproc_id: mi_subproc_id_t, stats: *mut mi_stats_t) -> bool;
 
     /// As [`mi_stats_get_json`](crate::mi_stats_get_json), with the statistics of
@@ -297,6 +311,7 @@ extern "C" {
     /// # Safety
     ///
     /// `subproc_id` is null or a live subprocess. `buf` is NULL or has room for `buf_size` bytes.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_stats_get_json(
         subproc_id: mi_subproc_id_t,
         buf_size: usize,
@@ -311,6 +326,7 @@ extern "C" {
     /// # Safety
     ///
     /// `subproc_id` is null or a live subprocess. `out` may be called with `arg`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_stats_print_out(
         subproc_id: mi_subproc_id_t,
         out: mi_output_fun,
@@ -329,6 +345,7 @@ extern "C" {
     ///
     /// `subproc_id` is null or a live subprocess. `out` may be called with `arg`; it neither creates,
     /// deletes nor visits heaps, because the list of heaps is locked meanwhile.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_heap_stats_print_out(
         subproc_id: mi_subproc_id_t,
         out: mi_output_fun,
@@ -345,6 +362,7 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap. Counts that another thread adds to it meanwhile can be lost.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_stats_merge_to_subproc(heap: *mut mi_heap_t);
 
     /// Copies the statistics of a subprocess without those of its heaps into `*stats`.
@@ -359,6 +377,7 @@ extern "C" {
     ///
     /// `subproc_id` is null or a live subprocess. `stats` is NULL or points to an initialised
     /// `mi_stats_t`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_stats_get_exclusive(
         subproc_id: mi_subproc_id_t,
         stats: *mut mi_stats_t,
@@ -376,6 +395,7 @@ extern "C" {
     ///
     /// `stats` is NULL or points to an initialised `mi_stats_t`. `buf` is NULL or has room for
     /// `buf_size` bytes.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_stats_as_json(
         stats: *mut mi_stats_t,
         buf_size: usize,
@@ -391,6 +411,7 @@ extern "C" {
     /// # Safety
     ///
     /// Always safe to call.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_stats_get_bin_size(bin: usize) -> usize;
 
     /// Copies what `theap` has counted and not yet added to its heap into `*stats`.
@@ -403,6 +424,7 @@ extern "C" {
     ///
     /// `theap` is a live thread-local heap of the calling thread, and not NULL. `stats` is NULL or
     /// points to an initialised `mi_stats_t`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_stats_get(theap: *mut mi_theap_t, stats: *mut mi_stats_t) -> bool;
 
     /// Adds what `theap` has counted to the statistics of its heap and starts again from zero. NULL is
@@ -413,5 +435,6 @@ extern "C" {
     /// # Safety
     ///
     /// `theap` is NULL or a live thread-local heap of the calling thread.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_stats_merge_to_heap(theap: *mut mi_theap_t);
 }
