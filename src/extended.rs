@@ -214,6 +214,9 @@ extern "C" {
     ///   processor time in milliseconds.
     /// - `current_rss`, `peak_rss`: resident memory in bytes. Where the system does not tell the
     ///   current one (all but Windows and macOS), it is the same number as `current_commit`.
+    ///   On Unix `peak_rss` is `ru_maxrss` of `getrusage`. Linux keeps that value across `exec`, so it
+    ///   also counts what the process was before: a program that a large process started reports at
+    ///   least the memory of that process. The program's own peak is `VmHWM` in `/proc/self/status`.
     /// - `current_commit`, `peak_commit`: bytes that mimalloc holds committed; on Windows, that the
     ///   whole process has.
     /// - `page_faults`: those that had to read from disk; on Windows all.

@@ -63,8 +63,8 @@ extern "C" {
     /// `stats` is NULL or points to an initialised `mi_stats_t`.
     pub fn mi_stats_get(stats: *mut crate::mi_stats_t) -> bool;
 
-    /// Writes the statistics of [`mi_stats_get`] and the process information as a JSON object, ended
-    /// by NUL.
+    /// Writes the statistics of [`mi_stats_get`] and the numbers of
+    /// [`mi_process_info`](crate::mi_process_info) as a JSON object, ended by NUL.
     ///
     /// With `buf` NULL or `buf_size` 0 the result is a new block, to be freed with
     /// [`mi_free`](crate::mi_free), or NULL if memory has run out. Otherwise the text is written into

@@ -434,7 +434,8 @@ extern "C" {
     pub fn mi_options_print_out(out: mi_output_fun, arg: *mut c_void);
 
     /// Prints elapsed and processor time, page faults and peak memory of the process to where
-    /// [`mi_register_output`](crate::mi_register_output) points.
+    /// [`mi_register_output`](crate::mi_register_output) points. The numbers are those of
+    /// [`mi_process_info`](crate::mi_process_info), which says what the peak includes on Linux.
     ///
     /// Header: `mimalloc.h`.
     ///

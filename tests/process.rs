@@ -2,12 +2,16 @@
 
 #[cfg(target_os = "linux")]
 #[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[cfg(target_os = "linux")]
+#[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
 
 use mi_malloc_sys::*;
 #[cfg(target_os = "linux")]
-use resident::resident;
+use resident::{peak, resident};
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
@@ -56,6 +60,11 @@ fn milliseconds(time: libc::timeval) -> usize {
 #[test]
 fn time_and_memory() {
     const SIZE: usize = 50 << 20;
+    #[cfg(target_os = "linux")]
+    if child::is_this() {
+        eprintln!("peak_rss {} VmHWM {}", info().peak_rss, peak());
+        return;
+    }
     unsafe {
         mi_process_init();
         // Around the first look, at which the thread may have to wait.
@@ -132,4 +141,21 @@ fn time_and_memory() {
         mi_process_info(none, &mut user, none, none, none, none, none, none);
         assert!(user >= third.user);
     }
+    #[cfg(target_os = "linux")]
+    peak_across_exec();
+}
+
+/// A small program that a large one started: its `peak_rss` is that of the large one.
+#[cfg(target_os = "linux")]
+fn peak_across_exec() {
+    const LARGE: usize = 256 << 20;
+    let ballast = std::hint::black_box(vec![1u8; LARGE]);
+    let said = child::succeeds("time_and_memory", "", &[]);
+    let number = |name: &str| -> usize {
+        let mut words = said.split_whitespace().skip_while(|word| *word != name);
+        words.nth(1).unwrap().parse().unwrap()
+    };
+    assert!(number("peak_rss") >= LARGE, "{said}");
+    assert!(number("VmHWM") < LARGE, "{said}");
+    drop(ballast);
 }
