@@ -1,5 +1,5 @@
 //! A cache that cannot outgrow its memory: the program maps 64 MiB, makes an arena of them, and binds a heap
-//! to it. When the arena is full the heap says so, and the cache lets its oldest entries go.
+//! to it. When the arena is full an allocation fails, and the cache evicts its oldest entries.
 //!
 //!     cargo run --release --example arena
 
@@ -44,7 +44,7 @@ mod unix {
             requested >> 20
         );
         println!(
-            "{} of them, {} MiB, are there; {} went",
+            "{} of them, {} MiB, are still in it; {} were evicted",
             tiles,
             bytes >> 20,
             evicted

@@ -1,13 +1,18 @@
 //! The allocator's statistics of a running program, as JSON over HTTP, for a dashboard or a monitor.
 //!
-//!     cargo run --release --example live_stats               # asks itself a few times, and ends
-//!     cargo run --release --example live_stats -- 8080 &     # serves until it is stopped
+//!     cargo run --release --example live_stats               # queries itself a few times, and ends
+//!     cargo run --release --example live_stats -- 8080 &     # works and serves until it is stopped
 //!     curl http://localhost:8080/
+//!
+//! A thread's numbers become visible to others when the thread publishes them, see `publish`. A program that
+//! never does serves numbers that are old, or zero. What each number means, the fields of `mi_stats_t` and the
+//! arguments of `mi_process_info` say; on Linux `rss_peak` includes what the process was before `exec`.
 
 use mi_malloc_sys::*;
 use std::ffi::CStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 use std::{ptr, thread};
 
 #[global_allocator]
@@ -15,46 +20,61 @@ static GLOBAL: MiMalloc = MiMalloc;
 
 fn main() -> io::Result<()> {
     let port = match std::env::args().nth(1).map(|port| port.parse::<u16>()) {
-        None => 0, // any that is free
-        Some(Ok(port)) => port,
+        None => None,
+        Some(Ok(port)) => Some(port), // 0 is any that is free
         Some(Err(error)) => {
             eprintln!(
-                "Usage: live_stats [PORT]\n\nThe port is no number below 65536: {}",
+                "Usage: live_stats [PORT]\n\nPORT must be a number below 65536: {}",
                 error
             );
             std::process::exit(2);
         }
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))?;
     let address = listener.local_addr()?;
     println!("statistics at http://{}/", address);
-    let server = thread::spawn(move || serve(&listener));
-    if port != 0 {
-        return server.join().expect("the server does not panic");
-    }
+    thread::spawn(move || serve(&listener));
 
-    // The program's own work: it keeps ever more records, and then drops them all.
-    let mut records: Vec<String> = Vec::new();
+    if port.is_some() {
+        loop {
+            work(|_| {
+                publish();
+                thread::sleep(Duration::from_millis(500));
+                Ok(())
+            })?;
+        }
+    }
     let mut pages = Vec::new();
+    work(|records| {
+        publish();
+        pages.push(ask(address, records)?);
+        Ok(())
+    })?;
+    let (at_last, growing) = pages.split_last().expect("a number from each round");
+    assert!(
+        growing.windows(2).all(|pair| pair[0] < pair[1]),
+        "{:?}",
+        pages
+    );
+    assert!(*at_last < growing[1], "{:?}", pages);
+    Ok(())
+}
+
+/// The program's own work: it keeps ever more records, and then drops them all. After each step `report`
+/// receives how many there are.
+fn work(mut report: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
+    let mut records: Vec<String> = Vec::new();
     for round in 0..4 {
-        pages.push(ask(address, records.len())?);
+        report(records.len())?;
         records
             .extend((0..50_000).map(|n| format!("record {} of round {}, which is kept", n, round)));
     }
     drop(records);
-    let at_last = ask(address, 0)?;
-    assert!(
-        pages.windows(2).all(|pair| pair[0] < pair[1]),
-        "{:?}",
-        pages
-    );
-    assert!(at_last < pages[1], "{} of {:?}", at_last, pages);
-    Ok(())
+    report(0)
 }
 
-/// The pages that hold so many records, as a client gets to know it.
+/// How many pages are in use while the program has so many records, from the server's answer.
 fn ask(address: SocketAddr, records: usize) -> io::Result<i64> {
-    publish();
     let json = get(address)?;
     let pages = current(&json, "pages");
     println!(
@@ -66,7 +86,8 @@ fn ask(address: SocketAddr, records: usize) -> io::Result<i64> {
     Ok(pages)
 }
 
-/// A thread keeps its numbers to itself for a while; this lets the other threads see them.
+/// Adds the calling thread's numbers to those that all threads see. A program's busy threads do that now and
+/// then: without it v3 does so after some tens of MiB, and v2 when the thread ends.
 fn publish() {
     // SAFETY: always safe to call.
     unsafe {

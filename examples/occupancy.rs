@@ -1,9 +1,9 @@
-//! Draws how full a heap is: it walks over all blocks and shows, per block size, which part of the memory is in
+//! Draws how full a heap is: it visits all blocks and shows, per block size, which part of the memory is in
 //! use. Holes between blocks (fragmentation) are memory that a program holds without using it.
 //!
 //!     cargo run --release --example occupancy [FILE.svg]
 //!
-//! The terminal gets a bar per block size; a file, if one is named, a picture with a square per block.
+//! It prints a bar per block size. If a file is named, it also draws a picture with a square per block.
 
 use mi_malloc_sys::*;
 use std::collections::BTreeMap;
@@ -53,28 +53,22 @@ fn main() {
     }
 }
 
-/// A line per block size, all areas of it together: `#` for nearly full, `.` for nearly empty,
-/// `-` and `+` between.
+/// A row per block size, all pages of it together, and what the signs of its bar mean.
 fn chart(areas: &[Area]) -> String {
-    let mut by_size: BTreeMap<usize, Vec<&Area>> = BTreeMap::new();
-    for area in areas {
-        by_size.entry(area.block_size).or_default().push(area);
-    }
     let mut text = format!("{:>10}{:>8}{:>8}{:>7}\n", "block", "used", "of", "full");
-    for (size, areas) in by_size {
+    for (size, areas) in by_size(areas) {
+        let (used, all) = totals(&areas);
         let slots: Vec<bool> = areas.iter().flat_map(|area| area.slots()).collect();
-        let used = slots.iter().filter(|used| **used).count();
-        let percent = 100 * used / slots.len().max(1);
         text += &format!(
             "{:>8} B{:>8}{:>8}{:>5} %  {}\n",
             size,
             used,
-            slots.len(),
-            percent,
+            all,
+            100 * used / all.max(1),
             bar(&slots)
         );
     }
-    text
+    text + "by address, each sign for a part of the blocks: # 90 % and more in use, + 50 %, - 10 %, . less\n"
 }
 
 fn bar(slots: &[bool]) -> String {
@@ -94,36 +88,83 @@ fn bar(slots: &[bool]) -> String {
         .collect()
 }
 
-/// A square per block: dark if it is in use, light if not. A row of squares per area, as long as it takes.
+/// A picture with a legend, and a section for each block size: a square per block, and the squares of a page
+/// together.
 fn svg(areas: &[Area]) -> String {
-    const SIDE: usize = 6;
+    const SIDE: usize = 6; // of a square, with the gap to the next
+    const LEFT: usize = 150; // where the squares begin; their labels are to the left
+    const WIDTH: usize = 131; // two pages of 64 or one row of 128, and some gaps
     const PER_ROW: usize = 128;
-    let mut squares = String::new();
-    let mut row = 0;
-    for area in areas {
-        let slots = area.slots();
-        for (at, used) in slots.iter().enumerate() {
-            squares += &format!(
-                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n",
-                60 + SIDE * (at % PER_ROW),
-                SIDE * (row + at / PER_ROW),
-                SIDE - 1,
-                SIDE - 1,
-                if *used { "#264653" } else { "#d8e2dc" }
-            );
+    const USED: &str = "#264653";
+    const FREE: &str = "#cfdcd4";
+    let square = |x: usize, y: usize, fill: &str| {
+        let side = SIDE - 1;
+        format!("<rect x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\" fill=\"{fill}\"/>\n")
+    };
+    let text = |x: usize, y: usize, size: usize, text: &str| {
+        format!("<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\">{text}</text>\n")
+    };
+
+    let title = "Blocks of a heap by size, and which of them are in use";
+    let mut body = text(10, 24, 16, title);
+    body += &square(10, 39, USED);
+    body += &text(20, 45, 11, "block in use");
+    body += &square(110, 39, FREE);
+    body += &text(120, 45, 11, "free block");
+    body += &text(
+        210,
+        45,
+        11,
+        "by address, row by row; a gap separates the pages",
+    );
+
+    let mut y = 64;
+    for (size, areas) in by_size(areas) {
+        let (used, slots) = totals(&areas);
+        body += &text(10, y + 9, 12, &format!("{size} B"));
+        body += &text(10, y + 22, 10, &format!("{used} of {slots} in use"));
+        let bottom_of_labels = y + 26;
+
+        let (mut column, mut height) = (0, 0); // where the next page goes, and the highest page of the row
+        for area in areas {
+            let slots = area.slots();
+            if column > 0 && column + slots.len().min(PER_ROW) > WIDTH {
+                y += SIDE * height + 3;
+                (column, height) = (0, 0);
+            }
+            for (at, used) in slots.iter().enumerate() {
+                let x = LEFT + SIDE * (column + at % PER_ROW);
+                let fill = if *used { USED } else { FREE };
+                body += &square(x, y + SIDE * (at / PER_ROW), fill);
+            }
+            column += slots.len().min(PER_ROW) + 1;
+            height = height.max((slots.len() + PER_ROW - 1) / PER_ROW);
         }
-        squares += &format!(
-            "<text x=\"0\" y=\"{}\" font-size=\"10\" font-family=\"sans-serif\">{} B</text>\n",
-            SIDE * row + 8,
-            area.block_size
-        );
-        row += slots.len() / PER_ROW + 2;
+        y = (y + SIDE * height).max(bottom_of_labels) + 12;
     }
-    let (width, height) = (60 + SIDE * PER_ROW, SIDE * row);
+
+    let width = LEFT + SIDE * WIDTH + 10;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\">\n{}</svg>\n",
-        width, height, squares
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {y}\" font-family=\"sans-serif\">\n\
+         <title>{title}</title>\n\
+         <rect width=\"{width}\" height=\"{y}\" fill=\"white\"/>\n{body}</svg>\n"
     )
+}
+
+/// The areas of each block size, by address.
+fn by_size(areas: &[Area]) -> BTreeMap<usize, Vec<&Area>> {
+    let mut by_size: BTreeMap<usize, Vec<&Area>> = BTreeMap::new();
+    for area in areas {
+        by_size.entry(area.block_size).or_default().push(area);
+    }
+    by_size
+}
+
+/// Blocks in use, and all that there are.
+fn totals(areas: &[&Area]) -> (usize, usize) {
+    let used = areas.iter().map(|area| area.used.len()).sum();
+    let slots = areas.iter().map(|area| area.capacity).sum();
+    (used, slots)
 }
 
 /// A piece of the heap, divided into blocks of one size.

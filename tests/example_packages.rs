@@ -29,10 +29,14 @@ fn c_and_cpp_code_of_a_dependent() {
 #[cfg(unix)]
 fn a_c_library_in_a_program_with_override() {
     let said = good(cargo("run", "override").output().unwrap());
+    contains(&said, "430000 bytes of text became ");
+    contains(&said, ", and text again\n");
     for what in [
         "the state of bzip2's compressor",
+        "the state of bzip2's decompressor",
         "a Vec of Rust",
         "a string of the C library",
+        "a path of the C library",
     ] {
         contains(&said, &format!("{} is in mimalloc's heap\n", what));
     }

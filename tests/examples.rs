@@ -1,14 +1,29 @@
-//! The examples as a user runs them. Each checks itself and fails when it is wrong; here they must end
-//! well and say what they are for. (The quickstart has a test of its own.)
+//! The examples as a user runs them, and the values that they print. (The quickstart has a test of its own.)
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn heap_per_request() {
     let said = run("heap_per_request", &[]);
     contains(&said, "10000 requests took 3179640 blocks");
+    // Each field is a name, a value and an entry.
+    let rows: Vec<Vec<usize>> = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().map(|n| n.parse().ok()).collect())
+        .collect();
+    assert_eq!(rows.len(), 9, "{}", said);
+    for row in rows {
+        let (request, fields) = (row[0], 1 + row[0] * 37 % 211);
+        assert_eq!(row[..3], [request, fields, 3 * fields], "{}", said);
+        assert!(row[3] > 50 * fields, "{}", said);
+    }
+    let pages = numbers(line(&said, "pages in use"));
+    assert!(pages[1] <= pages[0] + 10, "{}", said);
 }
 
 #[test]
@@ -17,17 +32,27 @@ fn arena() {
     let said = run("arena", &[]);
     contains(&said, "arena of 64 MiB at 0x");
     contains(&said, "10000 tiles of 295 MiB in all");
+    let tiles = numbers(line(&said, " were evicted"));
+    assert_eq!(tiles[0] + tiles[2], 10_000, "{}", said);
+    assert!((32..=64).contains(&tiles[1]), "{}", said);
 }
 
 #[test]
 fn plugin_thread() {
+    // A large parent, whose memory is not the example's.
+    let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
     let said = run("plugin_thread", &[]);
+    drop(ballast);
     if cfg!(feature = "override") {
         contains(&said, "not run: with `override`");
         return;
     }
     contains(&said, "a plugin answered 5700000, and leaked 100000 blocks");
-    contains(&said, "the host's memory was");
+    contains(&said, "20 plugins leaked 122 MiB in all");
+    let peak = numbers(line(&said, "the host's memory was"))[0];
+    if cfg!(target_os = "linux") {
+        assert!((6..100).contains(&peak), "{}", said);
+    }
 }
 
 #[test]
@@ -43,24 +68,50 @@ fn thread_runtime() {
 fn occupancy() {
     let picture = scratch("occupancy.svg");
     let said = run("occupancy", &[&picture]);
-    // Of each block size the chart tells how many blocks there are, and the picture has a square for each.
-    let blocks: usize = said
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().nth(3)?.parse::<usize>().ok())
-        .sum();
+    let mut sizes = Vec::new();
+    let (mut used, mut blocks) = (0, 0);
+    for row in said.lines().filter(|line| line.contains(" B ")) {
+        let row = numbers(row);
+        assert!(row[1] <= row[2], "{}", said);
+        assert_eq!(row[3], 100 * row[1] / row[2], "{}", said);
+        sizes.push(row[0]);
+        used += row[1];
+        blocks += row[2];
+    }
+    assert_eq!(sizes, [8, 16, 32, 64, 128, 256, 512, 1024], "{}", said);
+    assert!(blocks > used && used > 10_000, "{}", said);
+
+    // A square per block, one of each kind in the legend, and a background.
     let svg = fs::read_to_string(&picture).unwrap();
-    assert!(svg.starts_with("<svg xmlns="));
-    assert!(svg.ends_with("</svg>\n"));
-    assert!(blocks > 10_000, "{}", said);
-    assert_eq!(svg.matches("<rect ").count(), blocks);
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"));
+    let count = |what: &str| svg.matches(what).count();
+    assert_eq!(count("<rect "), blocks + 3);
+    assert_eq!(count("fill=\"#264653\""), used + 1);
+    assert_eq!(count("fill=\"white\""), 1);
+    assert_eq!(count("<title>"), 1);
+    for label in ["block in use", "free block"] {
+        assert_eq!(count(&format!(">{}<", label)), 1);
+    }
+    // Each size is labelled once.
+    for size in sizes {
+        assert_eq!(count(&format!(">{} B<", size)), 1);
+    }
 }
 
 #[test]
 fn live_stats() {
     let said = run("live_stats", &[]);
     contains(&said, "statistics at http://127.0.0.1:");
-    contains(&said, "150000 records,");
+    let rows: Vec<Vec<usize>> = said
+        .lines()
+        .filter(|line| line.contains(" records,"))
+        .map(numbers)
+        .collect();
+    let records: Vec<usize> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(records, [0, 50_000, 100_000, 150_000, 0], "{}", said);
+    for pair in rows[..4].windows(2) {
+        assert!(pair[0][1] < pair[1][1], "{}", said);
+    }
 
     let output = Command::new(example("live_stats"))
         .arg("port")
@@ -71,6 +122,52 @@ fn live_stats() {
         &String::from_utf8_lossy(&output.stderr),
         "Usage: live_stats [PORT]",
     );
+}
+
+/// With a port it serves the numbers of a program that works.
+#[test]
+fn live_stats_serves_living_numbers() {
+    let mut server = Killed(
+        Command::new(example("live_stats"))
+            .arg("0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut said = String::new();
+    let output = server.0.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut said).unwrap();
+    let address = said.trim().rsplit("http://").next().unwrap();
+    let address = address.trim_end_matches('/');
+    let pages = || -> usize {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", address);
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        connection.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}", response);
+        // { "total": .., "peak": .., "current": .. }
+        numbers(line(&response, "\"pages\":"))[2]
+    };
+    // Up and down and up again, in rounds of two and a half seconds.
+    let start = Instant::now();
+    for wanted in [101..1000, 0..30, 101..1000] {
+        while !wanted.contains(&pages()) {
+            let waited = start.elapsed() < Duration::from_secs(60);
+            assert!(waited, "{} pages and not {:?}", pages(), wanted);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A program that is ended with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -128,4 +225,18 @@ fn scratch(name: &str) -> PathBuf {
 
 fn contains(said: &str, what: &str) {
     assert!(said.contains(what), "{:?} is not in:\n{}", what, said);
+}
+
+/// The line that has `what` in it.
+fn line<'a>(said: &'a str, what: &str) -> &'a str {
+    said.lines()
+        .find(|line| line.contains(what))
+        .unwrap_or_else(|| panic!("{:?} is not in:\n{}", what, said))
+}
+
+/// The whole numbers of a text.
+fn numbers(text: &str) -> Vec<usize> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
 }

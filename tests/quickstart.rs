@@ -148,6 +148,60 @@ fn the_allocator_serves_the_program_and_says_so() {
 }
 
 #[test]
+fn numbers_of_the_allocator_fit_each_other() {
+    let said = succeeds::<&Path>(&[]);
+    let table = said.split("\n\n").nth(3).unwrap();
+    let mut names = Vec::new();
+    for line in table.lines().skip(1).filter(|line| !line.contains(':')) {
+        let (name, cells) = line.split_at(14);
+        let cells: Vec<f64> = cells
+            .split("  ")
+            .filter_map(|cell| amount(cell.trim()))
+            .collect();
+        match cells[..] {
+            [] => assert!(line.contains('-'), "{}", said),
+            [total] => assert!(total > 0.0, "{}", said),
+            [total, peak, now] => assert!(total >= peak && peak >= now, "{}", said),
+            _ => panic!("{}", said),
+        }
+        names.push((name.trim(), cells));
+    }
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let expected = if cfg!(line = "v2") {
+        [
+            "requested",
+            "allocated",
+            "committed",
+            "reserved",
+            "pages",
+            "other threads",
+        ]
+    } else {
+        [
+            "allocated",
+            "blocks",
+            "committed",
+            "reserved",
+            "pages",
+            "threads",
+        ]
+    };
+    assert_eq!(names, expected);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_peak_is_the_programs_own() {
+    // The memory of a program that starts another stays in what `getrusage` says of that.
+    let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
+    let said = succeeds::<&Path>(&[]);
+    drop(ballast);
+    let peak = said.split("\npeak memory ").nth(1).unwrap().trim();
+    let peak = amount(peak).unwrap();
+    assert!(peak > 1e6 && peak < 200e6, "{}", said);
+}
+
+#[test]
 fn help_is_given() {
     for option in ["-h", "--help"] {
         let said = succeeds(&[option]);
@@ -281,6 +335,15 @@ fn row(said: &str, name: &str) -> [String; 3] {
         [total, peak, now] => [total, peak, now].map(str::to_string),
         _ => panic!("{:?} has not three columns:\n{}", name, said),
     }
+}
+
+/// `1,234` or `1.5 KiB`.
+fn amount(text: &str) -> Option<f64> {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, "B"));
+    let number: f64 = number.replace(',', "").parse().ok()?;
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = units.iter().position(|name| *name == unit)?;
+    Some(number * 1024f64.powi(power as i32))
 }
 
 /// A folder for one test, empty at its beginning and gone at its end.

@@ -4,9 +4,11 @@
 //!     cargo run --release --example quickstart [PATH...]
 //!
 //! The two lines below are all that a program needs. The rest uses `HashMap`, `String`, `Vec` and
-//! threads as any program does; only `report.rs` talks to mimalloc.
+//! threads as any program does; only `report.rs` and `peak.rs` call mimalloc.
 
 mod arguments;
+#[path = "../support/peak.rs"]
+mod peak;
 mod progress;
 mod report;
 mod texts;

@@ -1,5 +1,6 @@
 //! What the program found, and what its allocator says about it.
 
+use crate::peak::peak_memory;
 use crate::texts::Kinds;
 use mi_malloc_sys::*;
 use std::ffi::c_void;
@@ -98,9 +99,11 @@ pub fn statistics() -> Result<String, String> {
     for row in &rows {
         text += &row.line();
     }
-    if rows.iter().any(|row| row.total == 0) {
-        text += NOT_COUNTED;
-    }
+    text += if rows.iter().any(|row| row.total == 0) {
+        NOT_COUNTED
+    } else {
+        COUNTED
+    };
     Ok(text)
 }
 
@@ -122,11 +125,10 @@ impl Row {
         }
     }
 
-    #[cfg(line = "v3")]
-    fn counter(name: &'static str, counter: mi_stat_counter_t, show: fn(i64) -> String) -> Row {
+    fn total(name: &'static str, total: i64, show: fn(i64) -> String) -> Row {
         Row {
             name,
-            total: counter.total,
+            total,
             peak_and_now: None,
             show,
         }
@@ -145,16 +147,20 @@ impl Row {
 
 #[cfg(line = "v3")]
 const NOT_COUNTED: &str = "- not counted: this mimalloc was built without MI_STATS\n";
+#[cfg(line = "v3")]
+const COUNTED: &str = "";
 
 #[cfg(line = "v2")]
 const NOT_COUNTED: &str = "- not counted: v2 does that with the feature `debug`\n";
+#[cfg(line = "v2")]
+const COUNTED: &str = "requested and allocated: blocks of up to 64 KiB only\n";
 
+/// `malloc_requested` is left out: release builds of v3 count it in whole blocks, as `allocated`.
 #[cfg(line = "v3")]
 fn rows(stats: &mi_stats_t) -> Vec<Row> {
     vec![
-        Row::counter("requested", stats.malloc_requested, bytes),
         Row::count("allocated", stats.allocated, bytes),
-        Row::counter("blocks", stats.malloc_count, number),
+        Row::total("blocks", stats.malloc_count.total, number),
         Row::count("committed", stats.committed, bytes),
         Row::count("reserved", stats.reserved, bytes),
         Row::count("pages", stats.pages, number),
@@ -162,10 +168,11 @@ fn rows(stats: &mi_stats_t) -> Vec<Row> {
     ]
 }
 
+/// v2 never counts `malloc_requested` down.
 #[cfg(line = "v2")]
 fn rows(stats: &mi_stats_t) -> Vec<Row> {
     vec![
-        Row::count("requested", stats.malloc_requested, bytes),
+        Row::total("requested", stats.malloc_requested.total, bytes),
         Row::count("allocated", stats.malloc_normal, bytes),
         Row::count("committed", stats.committed, bytes),
         Row::count("reserved", stats.reserved, bytes),
@@ -175,15 +182,15 @@ fn rows(stats: &mi_stats_t) -> Vec<Row> {
 }
 
 pub fn process() -> String {
-    let (mut elapsed, mut user, mut system, mut peak_memory) = (0, 0, 0, 0);
-    // SAFETY: each place may be written to, and NULL means that nobody asks.
+    let (mut elapsed, mut user, mut system) = (0, 0, 0);
+    // SAFETY: these three can be written, and the other numbers are not wanted.
     unsafe {
         mi_process_info(
             &mut elapsed,
             &mut user,
             &mut system,
             ptr::null_mut(),
-            &mut peak_memory,
+            ptr::null_mut(),
             ptr::null_mut(),
             ptr::null_mut(),
             ptr::null_mut(),
@@ -196,7 +203,7 @@ pub fn process() -> String {
         seconds(elapsed),
         seconds(user),
         seconds(system),
-        bytes(peak_memory as i64)
+        bytes(peak_memory() as i64)
     )
 }
 
