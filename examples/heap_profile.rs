@@ -1,16 +1,24 @@
 //! Where does the memory go? mimalloc's own profiler (v3) samples allocations with their call stacks and
-//! writes a file that `pprof` reads.
+//! writes files that `pprof` reads.
 //!
-//!     CARGO_PROFILE_RELEASE_DEBUG=1 cargo run --release --example heap_profile -- NAME
-//!     go tool pprof -top target/release/examples/heap_profile NAME.0001.pb
+//!     cargo run --release --example heap_profile -- NAME
+//!     pprof -top -cum NAME.0001.pb                # Google's: go install github.com/google/pprof@latest
+//!     google-pprof --text --cum target/release/examples/heap_profile NAME.0001.heap       # gperftools'
 //!
-//! (Debug information is for `pprof`, which else finds no names for the addresses.) For a whole program no
-//! code is needed: `MIMALLOC_PROFILE=NAME program` writes the file when the program ends.
+//! As mimalloc writes them, the files lead `pprof` to the names of other functions. So this program mends them,
+//! see `support/pprof_file.rs`. The names are in the program's symbols; for lines and inlined functions, set
+//! `CARGO_PROFILE_RELEASE_DEBUG=1`.
+//!
+//! For a whole program no code is needed, but a flag for the linker: see the page on profiling in the manual.
 
 #[cfg(line = "v2")]
 fn main() {
     println!("This example needs v3: v2 has no profiler.");
 }
+
+#[cfg(line = "v3")]
+#[path = "support/pprof_file.rs"]
+mod pprof_file;
 
 #[cfg(line = "v3")]
 fn main() {
@@ -19,7 +27,7 @@ fn main() {
 
 #[cfg(line = "v3")]
 mod v3 {
-    use super::protobuf::{fields, numbers, Value};
+    use super::pprof_file::{self, fields, numbers, Value};
     use mi_malloc_sys::*;
     use std::ffi::CString;
     use std::path::{Path, PathBuf};
@@ -28,7 +36,7 @@ mod v3 {
     #[global_allocator]
     static GLOBAL: MiMalloc = MiMalloc;
 
-    /// A sample each so many bytes on average: small here, to see much of a short program.
+    /// About how many bytes from one sample to the next: few, to see much of a short program.
     const RATE: usize = 4096;
 
     pub fn main() {
@@ -36,17 +44,19 @@ mod v3 {
             Some(name) => PathBuf::from(name),
             None => std::env::temp_dir().join(format!("heap_profile-{}", std::process::id())),
         };
-        // The extension says which format; a number and the format's own extension replace it.
-        let held = profile(&name.with_extension("pb"));
+        // The extension selects the format; a number and the format's own extension replace it.
+        let in_use = profile(&name.with_extension("pb"));
         let file = name.with_extension("0001.pb");
-        let found = Profile::read(&read(&file));
-        let [_, allocated, _, in_use] = found.sums;
+        let mended = mended(&read(&file));
+        write(&file, &mended);
+        let found = Profile::read(&mended);
+        let [_, sampled, _, sampled_in_use] = found.sums;
         println!("{}: {} call stacks", file.display(), found.stacks);
         println!(
-            "{:>12} bytes of the sampled blocks were allocated, {} are in use",
-            allocated, in_use
+            "{:>12} bytes in sampled blocks, {} of them in use",
+            sampled, sampled_in_use
         );
-        println!("{:>12} bytes are really in use", held);
+        println!("{:>12} bytes really in use", in_use);
         assert_eq!(
             found.kinds,
             [
@@ -56,14 +66,16 @@ mod v3 {
                 "inuse_bytes"
             ]
         );
-        assert!(found.stacks >= 2, "`cache` and `parse` at least");
-        // Samples are a part of all blocks: a good part of the large ones, and never more than there is.
-        assert!(held as i64 / 10 < in_use && in_use < held as i64 + 100_000);
-        assert!(allocated > in_use);
+        assert!(found.stacks >= 2, "`fill_cache` and `parse_lines` at least");
+        // The sums are those of the sampled blocks alone, and not scaled up.
+        assert!(in_use as i64 / 10 < sampled_in_use && sampled_in_use < in_use as i64 + 100_000);
+        assert!(sampled > sampled_in_use);
 
         profile(&name.with_extension("text"));
         let file = name.with_extension("0001.heap");
-        let text = String::from_utf8(read(&file)).expect("the text format is ASCII");
+        let text = String::from_utf8(read(&file)).expect("stacks and names of files");
+        let text = pprof_file::with_lower_case_addresses(&text);
+        write(&file, text.as_bytes());
         println!(
             "{}: {}",
             file.display(),
@@ -85,8 +97,8 @@ mod v3 {
             assert!(!profiler.is_null(), "out of memory");
             assert!(mi_profile(profiler));
             mi_profiler_start(profiler);
-            let kept = cache();
-            assert!(parse() > 0);
+            let kept = fill_cache();
+            assert!(parse_lines() > 0);
             mi_profiler_stop(profiler);
             mi_profiler_snapshot(profiler);
             mi_profile(ptr::null_mut());
@@ -94,27 +106,51 @@ mod v3 {
         }
     }
 
-    fn read(file: &Path) -> Vec<u8> {
-        fs::read(file).unwrap_or_else(|error| {
-            eprintln!("{} was not written: {}", file.display(), error);
-            std::process::exit(1);
-        })
+    /// With the file offsets that only Linux needs: elsewhere a mapping is a whole file.
+    fn mended(profile: &[u8]) -> Vec<u8> {
+        if cfg!(target_os = "linux") {
+            let maps = read(Path::new("/proc/self/maps"));
+            pprof_file::with_file_offsets(profile, &String::from_utf8_lossy(&maps))
+        } else {
+            profile.to_vec()
+        }
     }
 
-    /// Memory that stays: most of what is in use.
+    fn read(file: &Path) -> Vec<u8> {
+        fs::read(file).unwrap_or_else(|error| fail(file, "read", error))
+    }
+
+    fn write(file: &Path, content: &[u8]) {
+        fs::write(file, content).unwrap_or_else(|error| fail(file, "written", error))
+    }
+
+    fn fail(file: &Path, what: &str, error: std::io::Error) -> ! {
+        eprintln!("{} cannot be {}: {}", file.display(), what, error);
+        std::process::exit(1);
+    }
+
+    /// Memory that stays: all of what is in use.
     #[inline(never)]
-    fn cache() -> Vec<Vec<u8>> {
-        (0..2000).map(|n| vec![n as u8; 5000]).collect()
+    fn fill_cache() -> Vec<Vec<u8>> {
+        let mut entries = Vec::new();
+        for n in 0..2000 {
+            entries.push(vec![n as u8; 5000]);
+        }
+        entries
     }
 
     /// Memory that comes and goes: most of what is allocated.
     #[inline(never)]
-    fn parse() -> usize {
-        (0..200_000)
-            .map(|n| format!("line {} of the text", n).len())
-            .sum()
+    fn parse_lines() -> usize {
+        let mut length = 0;
+        for n in 0..10_000 {
+            let line = "word ".repeat(1000 + n % 100);
+            length += line.trim_end().len();
+        }
+        length
     }
-    /// What a viewer makes of the file; the numbers of the fields are those of pprof's `profile.proto`.
+
+    /// What a viewer reads from the file; the numbers of the fields are those of pprof's `profile.proto`.
     struct Profile {
         /// What the numbers of a sample mean.
         kinds: Vec<String>,
@@ -127,9 +163,9 @@ mod v3 {
             let mut strings = Vec::new();
             let mut kinds = Vec::new();
             let (mut stacks, mut sums) = (0, [0; 4]);
-            for (field, value) in fields(bytes) {
-                match (field, value) {
-                    (1, Value::Bytes(sample_type)) => kinds.push(first_number(sample_type, 1)),
+            for field in fields(bytes) {
+                match (field.number, field.value) {
+                    (1, Value::Bytes(sample_type)) => kinds.push(numbers(sample_type, 1)[0]),
                     (2, Value::Bytes(sample)) => {
                         stacks += 1;
                         let values: Vec<u64> = numbers(sample, 2);
@@ -152,70 +188,5 @@ mod v3 {
                 sums,
             }
         }
-    }
-
-    fn first_number(message: &[u8], field: u64) -> u64 {
-        numbers(message, field)[0]
-    }
-}
-
-/// As much of Google's Protocol Buffers as a profile needs.
-#[cfg(line = "v3")]
-mod protobuf {
-    pub enum Value<'a> {
-        Number(u64),
-        Bytes(&'a [u8]),
-    }
-
-    /// The fields of a message, with their numbers.
-    pub fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
-        std::iter::from_fn(move || {
-            if message.is_empty() {
-                return None;
-            }
-            let key = varint(&mut message);
-            let value = match key & 7 {
-                0 => Value::Number(varint(&mut message)),
-                2 => {
-                    let length = varint(&mut message) as usize;
-                    let (bytes, rest) = message.split_at(length);
-                    message = rest;
-                    Value::Bytes(bytes)
-                }
-                other => panic!("a profile has no values of wire type {}", other),
-            };
-            Some((key >> 3, value))
-        })
-    }
-
-    /// All numbers of the field `wanted`, written one by one or packed.
-    pub fn numbers(message: &[u8], wanted: u64) -> Vec<u64> {
-        let mut numbers = Vec::new();
-        for (field, value) in fields(message) {
-            match value {
-                _ if field != wanted => {}
-                Value::Number(number) => numbers.push(number),
-                Value::Bytes(mut packed) => {
-                    while !packed.is_empty() {
-                        numbers.push(varint(&mut packed));
-                    }
-                }
-            }
-        }
-        numbers
-    }
-
-    /// Seven bits a byte, the lowest first; the eighth says that more follow.
-    fn varint(bytes: &mut &[u8]) -> u64 {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = bytes.split_first().expect("a complete number");
-            *bytes = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return number;
-            }
-        }
-        panic!("a number of more than 64 bits");
     }
 }

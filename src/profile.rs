@@ -129,7 +129,8 @@ pub struct mi_profiler_t {
     /// [`MI_PROFILE_SAMPLE_DATA_MAX_SIZE`].
     pub sample_data_size: usize,
     /// About how many bytes a thread requests from one sample to the next; 0 counts as 1, which samples
-    /// at every chance.
+    /// at every chance. Holds until [`on_alloc`](Self::on_alloc) returns another rate, and not for the
+    /// thread that calls [`mi_profiler_start`]: its main heap starts with a rate of 1.
     pub initial_sample_rate: usize,
     /// Called for a sampled allocation. With `None` nothing is sampled.
     pub on_alloc: mi_profiler_on_alloc_fun,
@@ -201,8 +202,11 @@ extern "C" {
 
     /// Starts sampling for `profiler`.
     ///
-    /// The calling thread samples the main heap at once. Any other thread or heap takes notice within
-    /// a thousand allocations that leave the fast path.
+    /// The calling thread samples the main heap at once, if `profiler` is attached to it, and with a rate
+    /// of 1 instead of [`initial_sample_rate`](mi_profiler_t::initial_sample_rate). The rate stays 1 if
+    /// [`on_alloc`](mi_profiler_t::on_alloc) returns 0, so a profiler of one's own best returns its rate
+    /// each time. Any other thread or heap starts within a thousand allocations that leave the fast path,
+    /// with `initial_sample_rate`.
     ///
     /// Returns whether it ran already; false if `profiler` is NULL, which does nothing. Any thread may
     /// call this.
@@ -266,6 +270,10 @@ extern "C" {
     /// Both give, for each call stack and thread, the objects and bytes allocated and in use. They count
     /// the sampled blocks only and are not scaled up to all blocks. The message also has the thread
     /// as the label `thread`. Sampling pauses while a snapshot is written.
+    ///
+    /// On Linux a viewer shows wrong function names for the message and few names for the text: 3.6.0
+    /// writes no file offsets into the one, and addresses in capitals into the other.
+    /// [`guide::profiling`](crate::guide::profiling) has the remedies.
     ///
     /// Call stacks need Windows, or a C build that found `execinfo.h` or libunwind; without them the
     /// profile is empty. A build with `MI_PROFILE=0` samples nothing.

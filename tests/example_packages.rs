@@ -85,6 +85,50 @@ fn a_program_of_the_system_with_a_preloaded_library() {
     contains(&said, "no-such-program cannot be run");
 }
 
+/// The quickstart with the flag that the manual's page on profiling names: then a profile has the right names,
+/// though the program has no code for it.
+#[test]
+#[cfg(all(line = "v3", target_os = "linux"))]
+fn a_program_that_is_linked_for_profiles() {
+    if Command::new("pprof").arg("--help").output().is_err() {
+        println!("not run: there is no `pprof`");
+        return;
+    }
+    let linked = |flag: &str| {
+        let output = Command::new(env!("CARGO"))
+            .args(["rustc", "--quiet", "--release", "--example", "quickstart"])
+            .args(["--target-dir".as_ref(), target().as_os_str()])
+            .args(["--", &format!("-Clink-arg=-Wl,{}", flag)])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let unknown = String::from_utf8_lossy(&output.stderr).contains("option");
+        if output.status.success() || !unknown {
+            good(output);
+            return true;
+        }
+        false
+    };
+    // lld knows the first, GNU's linker the second.
+    assert!(linked("--no-rosegment") || linked("-z,noseparate-code"));
+
+    let program = target().join("release/examples/quickstart");
+    let profile = target().join("quickstart.pb");
+    let output = Command::new(&program)
+        .env("MIMALLOC_PROFILE", &profile)
+        .env("MIMALLOC_PROFILE_SAMPLE_RATE", "4096")
+        .output();
+    good(output.unwrap());
+    let output = Command::new("pprof")
+        .args(["-top", "-cum", "-sample_index=alloc_bytes"])
+        .args([&program, &profile.with_extension("0001.pb")])
+        .output();
+    let table = good(output.unwrap());
+    for name in ["quickstart::texts::read", "quickstart::words::Counter::add"] {
+        contains(&table, name);
+    }
+}
+
 fn cargo(command: &str, package: &str) -> Command {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")

@@ -178,9 +178,78 @@ fn heap_profile() {
         contains(&said, "needs v3");
         return;
     }
-    contains(&said, "10000000 bytes are really in use");
-    assert!(name.with_extension("0001.pb").is_file());
-    assert!(name.with_extension("0001.heap").is_file());
+    contains(&said, "10000000 bytes really in use");
+    let bytes = numbers(line(&said, " bytes in sampled blocks"));
+    assert!((1_000_000..=10_100_000).contains(&bytes[1]), "{}", said);
+    assert!(bytes[0] > 2 * bytes[1], "{}", said);
+
+    if cfg!(not(target_os = "linux")) {
+        println!("not run: names are asked for on Linux only");
+        return;
+    }
+    let message = name.with_extension("0001.pb");
+    names("pprof", &message, &|allocated| {
+        let index = if allocated {
+            "alloc_bytes"
+        } else {
+            "inuse_bytes"
+        };
+        let index = format!("-sample_index={}", index);
+        ["-top", "-cum", "-nodecount=1000", "-nodefraction=0", &index]
+            .map(String::from)
+            .to_vec()
+    });
+    let text = name.with_extension("0001.heap");
+    names("google-pprof", &text, &|allocated| {
+        let kind = if allocated {
+            "--alloc_space"
+        } else {
+            "--inuse_space"
+        };
+        ["--text", "--cum", kind].map(String::from).to_vec()
+    });
+}
+
+/// A viewer of profiles names the functions that allocated. `arguments` are for what was allocated, or for what is
+/// in use.
+fn names(viewer: &str, profile: &Path, arguments: &dyn Fn(bool) -> Vec<String>) {
+    if Command::new(viewer).arg("--help").output().is_err() {
+        println!("not run: there is no `{}`", viewer);
+        return;
+    }
+    let percent = |allocated: bool, function: &str| {
+        let output = Command::new(viewer)
+            .args(arguments(allocated))
+            .args([&example("heap_profile"), profile])
+            .output()
+            .unwrap();
+        let table = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && table.contains("%"),
+            "{}: {}\n{}{}",
+            viewer,
+            output.status,
+            table,
+            errors
+        );
+        // Flat, its percentage, their sum, cumulative, its percentage, and the name.
+        let rows = table.lines().filter(|row| row.contains(function));
+        let cumulative = rows.map(|row| {
+            let column = row.split_whitespace().nth(4).unwrap();
+            column.trim_end_matches('%').parse().unwrap()
+        });
+        cumulative.fold(0.0, f64::max)
+    };
+    let kept = percent(false, "fill_cache");
+    assert!(kept > 90.0, "{}: {} % of what is in use", viewer, kept);
+    let parsed = [false, true].map(|allocated| percent(allocated, "parse_lines"));
+    assert!(
+        parsed[0] < 5.0 && parsed[1] > 50.0,
+        "{}: {:?}",
+        viewer,
+        parsed
+    );
 }
 
 /// Runs an example to its good end, and returns what it printed.

@@ -6,6 +6,11 @@ mod folder;
 #[allow(dead_code)]
 #[path = "support/pprof.rs"]
 mod pprof;
+/// The example's.
+#[cfg(target_os = "linux")]
+#[allow(dead_code)]
+#[path = "../examples/support/pprof_file.rs"]
+mod pprof_file;
 
 use folder::Folder;
 use mi_malloc_sys::*;
@@ -184,7 +189,7 @@ fn the_message() {
         assert!(after
             .mappings
             .iter()
-            .any(|(_, _, file)| file.contains("libc")));
+            .any(|mapping| mapping.file.contains("libc")));
         kept.into_iter().for_each(|p| mi_free(p));
         others
             .into_iter()
@@ -193,6 +198,73 @@ fn the_message() {
         stop(heap, profiler);
         mi_heap_delete(heap);
     }
+}
+
+/// What the files lack for the right names, and that the example adds it. (`tests/examples.rs` asks a viewer.)
+#[cfg(target_os = "linux")]
+#[test]
+fn mended_files() {
+    let _alone = alone();
+    let folder = Folder::new("profile-builtin-mended");
+    let written = |extension: &str| unsafe {
+        let profiler = profiler(&folder.join(format!("p.{extension}")), 0, 0);
+        let heap = attached(profiler);
+        let kept = work(heap, 30, 70);
+        mi_profiler_snapshot(profiler);
+        kept.into_iter().for_each(|p| mi_free(p));
+        stop(heap, profiler);
+        mi_heap_delete(heap);
+        fs::read(folder.join(format!("p.0001.{extension}"))).unwrap()
+    };
+
+    let file = written("pb");
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let original = pprof::message(&file);
+    let mended = pprof::message(&pprof_file::with_file_offsets(&file, &maps));
+    assert_eq!(mended.samples, original.samples);
+    assert_stacks(&mended);
+    assert!(
+        original.mappings.iter().all(|mapping| mapping.offset == 0),
+        "mimalloc writes file offsets, so that its files need not be mended"
+    );
+    let code: Vec<&str> = maps
+        .lines()
+        .filter(|line| line.contains(" r-xp ") && line.contains('/'))
+        .collect();
+    assert!(code.len() > 1);
+    let found: Vec<String> = mended
+        .mappings
+        .iter()
+        .map(|mapping| {
+            let pprof::Mapping {
+                start,
+                end,
+                offset,
+                file,
+            } = mapping;
+            format!("{start:x}-{end:x} r-xp {offset:08x} {file}")
+        })
+        .collect();
+    let expected: Vec<String> = code
+        .iter()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            format!("{} {} {} {}", words[0], words[1], words[2], words[5])
+        })
+        .collect();
+    assert_eq!(found, expected);
+    assert!(mended.mappings.iter().any(|mapping| mapping.offset > 0));
+
+    let file = String::from_utf8(written("heap")).unwrap();
+    let mended = pprof_file::with_lower_case_addresses(&file);
+    assert_eq!(pprof::text(&mended).samples, pprof::text(&file).samples);
+    let [stacks, mapped] = [&file, &mended].map(|text| text.split_once("MAPPED").unwrap());
+    assert_eq!(stacks.1, mapped.1);
+    assert_eq!(stacks.0.to_ascii_lowercase(), mapped.0);
+    assert_ne!(
+        stacks.0, mapped.0,
+        "mimalloc writes addresses as viewers read them"
+    );
 }
 
 #[test]

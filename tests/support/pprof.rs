@@ -6,12 +6,20 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct Profile {
     pub samples: Vec<Sample>,
-    /// First address, end, and file.
-    pub mappings: Vec<(u64, u64, String)>,
+    pub mappings: Vec<Mapping>,
     /// Nanoseconds; only in the message.
     pub time: i64,
     pub duration: i64,
     pub period: i64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    pub start: u64,
+    pub end: u64,
+    /// Of the file, where the mapping starts.
+    pub offset: u64,
+    pub file: String,
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -38,11 +46,10 @@ impl Profile {
     }
 
     pub fn mapping_of(&self, address: u64) -> Option<&str> {
-        let holds = |(from, to, _): &&(u64, u64, String)| (*from..*to).contains(&address);
         self.mappings
             .iter()
-            .find(holds)
-            .map(|(_, _, file)| file.as_str())
+            .find(|mapping| (mapping.start..mapping.end).contains(&address))
+            .map(|mapping| mapping.file.as_str())
     }
 }
 
@@ -92,9 +99,12 @@ pub fn text(text: &str) -> Profile {
         let (from, to) = range.split_once('-').unwrap();
         let number = |hex| u64::from_str_radix(hex, 16).unwrap();
         let file = rest.find('/').map_or("", |at| &rest[at..]);
-        profile
-            .mappings
-            .push((number(from), number(to), file.to_string()));
+        profile.mappings.push(Mapping {
+            start: number(from),
+            end: number(to),
+            offset: rest.split_whitespace().nth(1).map_or(0, number),
+            file: file.to_string(),
+        });
     }
     profile
 }
@@ -212,9 +222,12 @@ pub fn message(bytes: &[u8]) -> Profile {
         assert!(range.0 < range.1);
         let id = number(&fields, 1);
         assert!(id != 0 && mappings.insert(id, range).is_none());
-        profile
-            .mappings
-            .push((range.0, range.1, string(&fields, 5).to_string()));
+        profile.mappings.push(Mapping {
+            start: range.0,
+            end: range.1,
+            offset: number(&fields, 4),
+            file: string(&fields, 5).to_string(),
+        });
     }
     let mut locations = HashMap::new();
     for bytes in each(4) {
