@@ -252,6 +252,26 @@ fn names(viewer: &str, profile: &Path, arguments: &dyn Fn(bool) -> Vec<String>) 
     );
 }
 
+#[test]
+fn memory_by_task() {
+    let said = run("memory_by_task", &[]);
+    if cfg!(line = "v2") {
+        contains(&said, "needs v3");
+        return;
+    }
+    for (task, allocated, in_use) in [("sessions", 27_343, 6_835), ("index", 29_296, 29_296)] {
+        let row = numbers(line(&said, task));
+        assert_eq!((row[0], row[2]), (allocated, in_use), "{}", said);
+        assert!(row[1].abs_diff(allocated) < allocated / 4, "{}", said);
+        assert!(row[3].abs_diff(in_use) < in_use / 4, "{}", said);
+    }
+    // What `mi_profiler_start` makes of `initial_sample_rate`.
+    contains(
+        &said,
+        "first sample: 1 where the profiler was started, 65536 elsewhere",
+    );
+}
+
 /// Runs an example to its good end, and returns what it printed.
 fn run(name: &str, arguments: &[&Path]) -> String {
     let output = Command::new(example(name))
