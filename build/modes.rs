@@ -122,6 +122,20 @@ pub fn page_map(config: &Config, plan: &mut Plan) {
     }
 }
 
+/// Refuses a smaller alignment of all blocks than `MiMalloc` relies on: Rust's layouts of up to 16 bytes need no
+/// aligned entry point because of it (`MAX_ALIGN` in `src/global.rs`).
+pub fn alignment(plan: &Plan) -> Result<(), String> {
+    let name = "MI_MAX_ALIGN_SIZE";
+    match plan.value(name).map(str::parse::<u32>) {
+        Some(Ok(size)) if size < 16 => Err(format!(
+            "{} is {}, and `MiMalloc` needs blocks that are aligned to 16 bytes.\n\
+             Remove it from MIMALLOC_SYS_DEFINES.",
+            name, size
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a block must be asked for with its exact size, and not with the next count of words:
 /// there may be a guard page, a padding that is checked, or a tool's red zone right behind it. By
 /// definition rather than by feature, because `MIMALLOC_SYS_DEFINES` can switch these on as well.

@@ -121,6 +121,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     tools::tools(config, &mut plan)?;
     lto::bitcode(config, &mut plan)?;
     plan.take_over(&config.defines);
+    modes::alignment(&plan)?;
     plan.exact_size = modes::exact_size(&plan);
     modes::entries(config, &mut plan);
     modes::inlined(config, &mut plan);

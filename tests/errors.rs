@@ -124,6 +124,10 @@ fn variables() {
 
     let said = run.with("MIMALLOC_SYS_DEFINES", "-DA").fails();
     said.says("A definition has no name").all();
+    let said = run
+        .with("MIMALLOC_SYS_DEFINES", "MI_MAX_ALIGN_SIZE=8")
+        .fails();
+    said.says("A definition makes blocks less aligned").all();
     let said = run.with("MIMALLOC_SYS_TRACK", "drmemory").fails();
     said.says("The memory checker is not known").all();
     let said = run.with("MIMALLOC_SYS_USE_PKG_CONFIG", "yes").fails();

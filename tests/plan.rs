@@ -807,6 +807,24 @@ fn definitions_of_the_user_take_the_place_of_ours() {
     assert_eq!(defines.iter().filter(same).count(), 1);
 }
 
+/// `MiMalloc` relies on blocks that are aligned to 16 bytes, as they are without that definition.
+#[test]
+fn blocks_are_aligned_for_rust() {
+    for line in [Line::V3, Line::V2] {
+        let with = |size: &str| {
+            let mut config = config(&target("x86_64-unknown-linux-gnu"), line);
+            config.defines = vec![Define {
+                name: "MI_MAX_ALIGN_SIZE".into(),
+                value: Some(size.into()),
+            }];
+            plan::plan(&config)
+        };
+        let reason = with("8").unwrap_err();
+        assert!(reason.starts_with("MI_MAX_ALIGN_SIZE is 8, "), "{reason}");
+        assert!(with("16").is_ok() && with("32").is_ok());
+    }
+}
+
 /// Where the C looks behind a block: a mode's padding or guard page, a tool's red zone.
 #[test]
 fn checking_builds_know_exact_sizes() {
