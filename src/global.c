@@ -172,13 +172,18 @@ void* mi_malloc_sys_medium_zeroed(size_t size) {
 
 // ---- A page that has become empty: `_mi_page_retire`.
 #if MI_MALLOC_SYS_SHORT
-// Nearly every page of larger blocks is the only one of its size, as of a program that takes a buffer and frees it,
-// and takes it again. Such a page is kept for some rounds of housekeeping, and this is all that upstream does for
-// it. A page of one block does not come here: while the block is in use it is full.
+// Nearly every page of larger blocks is the only one in the queue of its size, as of a program that allocates a
+// buffer and frees it, again and again. Such a page is kept for some rounds of housekeeping, and this is all that
+// upstream does for it.
+//
+// A page of one block is left to upstream: it is in the queue of huge pages, whatever its size. For an alignment above
+// a slice the block may be a small one, and then the page stays this thread's while it is full and has no flag
+// (`mi_malloc_generic_from_page` sets only those above MI_SMALL_MAX_OBJ_SIZE aside). All others that come here are in
+// the queue of their size.
 static mi_decl_forceinline void mi_malloc_sys_retire(mi_page_t* page) {
   const size_t size = mi_page_block_size(page);
   _mi_page_qsbr_clear(page);
-  if (size <= MI_SMALL_SIZE_MAX || page->next != NULL || page->prev != NULL) {
+  if (size <= MI_SMALL_SIZE_MAX || ((uintptr_t)page->next | (uintptr_t)page->prev) != 0 || mi_page_is_singleton(page)) {
     _mi_page_retire(page);
     return;
   }
@@ -187,7 +192,8 @@ static mi_decl_forceinline void mi_malloc_sys_retire(mi_page_t* page) {
   }
   mi_theap_t* const theap = mi_page_theap(page);
   const size_t bin = mi_malloc_sys_bin(size);
-  mi_assert_internal(size <= MI_LARGE_MAX_OBJ_SIZE && theap->pages[bin].first == page && page->retire_expire == 0);
+  mi_assert_internal(size <= MI_LARGE_MAX_OBJ_SIZE && page->retire_expire == 0);
+  mi_assert_internal(theap->pages[bin].first == page && theap->pages[bin].count == 1);
   mi_theap_stat_counter_increase(theap, pages_retire, 1);
   page->retire_expire = (size <= MI_SMALL_MAX_OBJ_SIZE ? MI_RETIRE_CYCLES : MI_RETIRE_CYCLES/4);
   if (bin < theap->page_retired_min) theap->page_retired_min = bin;

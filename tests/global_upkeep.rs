@@ -210,6 +210,39 @@ fn empty_pages_go_back() {
     });
 }
 
+/// An alignment above a slice has a page of its own, which goes back at once, however small the block.
+#[cfg(line = "v3")]
+#[test]
+fn empty_singleton_pages_go_back() {
+    alone("empty_singleton_pages_go_back", || {
+        let pages = || pages_of(0..usize::MAX);
+        let free = |p: *mut u8, layout| unsafe { MiMalloc.dealloc(p, layout) };
+        unsafe { mi_free(mi_malloc(1)) }; // the thread has a theap
+        for align in [512 << 10, 4 << 20, 16 << 20] {
+            for size in [1, 64, 1024, 1500, 5000, 8000, 20_000] {
+                let layout = layout(size, align);
+                let alloc = || {
+                    let p = unsafe { MiMalloc.alloc(layout) };
+                    assert!(!p.is_null() && p as usize % align == 0);
+                    p
+                };
+                let before = pages();
+                free(alloc(), layout);
+                assert_eq!(pages(), before, "{layout:?}");
+                free(unsafe { MiMalloc.alloc_zeroed(layout) }, layout);
+                // One beside another, and the earlier one is freed first.
+                let (first, second) = (alloc(), alloc());
+                assert_eq!(pages(), before + 2, "{layout:?}");
+                free(first, layout);
+                free(second, layout);
+                let moved = unsafe { MiMalloc.realloc(alloc(), layout, 3 * size) };
+                free(moved, self::layout(3 * size, align));
+                assert_eq!(pages(), before, "{layout:?}");
+            }
+        }
+    });
+}
+
 /// The only page of its size waits some rounds of the upkeep for another block before it goes back.
 #[cfg(line = "v3")]
 #[test]
