@@ -15,8 +15,38 @@
 extern "C" {
 #endif
 
-// ---- For the short ways below, which exist where a block needs nothing but its place.
-#define MI_MALLOC_SYS_SHORT  (MI_SAMPLE < 2 && !MI_PADDING && !MI_SECURE)
+// ---- What this file and `global.rs` take for granted of upstream's constants. Where a condition does not hold,
+// upstream's own functions do the work. It is an error only where they could not.
+#if defined(__cplusplus)
+#define mi_malloc_sys_assert(condition, text)  static_assert(condition, text)
+#else
+#define mi_malloc_sys_assert(condition, text)  _Static_assert(condition, text)
+#endif
+
+// Rust asks for words, and relies on the alignment that blocks of so many words have (`MAX_ALIGN`).
+#if MI_MAX_ALIGN_SIZE < 16
+#error "MiMalloc needs blocks that are aligned to 16 bytes: remove the definition of MI_MAX_ALIGN_SIZE"
+#endif
+
+// Whether blocks that Rust knows as small (`in_small_page`) lie in small pages, where `mi_free_small` finds them. The
+// largest such block was shrunk in place by `mi_realloc`, to no less than half of what a program may use of it; it
+// lies behind the data of a profiler; and its size class is up to a quarter larger.
+#define MI_MALLOC_SYS_SAMPLE_SIZE    (3*MI_SIZE_SIZE + MI_PROFILE_SAMPLE_DATA_MAX_SIZE + MI_MAX_ALIGN_SIZE)
+#define MI_MALLOC_SYS_SHRUNK_SIZE    (2*MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE + 1 + MI_MALLOC_SYS_SAMPLE_SIZE)
+#define MI_MALLOC_SYS_IN_SMALL_PAGE  (MI_SMALL_MAX_OBJ_SIZE >= MI_MALLOC_SYS_SHRUNK_SIZE + MI_MALLOC_SYS_SHRUNK_SIZE/4)
+mi_malloc_sys_assert(sizeof(mi_block_t) + sizeof(mi_profiler_sample_data_t) == 3*MI_SIZE_SIZE,
+                     "a sample takes another size");
+mi_malloc_sys_assert(MI_SMALL_SIZE_MAX == MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE, "words have another size");
+
+// The fast paths below exist where a block needs nothing but its place, and for the constants that they fit:
+// - `mi_malloc_sys_bin` is right from the 17th word on, whatever MI_MAX_ALIGN_SIZE is.
+// - Half of a count of 16 bits (`mi_malloc_sys_free_in`) is more than the blocks of any page above
+//   MI_SMALL_SIZE_MAX, of which those of small pages are the most.
+// - The rounds of a retired page fit into its byte, and a quarter of them is at least one.
+#define MI_MALLOC_SYS_SHORT \
+  (MI_SAMPLE < 2 && MI_STATS < 2 && !MI_PADDING && !MI_SECURE && !MI_TRACK_ENABLED && \
+   MI_SMALL_WSIZE_MAX >= 16 && MI_SMALL_PAGE_SIZE / (MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE) < 0x8000 && \
+   MI_RETIRE_CYCLES >= 4 && MI_RETIRE_CYCLES <= 255)
 
 #if MI_MALLOC_SYS_SHORT
 // A thread that has nothing yet has no theap on some systems, and an empty one on the others.
@@ -88,9 +118,15 @@ static mi_decl_forceinline bool mi_malloc_sys_freed(void* p, bool small) {
 }
 
 mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
+  #if MI_MALLOC_SYS_IN_SMALL_PAGE
   if mi_unlikely(!mi_malloc_sys_freed(p, true)) {
     mi_free_small_nonnull(p);
   }
+  #else
+  if mi_unlikely(!mi_malloc_sys_freed(p, false)) {
+    mi_free(p);
+  }
+  #endif
 }
 
 // ---- Sizes above MI_SMALL_SIZE_MAX: `mi_malloc` and `mi_zalloc`, with a way past the long road that
@@ -334,7 +370,8 @@ static mi_decl_forceinline void* mi_malloc_sys_any_aligned(size_t size, size_t a
           mi_page_set_has_interior_pointers(page, true);
         }
         mi_block_t* const block = (mi_block_t*)mi_malloc_sys_take_at_hand(theap, page, adjust + size, zero);
-        block->next = MI_BLOCK_TAG_ALIGNED; // which is 0, and so spoils no zeroes if nothing was adjusted
+        mi_malloc_sys_assert(MI_BLOCK_TAG_ALIGNED == 0, "the mark of an aligned block would be among zeroes");
+        block->next = MI_BLOCK_TAG_ALIGNED;
         return (uint8_t*)block + adjust;
       }
     }

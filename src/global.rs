@@ -17,8 +17,8 @@
 //!   it is in use need not be asked.
 //! * A call takes longer than what is done for most small blocks. Where it may, that goes into the caller;
 //!   see [`inlined`].
-//! * On v3 a small block is freed through the entry point that need not ask where the page of the
-//!   block starts. It may only see blocks that lie in a small page, see [`in_small_page`].
+//! * With those entry points a small block is freed without a lookup of where its page starts. That holds for
+//!   blocks that lie in a small page, see [`in_small_page`].
 //! * A zeroed block needs zeroes only as far as it was asked for. Upstream zeroes all of it.
 //!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
@@ -140,15 +140,15 @@ const fn aligned_size(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether a block of this layout surely lies in a small page (v3; blocks up to
-/// `MI_SMALL_MAX_OBJ_SIZE`, about 10 KiB, and by upstream's own check above twice `MI_SMALL_SIZE_MAX`).
+/// Whether a block of this layout lies in a small page (v3), if the constants of the C fit: `global.c` has the condition
+/// (`MI_MALLOC_SYS_IN_SMALL_PAGE`), and frees every block in the general way where it does not hold. So does
+/// [`entries`] where nobody compares the constants.
 ///
 /// With `size <= MI_SMALL_SIZE_MAX`:
 ///
 /// * A fresh block of an ordinary alignment is of a small size itself.
 /// * `mi_realloc` leaves a shrunk block in place only while it uses at least half of it, so the
-///   block is of at most twice the size, plus, if it is sampled, the profiler's kilobyte: less than
-///   half of that limit.
+///   block is of at most twice the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
 ///
 /// An aligned block may sit inside a larger one, up to one that mimalloc takes from the system for it
 /// alone. That could be told from the size too, but alignments vary from block to block where they are
@@ -251,15 +251,16 @@ mod entries {
     }
 }
 
-/// Any v3.
+/// Any v3. Where its small pages end is not known (`MI_ARENA_SLICE_SHIFT`), so none is counted on.
 #[cfg(all(line = "v3", not(entries)))]
 mod entries {
     use super::*;
 
     pub use super::moving::realloc;
     pub use crate::{
-        mi_free as free_medium, mi_free as free_aligned, mi_free_small_nonnull as free_small,
-        mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
+        mi_free as free_medium, mi_free as free_small, mi_free as free_aligned,
+        mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
+        mi_zalloc_aligned as zalloc_aligned,
     };
 
     #[inline(always)]

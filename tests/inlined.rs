@@ -1,5 +1,6 @@
 //! `src/global/inlined.c` against upstream's headers: the C compiler takes it with the definitions of a usual
-//! build, and refuses it when one of them makes upstream's insides other than `inlined.rs` knows them.
+//! build, and refuses it when one of them makes upstream's insides other than `inlined.rs` knows them. And what
+//! `src/global.c` makes of upstream's constants.
 
 #![cfg(all(
     line = "v3",
@@ -30,8 +31,9 @@ mod tools;
 mod usual;
 
 use config::{Config, Define, Line, Target};
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn usual_build() -> Config {
     let target = Target {
@@ -55,6 +57,11 @@ fn complaint(others: &[&str]) -> String {
 }
 
 fn complaint_of(config: &Config, others: &[&str]) -> String {
+    complaint_to("", "src/global/inlined.c", config, others)
+}
+
+/// What it says to some lines of C after one of the files.
+fn complaint_to(lines: &str, file: &str, config: &Config, others: &[&str]) -> String {
     let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
     let plan = plan::plan(config).unwrap();
     assert!(plan.inlined);
@@ -63,16 +70,25 @@ fn complaint_of(config: &Config, others: &[&str]) -> String {
         format!("-D{}={}", define.name, value)
     });
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
-    let output = Command::new(compiler)
+    let mut child = Command::new(compiler)
         .args(["-fsyntax-only", "-w", "-I"])
         .arg(sources.join("include"))
         .arg("-I")
         .arg(sources.join("src"))
         .args(usual)
         .args(others)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/global/inlined.c"))
-        .output()
+        .args(["-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = format!("#include \"{}\"\n{}", file.display(), lines);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.is_empty(), output.status.success(), "{}", said);
     said
@@ -138,4 +154,99 @@ fn other_insides_are_found() {
         let said = complaint(&others);
         assert!(said.contains(expected), "{:?}: {}", others, said);
     }
+}
+
+/// The fields of `inlined.rs`, in Rust's order and of Rust's sizes, are upstream's of the same names.
+#[test]
+fn rust_has_the_fields_where_c_has_them() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/global/inlined.rs");
+    let text = std::fs::read_to_string(file).unwrap();
+    let assertions = |fields: &[(String, usize)]| {
+        let mut offset: usize = 0;
+        let mut assertions = String::new();
+        for (name, size) in fields {
+            // As `repr(C)` lays them out.
+            offset = (offset + size - 1) / size * size;
+            assertions += &format!(
+                "_Static_assert(offsetof(mi_page_t, {name}) == {offset} && sizeof(((mi_page_t*)0)->{name}) == {size}, \
+                 \"{name}\");\n"
+            );
+            offset += size;
+        }
+        assertions
+    };
+    let of = |fields: &[(String, usize)]| {
+        let lines = assertions(fields);
+        complaint_to(&lines, "src/global/inlined.c", &usual_build(), &[])
+    };
+    let fields = fields_of(&text, "Page");
+    assert!(fields.len() > 10, "{fields:?}");
+    assert_eq!(of(&fields), "");
+
+    // It would be noticed.
+    for index in 1..fields.len() {
+        let mut wrong = fields.clone();
+        wrong.swap(index - 1, index);
+        assert!(of(&wrong).contains("static assertion failed"), "{wrong:?}");
+    }
+}
+
+/// Names and sizes of the fields of a struct in Rust's source text.
+fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
+    let start = text.find(&format!("#[repr(C)]\nstruct {name} {{")).unwrap();
+    let body = &text[start..];
+    let body = &body[..body.find("\n}").unwrap()];
+    body.lines()
+        .skip(2)
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+        .map(|line| {
+            let (name, kind) = line.trim_end_matches(',').split_once(": ").unwrap();
+            let size = match kind {
+                "u8" => 1,
+                "u16" => 2,
+                "u64" | "usize" | "AtomicUsize" => 8,
+                pointer if pointer.starts_with("*mut ") => 8,
+                other => panic!("a field of type {other}"),
+            };
+            // `self` is a keyword in Rust.
+            (name.trim_end_matches('_').to_string(), size)
+        })
+        .collect()
+}
+
+/// Where the constants do not fit, `global.c` leaves the work to upstream.
+#[test]
+fn constants_that_do_not_fit_turn_fast_paths_off() {
+    let is_on = |condition: &str, definitions: &[&str]| {
+        let lines = format!("#if !({condition})\n#error \"is off\"\n#endif");
+        let said = complaint_to(&lines, "src/global.c", &usual_build(), definitions);
+        assert!(said.is_empty() || said.contains("is off"), "{said}");
+        said.is_empty()
+    };
+    for shift in 14..=19 {
+        let definition = format!("-DMI_ARENA_SLICE_SHIFT={shift}");
+        let in_small_page = is_on("MI_MALLOC_SYS_IN_SMALL_PAGE", &[&definition]);
+        assert_eq!(in_small_page, shift > 14, "{definition}");
+    }
+    let short = |definitions: &[&str]| is_on("MI_MALLOC_SYS_SHORT", definitions);
+    assert!(short(&[]));
+    assert!(short(&["-DMI_MAX_ALIGN_SIZE=32"]));
+    assert!(short(&["-DMI_ENABLE_LARGE_PAGES=0"]));
+    for other in [
+        "-UMI_STATS -DMI_STATS=2",
+        "-UMI_PROFILE -DMI_PROFILE=2",
+        "-DMI_PADDING=1",
+        "-DMI_SECURE=4",
+    ] {
+        let definitions: Vec<&str> = other.split(' ').collect();
+        assert!(!short(&definitions), "{other}");
+    }
+    let said = complaint_to(
+        "",
+        "src/global.c",
+        &usual_build(),
+        &["-DMI_MAX_ALIGN_SIZE=8"],
+    );
+    assert!(said.contains("aligned to 16 bytes"), "{said}");
 }

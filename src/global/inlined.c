@@ -46,6 +46,10 @@ _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "pages of ot
 #define SLICE  (64 * MI_KiB)
 #endif
 _Static_assert(MI_ARENA_SLICE_SIZE == SLICE && MI_SMALL_PAGE_SIZE == SLICE, "small pages have another size");
+// As MI_MALLOC_SYS_IN_SMALL_PAGE in `../global.c`: what Rust knows as small is of at most twice that size and behind a
+// sample, with a quarter more for its size class.
+_Static_assert((2 * MI_SMALL_SIZE_MAX + MI_PROFILE_SAMPLE_DATA_MAX_SIZE + 64) / 4 * 5 <= MI_SMALL_MAX_OBJ_SIZE,
+               "small blocks lie in other pages");
 _Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of pages lie elsewhere");
 _Static_assert(sizeof(mi_page_t) == 128, "descriptions of pages have another size");
 
@@ -53,6 +57,7 @@ AT(mi_page_t, self, 0);
 AT(mi_page_t, xthread_id, 8);
 AT(mi_page_t, free, 16);
 AT(mi_page_t, local_free, 24);
+AT(mi_page_t, block_size, 32);
 AT(mi_page_t, xused, 40);
 _Static_assert(sizeof(mi_used_t) == 8, "blocks are counted elsewhere");
 AT(mi_page_t, retire_expire, 62);

@@ -17,25 +17,26 @@ struct Block {
     next: *mut Block,
 }
 
-/// The first line of upstream's `mi_page_t`. Only `owner` is another thread's business, too.
+/// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/inlined.rs` compares them). Other
+/// threads touch only `xthread_id`.
 #[repr(C)]
 struct Page {
-    /// This one, or for a part of a larger page that of the whole.
-    itself: *mut Page,
+    /// This one, or for a part of a larger page that of the whole: upstream's `self`.
+    self_: *mut Page,
     /// The thread, and in the lowest bits flags: with any of them no block is freed here.
-    owner: AtomicUsize,
-    /// What can be given away.
+    xthread_id: AtomicUsize,
+    /// Blocks to allocate.
     free: *mut Block,
-    /// What came back since `free` was filled, from this thread.
+    /// Blocks that this thread freed since `free` was filled.
     local_free: *mut Block,
     block_size: usize,
-    /// How many blocks are in use, in the lowest 16 bits, and above them how many were taken since upstream
+    /// How many blocks are in use, in the lowest 16 bits, and above them how many were allocated since upstream
     /// last looked.
-    used_and_taken: u64,
-    start: usize,
+    xused: u64,
+    page_offset: usize,
     capacity: u16,
     reserved: u16,
-    committed: u16,
+    slice_pcommitted: u16,
     /// Not 0 while the page is known to be empty, or was so until just now.
     retire_expire: u8,
     /// Not 0 if what is in `free` is fresh from the system, and zero but for its `next`.
@@ -72,7 +73,7 @@ unsafe fn pages() -> *const *mut Page {
 /// a thread, which is read again after any call, since a coroutine may go on in another thread.
 #[inline]
 unsafe fn is_own(page: *mut Page) -> bool {
-    let owner = (*page).owner.load(Relaxed);
+    let owner = (*page).xthread_id.load(Relaxed);
     let other: usize;
     // In one instruction, and without a register for the pointer.
     #[cfg(target_arch = "x86_64")]
@@ -160,8 +161,8 @@ pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
 #[inline]
 unsafe fn take(page: *mut Page, block: *mut Block) -> *mut c_void {
     (*page).free = (*block).next;
-    // One more in use, one more taken.
-    (*page).used_and_taken = (*page).used_and_taken.wrapping_add(0x1_0001);
+    // One more in use, one more allocated.
+    (*page).xused = (*page).xused.wrapping_add(0x1_0001);
     block.cast()
 }
 
@@ -174,7 +175,7 @@ pub unsafe fn free_small(p: *mut c_void) {
 /// Frees a block of any page: `mi_free`, with its safety, but not for NULL.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    free_in((*page_of(p)).itself, p)
+    free_in((*page_of(p)).self_, p)
 }
 
 #[inline]
@@ -183,12 +184,12 @@ unsafe fn free_in(page: *mut Page, p: *mut c_void) {
         return any_free(p);
     }
     let block = p.cast::<Block>();
-    let used_and_taken = (*page).used_and_taken.wrapping_sub(1);
+    let xused = (*page).xused.wrapping_sub(1);
     (*block).next = (*page).local_free;
     (*page).local_free = block;
-    (*page).used_and_taken = used_and_taken;
+    (*page).xused = xused;
     // An empty page is retired once, and may then be used and emptied again.
-    if used_and_taken as u16 == 0 && (*page).retire_expire == 0 {
+    if xused as u16 == 0 && (*page).retire_expire == 0 {
         retire(page);
     }
 }
