@@ -63,14 +63,34 @@ static mi_decl_forceinline bool mi_malloc_sys_unsampled(const mi_theap_t* theap)
   return mi_malloc_sys_has(theap) && theap->sample_rate == 0;
 }
 
-// The first block of the page's list, zeroed as far as it will be in use. Upstream zeroes all of a block, for
-// `mi_rezalloc`; Rust's `realloc` promises nothing of what comes to a block.
-static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t* page, size_t used, bool zero) {
-  const bool dirty = (zero && !page->free_is_zero);
-  void* const block = mi_page_malloc_zero(theap, page, used, theap->sample_countdown, zero && !dirty, false /* new? */, NULL);
-  if (dirty) {
-    mi_memzero_block((mi_block_t*)block, mi_align_up(used + (used == 0), MI_SIZE_SIZE));
+// Upstream counts in one word the blocks in use and those ever allocated (`mi_used_t`).
+#define MI_MALLOC_SYS_COUNT_ONE  MI_ZU(0x10001)
+mi_malloc_sys_assert(sizeof(mi_used_t) == MI_SIZE_SIZE, "blocks are counted in another way");
+
+// The first block of the page's list, counted and zeroed as far as it will be in use. The same as upstream's
+// `mi_page_malloc_zero`, which zeroes all of a block, for `mi_rezalloc`; Rust's `realloc` promises nothing of what
+// comes to a block.
+static mi_decl_forceinline void* mi_malloc_sys_take(mi_page_t* page, size_t used, bool zero, size_t count) {
+  mi_block_t* const block = page->free;
+  mi_assert_internal(block != NULL && mi_ptr_page(block) == page && used <= mi_page_block_size(page));
+  page->free = mi_block_next(page, block);
+  page->xused.used_alloc += count;
+  mi_assert_internal(page->free == NULL || mi_ptr_page(page->free) == page);
+  mi_assert_internal(mi_page_used(page) <= page->capacity && mi_page_last_alloc(page) <= mi_page_alloc_count(page));
+  mi_assert_internal(mi_page_alloc_count(page) + mi_page_last_used(page) >= mi_page_used(page));
+  if (zero) {
+    if (page->free_is_zero) {
+      block->next = 0;
+    }
+    else {
+      mi_memzero_block(block, mi_align_up(used + (used == 0), MI_SIZE_SIZE));
+    }
   }
+  #if MI_DEBUG > 0 && !MI_TSAN
+  else {
+    mi_debug_fill(page, block, MI_DEBUG_UNINIT, mi_page_block_size(page));
+  }
+  #endif
   return block;
 }
 #endif
@@ -78,14 +98,13 @@ static mi_decl_forceinline void* mi_malloc_sys_take(mi_theap_t* theap, mi_page_t
 // ---- Small blocks: the same as `mi_wmalloc_small` and `mi_wzalloc_small`.
 
 mi_malloc_sys_inline void* mi_malloc_sys_small(size_t words) {
-  #if MI_MALLOC_SYS_LTO && MI_MALLOC_SYS_SHORT && !MI_THEAP_INITASNULL && MI_STATS < 2
-  // The same in an order that takes a register less, since in a caller it is one of the caller's. Upstream
-  // counts the blocks in use and those ever taken in one word.
+  #if MI_MALLOC_SYS_LTO && MI_MALLOC_SYS_SHORT && !MI_THEAP_INITASNULL
+  // The same in an order that takes a register less, since in a caller it is one of the caller's.
   mi_page_t* const page = mi_theap_get_free_small_page(_mi_theap_default(), words, true);
   mi_block_t* const block = page->free;
   if mi_likely(block != NULL) {
     page->free = mi_block_next(page, block);
-    page->xused.used_alloc += 0x10001;
+    page->xused.used_alloc += MI_MALLOC_SYS_COUNT_ONE;
     return block;
   }
   #endif
@@ -98,15 +117,15 @@ mi_malloc_sys_inline void* mi_malloc_sys_small_zeroed(size_t words) {
   if mi_likely(mi_malloc_sys_has(theap)) {
     mi_page_t* const page = mi_theap_get_free_small_page(theap, words, true);
     if mi_likely(page->free != NULL) {
-      return mi_malloc_sys_take(theap, page, words * MI_SIZE_SIZE, true);
+      return mi_malloc_sys_take(page, words * MI_SIZE_SIZE, true, MI_MALLOC_SYS_COUNT_ONE);
     }
   }
   #endif
   return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, true, NULL);
 }
 
-// `mi_free_small_nonnull`. Only the usual case goes into callers: the block is of this thread, in a page that has
-// no flags.
+// `mi_free_small_nonnull`, or `mi_free` where small blocks may lie in other pages. Only the usual case goes into
+// callers: the block is of this thread, in a page that has no flags.
 static mi_decl_forceinline bool mi_malloc_sys_freed(void* p, bool small) {
   mi_page_t* page;
   if mi_likely(mi_ptr_page_is_valid_ex(p, (small ? "mi_free_small" : "mi_free"), small, !small /* maybe NULL? */, &page) &&
@@ -140,15 +159,19 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
 //   the countdown of samples would have to be looked at.)
 // - It puts a page that becomes full aside, where other threads can free it. So the last of a page's blocks is left
 //   to it. (The last in the page's list need not be that: a page gets more blocks when it has no other.)
-// - In a page of more than MI_SMALL_MAX_OBJ_SIZE a block, it brings the page's count of allocations up
-//   to date for the countdown; in a smaller one, the next refill of the page's list does. Here always
-//   the latter, which comes before the count of 16 bits overflows (`mi_malloc_sys_free_in`).
+// - It counts the block down to the next sample: in a page of more than MI_SMALL_MAX_OBJ_SIZE a block at once, in a
+//   smaller one when the page's list is filled again. Here a block is noted as counted at once, since without a rate
+//   of samples nothing is counted down, and a profiler that starts later must not see it. The count of allocations
+//   itself waits for the next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_in`).
 // The theap of a thread without a block yet has no pages, and no theap is NULL by then.
 #if MI_MALLOC_SYS_SHORT
 // `mi_bin` for the sizes that come here, of which the few smallest have their own rule. It is short enough to do
 // without a call, but upstream's does not go into its callers.
 static mi_decl_forceinline size_t mi_malloc_sys_bin(size_t size) {
-  const size_t words = mi_wsize_from_size(size) - 1;
+  const size_t words = (size - 1) / MI_SIZE_SIZE; // one less than the block has
+  #if defined(__GNUC__)
+  if (words == 0) __builtin_unreachable(); // or `mi_clz` asks
+  #endif
   const size_t highest = MI_SIZE_BITS - 1 - mi_clz(words);
   const size_t bin = 4 * highest + ((words >> (highest - 2)) & 3) - 3;
   mi_assert_internal(size > MI_SMALL_SIZE_MAX && bin == mi_bin(size));
@@ -172,7 +195,28 @@ static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, m
   theap->generic_count++;
   page->retire_expire = 0;
   _mi_page_qsbr_clear(page);
-  return mi_malloc_sys_take(theap, page, used, zero);
+  size_t count = MI_MALLOC_SYS_COUNT_ONE;
+  #if MI_SAMPLE && MI_SIZE_SIZE >= 8
+  count += MI_ZU(1) << 48; // `last_alloc`, see `mi_page_last_alloc`
+  #elif MI_SAMPLE
+  page->xlast_alloc++;
+  #endif
+  return mi_malloc_sys_take(page, used, zero, count);
+}
+
+// A block from upstream's slow path, noted as counted down too: `mi_malloc_sys_free_in` may put it back into its page's
+// list again and again, which upstream then never fills. Pages of larger blocks are noted by upstream at each block,
+// and may be another thread's by now.
+static void* mi_malloc_sys_noted(void* p) {
+  #if MI_SAMPLE
+  mi_page_t* page;
+  if (mi_ptr_page_is_valid_ex(p, "mi_malloc", false /* small? */, true /* maybe NULL? */, &page) &&
+      mi_page_block_size(page) <= MI_SMALL_MAX_OBJ_SIZE && mi_page_thread_id(page) == _mi_prim_thread_id() &&
+      mi_malloc_sys_unsampled(mi_page_theap(page))) {
+    _mi_page_update_sample_countdown(page);
+  }
+  #endif
+  return p;
 }
 
 // The page may have got back what it gave away. Out of the way of those that need not ask.
@@ -181,7 +225,11 @@ static mi_decl_noinline void* mi_malloc_sys_any_collected(mi_theap_t* theap, siz
   if mi_likely(page != NULL) {
     return mi_malloc_sys_take_at_hand(theap, page, size, zero);
   }
-  return mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+  return mi_malloc_sys_noted(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
+}
+#else
+static mi_decl_forceinline void* mi_malloc_sys_noted(void* p) {
+  return p;
 }
 #endif
 
@@ -299,14 +347,14 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
 
 // ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
 static mi_decl_forceinline void* mi_malloc_sys_upstream_aligned(size_t size, size_t alignment, bool zero) {
-  return (zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+  return mi_malloc_sys_noted(zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
 }
 
 #if MI_MALLOC_SYS_SHORT
 // A block of a size that is aligned by itself, where none is at hand.
 static mi_decl_noinline void* mi_malloc_sys_any_natural(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
   if mi_likely(mi_malloc_sys_unsampled(theap)) {
-    void* const p = mi_theap_malloc_generic(theap, size, zero, 0, NULL);
+    void* const p = mi_malloc_sys_noted(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
     if mi_likely(((uintptr_t)p & (alignment - 1)) == 0) {
       return p;
     }
@@ -325,7 +373,7 @@ static mi_decl_forceinline void* mi_malloc_sys_any_small_aligned(size_t size, si
   if mi_likely(mi_malloc_sys_has(theap)) {
     mi_page_t* const page = mi_theap_get_free_small_page(theap, size, false);
     if mi_likely(page->free != NULL && ((uintptr_t)page->free & (alignment - 1)) == 0) {
-      return mi_malloc_sys_take(theap, page, size, zero);
+      return mi_malloc_sys_take(page, size, zero, MI_MALLOC_SYS_COUNT_ONE);
     }
     return mi_malloc_sys_any_natural(theap, size, alignment, zero);
   }
@@ -419,7 +467,7 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
   mi_page_t* page;
   if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, false /* maybe NULL? */, &page) ||
                  size <= mi_page_block_size(page)) {
-    return mi_realloc(p, size);
+    return mi_malloc_sys_noted(mi_realloc(p, size));
   }
   void* const to = (size <= MI_SMALL_SIZE_MAX ? mi_malloc_sys_small(mi_wsize_from_size(size))
                                               : mi_malloc_sys_medium(size));
@@ -428,6 +476,10 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
     mi_malloc_sys_free_in(page, p);
   }
   return to;
+}
+
+void* mi_malloc_sys_realloc_aligned(void* p, size_t size, size_t alignment) {
+  return mi_malloc_sys_noted(mi_realloc_aligned(p, size, alignment));
 }
 
 #if defined(__cplusplus)

@@ -29,7 +29,8 @@ use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::null_mut;
 use entries::{
-    free_aligned, free_medium, free_small, malloc, malloc_aligned, realloc, zalloc, zalloc_aligned,
+    free_aligned, free_medium, free_small, malloc, malloc_aligned, realloc, realloc_aligned,
+    zalloc, zalloc_aligned,
 };
 
 /// mimalloc as Rust's global allocator.
@@ -103,7 +104,7 @@ unsafe impl GlobalAlloc for MiMalloc {
         if align <= MAX_ALIGN {
             realloc(ptr.cast(), size, aligned_size(new_size, align)).cast()
         } else {
-            mi_realloc_aligned(ptr.cast(), new_size, align).cast()
+            realloc_aligned(ptr.cast(), new_size, align).cast()
         }
     }
 }
@@ -214,6 +215,8 @@ mod entries {
         pub fn free_medium(p: *mut c_void);
         #[link_name = "mi_malloc_sys_realloc"]
         pub fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_realloc_aligned"]
+        pub fn realloc_aligned(p: *mut c_void, size: usize, align: usize) -> *mut c_void;
     }
 
     #[inline(always)]
@@ -294,7 +297,8 @@ mod entries {
     pub use super::moving::realloc;
     pub use crate::{
         mi_free as free_medium, mi_free as free_small, mi_free as free_aligned,
-        mi_malloc_aligned as malloc_aligned, mi_zalloc_aligned as zalloc_aligned,
+        mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
+        mi_zalloc_aligned as zalloc_aligned,
     };
 
     #[inline(always)]

@@ -352,6 +352,83 @@ fn samples_of_medium_sizes() {
     });
 }
 
+/// What was allocated before its start is none of a profiler's business.
+#[cfg(line = "v3")]
+#[test]
+fn a_profiler_counts_from_its_start() {
+    alone("a_profiler_counts_from_its_start", || {
+        const RATE: usize = 100_000;
+        let ways: [(&str, fn(Layout) -> *mut u8); 3] = [
+            ("alloc", |layout| unsafe { MiMalloc.alloc(layout) }),
+            ("zeroed", |layout| unsafe { MiMalloc.alloc_zeroed(layout) }),
+            ("realloc", |layout| unsafe {
+                let smaller = self::layout(layout.align(), layout.align());
+                MiMalloc.realloc(MiMalloc.alloc(smaller), smaller, layout.size())
+            }),
+        ];
+        let small = SMALL.map(|size| layout(size, 8));
+        let all = small.into_iter().chain(medium());
+        sampling::start_at(RATE);
+        for (layout, (way, alloc)) in all.flat_map(|layout| ways.map(|way| (layout, way))) {
+            sampling::stop();
+            let round = || unsafe { MiMalloc.dealloc(alloc(layout), layout) };
+            let kept = alloc(layout); // or the page would be retired, and counted anew
+            (0..8000).for_each(|_| round());
+            let before = sampling::stands_for();
+            sampling::join();
+            (0..200).for_each(|_| round());
+            let samples = sampling::stands_for() - before;
+            // Each round by the sizes of its blocks, a list of a page that was not yet counted, and one sample more.
+            let most = 200 * (2 * layout.size() + 3 * layout.align()) + (128 << 10) + RATE;
+            assert!(samples <= most as u64, "{way} {layout:?}: {samples}");
+            unsafe { MiMalloc.dealloc(kept, layout) };
+        }
+        assert!(sampling::taken() > 100);
+    });
+}
+
+/// The largest data that a profiler may have beside a sample, and more than that: a small block still lies where it
+/// is freed as one, also when it was shrunk in place. (With slices of 16 KiB it does not.)
+#[cfg(line = "v3")]
+#[test]
+fn samples_with_much_data() {
+    for size in ["1024", "4000"] {
+        let name = "samples_with_much_data";
+        if !child::is_this() {
+            child::succeeds(name, size, &[]);
+            continue;
+        }
+        sampling::start_with(child::argument().parse().unwrap());
+        sampling::join();
+        let sizes = [1, 8, 63, 100, 500, 512, 1000, 1023, 1024, 1025, 2000, 3000];
+        for from in sizes {
+            for to in sizes {
+                let (old, new) = (layout(from, 8), layout(to, 8));
+                let shorter = from.min(to);
+                let blocks: Vec<*mut u8> = (0..30)
+                    .map(|_| unsafe {
+                        let p = MiMalloc.alloc(old);
+                        p.write_bytes(0x5A, from);
+                        let p = MiMalloc.realloc(p, old, to);
+                        assert!((0..shorter).all(|at| p.add(at).read() == 0x5A));
+                        p
+                    })
+                    .collect();
+                for p in blocks {
+                    unsafe { MiMalloc.dealloc(p, new) };
+                }
+            }
+        }
+        assert!(sampling::taken() > 4000);
+        assert!(
+            sampling::ended() > sampling::taken() / 2,
+            "{}",
+            sampling::ended()
+        );
+        return;
+    }
+}
+
 /// Sizes in small pages, with many blocks from one sample to the next.
 #[cfg(line = "v3")]
 #[test]

@@ -11,8 +11,13 @@ static PROFILER: AtomicPtr<mi_profiler_t> = AtomicPtr::new(null_mut());
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
-/// Of the profiler's data, which moves blocks by other than a power of two.
-const SIZE: usize = 40;
+/// Bytes that the samples stand for, by upstream's own account.
+static STANDS_FOR: AtomicU64 = AtomicU64::new(0);
+
+/// The largest size of a profiler's data.
+pub const SIZE_MAX: usize = 1024;
+/// Of the profiler's data. By default it moves blocks by other than a power of two.
+static SIZE: AtomicUsize = AtomicUsize::new(40);
 /// About so many bytes from one sample to the next.
 static RATE: AtomicUsize = AtomicUsize::new(0);
 
@@ -21,12 +26,23 @@ pub fn start() {
     start_at(500);
 }
 
+/// As [`start`], with data of `size` bytes beside each sample.
+#[allow(dead_code)]
+pub fn start_with(size: usize) {
+    SIZE.store(size.min(SIZE_MAX), Relaxed);
+    start_for(500, size);
+}
+
 /// As [`start`], with about `rate` bytes from one sample to the next.
 pub fn start_at(rate: usize) {
+    start_for(rate, SIZE.load(Relaxed));
+}
+
+fn start_for(rate: usize, size: usize) {
     RATE.store(rate, Relaxed);
     let profiler = Box::leak(Box::new(mi_profiler_t {
         reserved: null_mut(),
-        sample_data_size: SIZE,
+        sample_data_size: size,
         initial_sample_rate: rate,
         on_alloc: Some(on_alloc),
         on_free: Some(on_free),
@@ -58,6 +74,12 @@ pub fn taken() -> u64 {
     TAKEN.load(Relaxed)
 }
 
+/// How many bytes those taken stand for.
+#[allow(dead_code)]
+pub fn stands_for() -> u64 {
+    STANDS_FOR.load(Relaxed)
+}
+
 /// Of those taken.
 #[allow(dead_code)]
 pub fn ended() -> u64 {
@@ -70,15 +92,16 @@ unsafe extern "C" fn on_alloc(
     p: *mut c_void,
     _: usize,
     _: usize,
-    _: u64,
+    since: u64,
     _: *mut mi_heap_t,
 ) -> usize {
     // A panic could not leave a C function.
-    if (*data).user_data_size != SIZE {
+    if (*data).user_data_size != SIZE.load(Relaxed) {
         std::process::abort();
     }
     (*data).user_data[0] = p;
     TAKEN.fetch_add(1, Relaxed);
+    STANDS_FOR.fetch_add(since, Relaxed);
     RATE.load(Relaxed)
 }
 
