@@ -56,6 +56,9 @@ fn build() -> Result<(), String> {
     }
     let mut plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
+    if plan.bitcode {
+        sources.version.allows_bitcode()?;
+    }
     plan.entries &= sources.listed && sources.version.has_entries();
     plan.inlined &= plan.entries;
     let compiled = compile::compile(&plan, &sources)?;

@@ -30,6 +30,13 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     }
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
+    // Before the source, and before what it includes.
+    let mut first = None;
+    if plan.bitcode {
+        let header = env::manifest_dir().join("src/thread.h");
+        own.push(header.clone());
+        first = Some(header);
+    }
     let mut build = cc::Build::new();
     build
         .file(&source)
@@ -76,6 +83,10 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
             } else {
                 build.flag(&flag.text);
             }
+        }
+        if let Some(header) = &first {
+            let header = header.display().to_string();
+            build.flag("-include").flag(&header);
         }
         if plan.assembly {
             build.flag("-save-temps=obj"); // beside the object, which is in OUT_DIR

@@ -26,6 +26,20 @@ impl Version {
         self == Version::new(3, 6, 0)
     }
 
+    /// Whether this release can be bitcode: `src/thread.h` has to know each place that asks for the thread.
+    pub fn allows_bitcode(self) -> Result<(), String> {
+        let checked = [Version::new(3, 6, 0), Version::new(2, 5, 2)];
+        if checked.contains(&self) {
+            return Ok(());
+        }
+        Err(format!(
+            "MIMALLOC_SYS_LTO is set, and the sources are mimalloc {}. How a thread is identified once the C is inlined \
+             into Rust functions is known for {} and {} only.\n\
+             Unset it, or build one of these releases (MIMALLOC_SYS_SOURCE_DIR names other sources).",
+            self, checked[0], checked[1]
+        ))
+    }
+
     pub fn new(major: u32, minor: u32, patch: u32) -> Version {
         Version {
             major,

@@ -170,7 +170,7 @@ fn variables() {
 #[test]
 fn link_time_optimisation() {
     let script = Script::new("errors-lto");
-    let tree = script.package.stand_in(V3);
+    let tree = script.package.stand_in(30600);
     let programs = script.package.root.join("programs");
     fs::create_dir(&programs).unwrap();
     let (rustc, clang) = (programs.join("rustc"), programs.join("clang"));
@@ -205,6 +205,13 @@ fn link_time_optimisation() {
     llvm("no backend");
     let said = thin.fails();
     said.says("rustc has no LLVM").all();
+
+    for other in [30500, 30601] {
+        let tree = script.package.stand_in(other);
+        let said = thin.with("MIMALLOC_SYS_SOURCE_DIR", tree).fails();
+        said.says("The sources are of a release that bitcode is not known for")
+            .all();
+    }
 }
 
 /// With a stand-in for `pkg-config`, which need not be installed.

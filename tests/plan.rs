@@ -745,7 +745,7 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
         for (kind, flag) in [("thin", "-flto=thin"), ("fat", "-flto=full")] {
             let (plan, base) = plan(linux, kind, flags).unwrap();
             assert!(plan.bitcode);
-            let change = format!("+{flag} +MI_MALLOC_SYS_LTO=1");
+            let change = format!("+{flag} +MI_MALLOC_SYS_STATIC_TLS=1 +MI_MALLOC_SYS_LTO=1");
             assert_change(&change, &base, &plan, kind);
         }
     }
@@ -765,6 +765,49 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     ] {
         let reason = plan(triple, "fat", &["-Clinker-plugin-lto"]).unwrap_err();
         assert!(reason.contains("ELF"), "{reason}");
+    }
+}
+
+/// Where assembly in the bitcode may read a thread-local variable at its offset from the thread pointer.
+#[test]
+fn bitcode_knows_where_thread_locals_are_static() {
+    let is_static = |triple: &str, line: Line, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&target(triple), line);
+        config.lto = Some("thin".into());
+        config.rust_flags = words("-Clinker-plugin-lto");
+        config
+            .target
+            .features
+            .retain(|feature| feature != "crt-static");
+        change(&mut config);
+        plan_of(&config).is_on("MI_MALLOC_SYS_STATIC_TLS")
+    };
+    let crt_static = |config: &mut Config| config.target.features.push("crt-static".into());
+    let local_dynamic = |config: &mut Config| config.features.local_dynamic_tls = true;
+    for line in [Line::V3, Line::V2] {
+        for glibc in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
+            assert!(is_static(glibc, line, &|_| ()));
+            assert!(is_static(glibc, line, &crt_static));
+            assert!(!is_static(glibc, line, &local_dynamic));
+        }
+        let musl = "x86_64-unknown-linux-musl";
+        assert!(!is_static(musl, line, &|_| ()));
+        assert!(is_static(musl, line, &crt_static));
+        // Emulated, or not known.
+        for other in [
+            "x86_64-unknown-linux-ohos",
+            "aarch64-linux-android",
+            "x86_64-unknown-openbsd",
+        ] {
+            assert!(!is_static(other, line, &|_| ()), "{other}");
+        }
+    }
+
+    for line in [Line::V3, Line::V2] {
+        assert_eq!(Version::bound(line).allows_bitcode(), Ok(()));
+    }
+    for other in [30500, 30601, 40000, 20501] {
+        assert!(Version::from_number(other).allows_bitcode().is_err());
     }
 }
 
