@@ -21,6 +21,7 @@ pub enum Build {
     Bitcode,
 }
 
+#[derive(Debug, Clone, Copy)]
 pub struct Allocator {
     /// Name in results and options, and of the build folder.
     pub id: &'static str,
@@ -33,6 +34,9 @@ pub struct Allocator {
     /// `MIMALLOC_SYS_DEFINES`.
     pub defines: &'static str,
     pub build: Build,
+    /// Whether a thread returns memory to the system that the allocator as it comes does not have. Compared where
+    /// memory is the question.
+    pub purges: bool,
     /// The packages whose versions belong into the results.
     pub packages: &'static [&'static str],
     /// Colour in the plot.
@@ -47,6 +51,7 @@ const OURS: Allocator = Allocator {
     features: "",
     defines: "",
     build: Build::Plain,
+    purges: false,
     packages: &["mi-malloc-sys"],
     colour: "#0b6e4f",
 };
@@ -55,6 +60,15 @@ const PEER: Allocator = Allocator {
     side: Side::Peer,
     packages: &[],
     ..OURS
+};
+
+const JEMALLOC: Allocator = Allocator {
+    id: "jemalloc",
+    title: "jemalloc",
+    runner: "jemalloc",
+    packages: &["tikv-jemallocator", "tikv-jemalloc-sys"],
+    colour: "#c0392b",
+    ..PEER
 };
 
 /// All of them, in the order of the tables.
@@ -90,6 +104,14 @@ pub const ALL: &[Allocator] = &[
         ..OURS
     },
     Allocator {
+        id: "ours+purge",
+        title: "ours+purge",
+        features: "purge",
+        purges: true,
+        colour: "#0b6e4f",
+        ..OURS
+    },
+    Allocator {
         id: "mimalloc",
         title: "mimalloc",
         side: Side::MimallocPeer,
@@ -117,6 +139,15 @@ pub const ALL: &[Allocator] = &[
         ..PEER
     },
     Allocator {
+        id: "mimalloc-pprof",
+        title: "mimalloc-pprof",
+        side: Side::MimallocPeer,
+        runner: "mimalloc-pprof",
+        packages: &["mimalloc-pprof"],
+        colour: "#c04f9a",
+        ..PEER
+    },
+    Allocator {
         id: "snmalloc",
         title: "snmalloc",
         runner: "snmalloc",
@@ -124,13 +155,13 @@ pub const ALL: &[Allocator] = &[
         colour: "#e07b00",
         ..PEER
     },
+    JEMALLOC,
     Allocator {
-        id: "jemalloc",
-        title: "jemalloc",
-        runner: "jemalloc",
-        packages: &["tikv-jemallocator", "tikv-jemalloc-sys"],
-        colour: "#c0392b",
-        ..PEER
+        id: "jemalloc+background",
+        title: "jemalloc+background",
+        features: "background",
+        purges: true,
+        ..JEMALLOC
     },
     Allocator {
         id: "system",
@@ -148,6 +179,13 @@ pub const ALL: &[Allocator] = &[
         ..PEER
     },
 ];
+
+impl Allocator {
+    /// Whether this is what its user has who asks for nothing.
+    pub fn is_as_it_comes(&self) -> bool {
+        self.features.is_empty() && self.defines.is_empty() && self.build == Build::Plain
+    }
+}
 
 pub fn find(id: &str) -> Option<&'static Allocator> {
     ALL.iter().find(|allocator| allocator.id == id)

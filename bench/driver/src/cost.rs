@@ -1,6 +1,6 @@
 //! What it costs to build each crate: a small program with that allocator, nothing else.
 
-use crate::allocators::{Allocator, Side, ALL};
+use crate::allocators::{Allocator, ALL};
 use crate::build;
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub fn cost() -> Result<String, String> {
     );
     for allocator in ALL
         .iter()
-        .filter(|one| !one.packages.is_empty() && is_default(one))
+        .filter(|one| !one.packages.is_empty() && one.is_as_it_comes())
     {
         let (clean, nothing, crates) = measure(allocator)?;
         text += &format!(
@@ -25,11 +25,6 @@ pub fn cost() -> Result<String, String> {
         );
     }
     Ok(text)
-}
-
-/// Of ours only the build that a user gets who asks for nothing.
-fn is_default(allocator: &Allocator) -> bool {
-    allocator.side != Side::Ours || allocator.id == "v3"
 }
 
 fn measure(allocator: &Allocator) -> Result<(Duration, Duration, usize), String> {
