@@ -12,17 +12,22 @@ mod plot;
 mod results;
 mod table;
 
-use allocators::Allocator;
-use results::{Ran, Results};
+use allocators::{Allocator, Side};
+use results::{Head, Ran, Results};
+use serde::de::DeserializeOwned;
+use serde::Serialize;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use workloads::Workload;
+use workloads::{Group, Workload};
 
 const HELP: &str = "\
 run [--rounds N] [--allocators a,b] [--workloads a,b] [--out FOLDER]
     builds all runners, measures them interleaved, and writes results.json, results.md and plot.svg
     (N: 7; FOLDER: bench/results)
+large [the same options]
+    the workloads with large blocks
+    (N: 7; FOLDER: bench/results/large)
 report RESULTS.json
     writes results.md and plot.svg again
 counts
@@ -45,7 +50,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        ["run", options @ ..] => run(options),
+        ["run", options @ ..] => run(Group::Usual, options),
+        ["large", options @ ..] => run(Group::Large, options),
         ["report", path] => report(path),
         ["counts"] => match machine::missing(&["valgrind"]) {
             Some(reason) => not_run(reason),
@@ -102,61 +108,98 @@ fn list() {
     for allocator in allocators::ALL {
         println!("allocator {}", allocator.id);
     }
-    for workload in workloads::ALL {
-        println!("workload {}: {}", workload.name, workload.about);
+    for (group, command) in [(Group::Usual, "run"), (Group::Large, "large")] {
+        for workload in workloads::of(group) {
+            println!(
+                "workload of {command} {}: {}",
+                workload.name, workload.about
+            );
+        }
     }
 }
 
-struct Options {
+struct Options<Measured: 'static> {
     rounds: usize,
     allocators: Vec<&'static Allocator>,
-    workloads: Vec<&'static Workload>,
+    /// Workloads or programs.
+    measured: Vec<&'static Measured>,
     out: PathBuf,
 }
 
-fn options(arguments: &[&str]) -> Result<Options, String> {
-    let mut options = Options {
-        rounds: 7,
-        allocators: allocators::ALL.iter().collect(),
-        workloads: workloads::ALL.iter().collect(),
-        out: build::bench().join("results"),
-    };
-    for pair in arguments.chunks(2) {
-        let &[name, value] = pair else {
-            return Err(format!("{} has no value\n{HELP}", pair[0]));
-        };
-        match name {
-            "--rounds" => {
-                options.rounds = value
-                    .parse()
-                    .ok()
-                    .filter(|&rounds| rounds > 0)
-                    .ok_or("rounds: a number")?;
+impl<Measured> Options<Measured> {
+    /// Reads `arguments` over these defaults. The option `which` names what is measured.
+    fn read(
+        mut self,
+        arguments: &[&str],
+        which: &str,
+        name_of: fn(&Measured) -> &'static str,
+    ) -> Result<Self, String> {
+        for pair in arguments.chunks(2) {
+            let &[name, value] = pair else {
+                return Err(format!("{} has no value\n{HELP}", pair[0]));
+            };
+            match name {
+                "--rounds" => {
+                    self.rounds = value
+                        .parse()
+                        .ok()
+                        .filter(|&rounds| rounds > 0)
+                        .ok_or("rounds: a number")?;
+                }
+                "--allocators" => {
+                    self.allocators = value
+                        .split(',')
+                        .map(|id| allocators::find(id).ok_or(format!("no allocator {id}")))
+                        .collect::<Result<_, _>>()?;
+                }
+                "--out" => self.out = PathBuf::from(value),
+                _ if name == which => {
+                    let find = |name| {
+                        let mut all = self.measured.iter().copied();
+                        all.find(|one| name_of(one) == name).ok_or(format!(
+                            "{which}: {name} is not among them (all: cargo run -- list)"
+                        ))
+                    };
+                    self.measured = value.split(',').map(find).collect::<Result<_, _>>()?;
+                }
+                _ => return Err(format!("no option {name}\n{HELP}")),
             }
-            "--allocators" => {
-                options.allocators = value
-                    .split(',')
-                    .map(|id| allocators::find(id).ok_or(format!("no allocator {id}")))
-                    .collect::<Result<_, _>>()?;
-            }
-            "--workloads" => {
-                options.workloads = value
-                    .split(',')
-                    .map(|name| workloads::find(name).ok_or(format!("no workload {name}")))
-                    .collect::<Result<_, _>>()?;
-            }
-            "--out" => options.out = PathBuf::from(value),
-            _ => return Err(format!("no option {name}\n{HELP}")),
         }
+        Ok(self)
     }
-    Ok(options)
 }
 
-fn run(arguments: &[&str]) -> Result<(), String> {
-    let options = options(arguments)?;
+fn select(which: fn(&Allocator) -> bool) -> Vec<&'static Allocator> {
+    allocators::ALL.iter().filter(|one| which(one)).collect()
+}
+
+fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
+    let results = build::bench().join("results");
+    let (allocators, out) = match group {
+        Group::Usual => (select(|one| !one.purges), results),
+        // The bump allocator never frees: of large blocks its 16 GiB would soon be memory.
+        Group::Large => (select(|one| one.side != Side::Bound), results.join("large")),
+    };
+    let options = Options::<Workload> {
+        rounds: 7,
+        allocators,
+        measured: workloads::of(group).collect(),
+        out,
+    };
+    let options = options.read(arguments, "--workloads", |workload| workload.name)?;
+    let (programs, head) = built(options.allocators, options.rounds);
+    let rows = measure::measure(&programs, &options.measured, options.rounds)?;
+    write(&Results { head, rows }, &options.out)
+}
+
+/// The programs of those allocators that can be built here, and what the report says about all of them.
+fn built(
+    allocators: Vec<&'static Allocator>,
+    rounds: usize,
+) -> (Vec<(&'static Allocator, PathBuf)>, Head) {
     let mut programs = Vec::new();
     let mut not_run = Vec::new();
-    for allocator in options.allocators {
+    for allocator in allocators {
         eprintln!("building {}", allocator.id);
         match build::build(allocator, "release") {
             Ok(program) => programs.push((allocator, program)),
@@ -166,45 +209,56 @@ fn run(arguments: &[&str]) -> Result<(), String> {
             }
         }
     }
-    let rows = measure::measure(&programs, &options.workloads, options.rounds)?;
     let ran = programs.iter().map(|(allocator, _)| Ran {
         id: allocator.id.to_string(),
         title: allocator.title.to_string(),
         versions: machine::versions(allocator),
     });
-    let results = Results {
+    let head = Head {
         facts: machine::facts(),
-        rounds: options.rounds,
+        rounds,
         allocators: ran.collect(),
         not_run,
-        rows,
     };
-    write(&results, &options.out)
+    (programs, head)
+}
+
+/// What is written as JSON, and from that as tables and a picture.
+trait Report: Serialize + DeserializeOwned {
+    fn tables(&self) -> String;
+    fn picture(&self) -> String;
+}
+
+impl Report for Results {
+    fn tables(&self) -> String {
+        table::report(self)
+    }
+
+    fn picture(&self) -> String {
+        plot::svg(self)
+    }
 }
 
 fn report(path: &str) -> Result<(), String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let results: Results =
         serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
-    let folder = PathBuf::from(path)
-        .parent()
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    write(&results, &folder)
+    write(&results, folder)
 }
 
-fn write(results: &Results, folder: &PathBuf) -> Result<(), String> {
-    let report = table::report(results);
+fn write(results: &impl Report, folder: &Path) -> Result<(), String> {
+    let tables = results.tables();
     let json = serde_json::to_string_pretty(results).map_err(|error| error.to_string())? + "\n";
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for (name, text) in [
         ("results.json", &json),
-        ("results.md", &report),
-        ("plot.svg", &plot::svg(results)),
+        ("results.md", &tables),
+        ("plot.svg", &results.picture()),
     ] {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    print!("{report}");
+    print!("{tables}");
     Ok(())
 }

@@ -6,13 +6,15 @@ use crate::results::{Cell, Row};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use workloads::{runner, Workload};
+use workloads::{runner, Group, Threads, Workload};
 
 /// What one process said about itself.
 struct Sample {
     nanoseconds: u64,
     checksum: String,
     peak_kib: u64,
+    left_kib: u64,
+    huge_kib: Option<u64>,
 }
 
 /// A line of the table to be: a workload and its number of threads.
@@ -70,29 +72,27 @@ pub fn measure(
 
 fn tasks(workload: &'static Workload) -> Vec<Task> {
     let processors = machine::processors();
-    if workload.name == "scale" {
-        let mut counts: Vec<usize> = (0..)
-            .map(|power| 1 << power)
-            .take_while(|&count| count <= processors)
-            .collect();
-        if !counts.contains(&processors) {
-            counts.push(processors);
-        }
-        return counts
-            .into_iter()
-            .map(|threads| Task {
-                name: format!("scale-{threads}"),
-                workload,
-                threads,
-            })
-            .collect();
-    }
-    // The others with threads need two at least, and more than eight say nothing new.
-    vec![Task {
-        name: workload.name.to_string(),
+    let task = |name, threads| Task {
+        name,
         workload,
-        threads: processors.clamp(2, 8),
-    }]
+        threads,
+    };
+    let name = workload.name.to_string();
+    match workload.threads {
+        Threads::One => vec![task(name, 1)],
+        Threads::Several => vec![task(name, processors.clamp(2, 8))],
+        Threads::Scaling => {
+            let mut counts: Vec<usize> = (0..)
+                .map(|power| 1 << power)
+                .take_while(|&count| count <= processors)
+                .collect();
+            if !counts.contains(&processors) {
+                counts.push(processors);
+            }
+            let named = |threads| task(format!("{name}-{threads}"), threads);
+            counts.into_iter().map(named).collect()
+        }
+    }
 }
 
 fn run(program: &Path, task: &Task) -> Result<Sample, String> {
@@ -110,6 +110,11 @@ fn run(program: &Path, task: &Task) -> Result<Sample, String> {
             .ok_or("the runner printed no checksum")?
             .to_string(),
         peak_kib: kib(&text, "peak_kib")?,
+        left_kib: kib(&text, "left_kib")?,
+        huge_kib: match task.workload.huge_pages {
+            true => Some(kib(&text, "huge_kib")?),
+            false => None,
+        },
     })
 }
 
@@ -177,7 +182,7 @@ fn text(output: io::Result<Output>) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn values<'t>(text: &'t str, key: &str) -> Vec<&'t str> {
+pub fn values<'t>(text: &'t str, key: &str) -> Vec<&'t str> {
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .filter(|(name, _)| *name == key)
@@ -185,7 +190,7 @@ fn values<'t>(text: &'t str, key: &str) -> Vec<&'t str> {
         .collect()
 }
 
-fn kib(text: &str, key: &str) -> Result<u64, String> {
+pub fn kib(text: &str, key: &str) -> Result<u64, String> {
     values(text, key)
         .first()
         .and_then(|value| value.parse().ok())
@@ -211,7 +216,10 @@ fn row(
         .iter()
         .zip(samples)
         .filter(|(_, samples)| !samples.is_empty())
-        .map(|((allocator, _), samples)| (allocator.id.to_string(), cell(&samples)))
+        .map(|((allocator, _), samples)| {
+            let cell = cell(&samples, task.workload.group);
+            (allocator.id.to_string(), cell)
+        })
         .collect();
     Ok(Row {
         workload: task.name.clone(),
@@ -221,24 +229,29 @@ fn row(
     })
 }
 
-fn cell(samples: &[Sample]) -> Cell {
-    let mut times: Vec<u64> = samples.iter().map(|sample| sample.nanoseconds).collect();
-    times.sort_unstable();
+fn cell(samples: &[Sample], group: Group) -> Cell {
+    let sorted = |figure: fn(&Sample) -> Option<u64>| {
+        let mut figures: Vec<u64> = samples.iter().filter_map(figure).collect();
+        figures.sort_unstable();
+        figures
+    };
+    let times = sorted(|sample| Some(sample.nanoseconds));
+    let peaks = sorted(|sample| Some(sample.peak_kib));
+    let left = sorted(|sample| Some(sample.left_kib));
+    let huge = sorted(|sample| sample.huge_kib);
     Cell {
         median_ns: median(&times),
         least_ns: times[0],
         most_ns: times[times.len() - 1],
-        peak_kib: samples
-            .iter()
-            .map(|sample| sample.peak_kib)
-            .max()
-            .unwrap_or(0),
+        peak_kib: peaks[peaks.len() - 1],
         rest_kib: None,
+        left_kib: (group == Group::Large).then(|| left[left.len() - 1]),
+        huge_kib: (!huge.is_empty()).then(|| median(&huge)),
     }
 }
 
 /// Of a sorted list that is not empty.
-fn median(sorted: &[u64]) -> u64 {
+pub fn median(sorted: &[u64]) -> u64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 {
         sorted[middle]

@@ -2,15 +2,16 @@
 //! units of ours on a logarithmic axis.
 
 use crate::allocators;
-use crate::results::Results;
+use crate::results::{Head, Results};
 use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 30.0;
-const TOP: f64 = 112.0;
 const LINE: f64 = 26.0;
 const UNIT: &str = "v3";
+/// Of the legend.
+const COLUMNS: usize = 6;
 
 /// Where a ratio lies on the axis.
 struct Axis {
@@ -28,15 +29,36 @@ impl Axis {
         Axis { low, high }
     }
 
+    fn ticks(&self) -> Vec<f64> {
+        const FEW: [f64; 1] = [1.0];
+        const MANY: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 5.0, 7.0];
+        let each: &[f64] = if self.high / self.low > 1000.0 {
+            &FEW
+        } else {
+            &MANY
+        };
+        (-9..9)
+            .flat_map(|power| each.iter().map(move |&digit| decimal(digit, power)))
+            .filter(|&tick| tick >= self.low && tick <= self.high)
+            .collect()
+    }
+
     fn x(&self, ratio: f64) -> f64 {
         let share = (ratio / self.low).ln() / (self.high / self.low).ln();
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 }
 
+/// As it is written, without the rounding of a multiplication.
+fn decimal(digit: f64, power: i32) -> f64 {
+    let number = format!("{digit}e{power}");
+    number.parse().expect("a number in scientific notation")
+}
+
 /// Lines of the picture: a label and the ratio of each allocator that ran.
 fn lines(results: &Results) -> Vec<(String, Vec<(String, f64)>)> {
     let ids: Vec<&str> = results
+        .head
         .allocators
         .iter()
         .map(|ran| ran.id.as_str())
@@ -62,7 +84,14 @@ pub fn svg(results: &Results) -> String {
             .iter()
             .flat_map(|(_, ratios)| ratios.iter().map(|(_, ratio)| *ratio)),
     );
-    let bottom = TOP + LINE * lines.len() as f64 + 8.0;
+    let allocators: Vec<(&str, &str)> = results
+        .head
+        .allocators
+        .iter()
+        .map(|ran| (ran.id.as_str(), ran.title.as_str()))
+        .collect();
+    let top = top(allocators.len());
+    let bottom = top + LINE * lines.len() as f64 + 8.0;
     let height = bottom + 46.0;
     let mut svg = String::new();
     let mut add = |arguments: std::fmt::Arguments| {
@@ -77,23 +106,8 @@ pub fn svg(results: &Results) -> String {
     add(format_args!(
         r##"<text x="16" y="26" font-size="16" fill="#111">Time of each allocator in units of ours (left is faster)</text>"##
     ));
-    for (index, ran) in results.allocators.iter().enumerate() {
-        let (column, row) = (index % 6, index / 6);
-        let (x, y) = (24.0 + 138.0 * column as f64, 50.0 + 20.0 * row as f64);
-        add(format_args!("{}", dot(&ran.id, x, y)));
-        add(format_args!(
-            r#"<text x="{}" y="{}">{}</text>"#,
-            x + 10.0,
-            y + 4.0,
-            ran.title
-        ));
-    }
-    for tick in [
-        0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0,
-    ] {
-        if tick < axis.low || tick > axis.high {
-            continue;
-        }
+    add(format_args!("{}", legend(&allocators).trim_end()));
+    for tick in axis.ticks() {
         let x = axis.x(tick);
         let (colour, width) = if tick == 1.0 {
             ("#0b6e4f", 1.5)
@@ -101,7 +115,7 @@ pub fn svg(results: &Results) -> String {
             ("#e4e4e4", 1.0)
         };
         add(format_args!(
-            r#"<line x1="{x:.1}" y1="{TOP}" x2="{x:.1}" y2="{bottom}" stroke="{colour}" stroke-width="{width}"/>"#
+            r#"<line x1="{x:.1}" y1="{top}" x2="{x:.1}" y2="{bottom}" stroke="{colour}" stroke-width="{width}"/>"#
         ));
         add(format_args!(
             r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#666">{tick}×</text>"##,
@@ -109,7 +123,7 @@ pub fn svg(results: &Results) -> String {
         ));
     }
     for (index, (label, ratios)) in lines.iter().enumerate() {
-        let y = TOP + LINE * (index as f64 + 0.5);
+        let y = top + LINE * (index as f64 + 0.5);
         if index == 0 {
             add(format_args!(
                 r##"<rect x="0" y="{:.1}" width="{WIDTH}" height="{LINE}" fill="#0b6e4f" fill-opacity="0.07"/>"##,
@@ -135,7 +149,7 @@ pub fn svg(results: &Results) -> String {
     add(format_args!(
         r##"<text x="16" y="{:.1}" font-size="11" fill="#666">{}</text>"##,
         height - 10.0,
-        caption(results)
+        caption(&results.head)
     ));
     svg.push_str("</svg>\n");
     svg
@@ -147,9 +161,11 @@ fn dot(id: &str, x: f64, y: f64) -> String {
         return String::new();
     };
     let colour = allocator.colour;
+    // Of two that differ in nothing else.
+    let rim = if allocator.purges { "#111" } else { "#fff" };
     match allocator.side {
         allocators::Side::Ours => format!(
-            r##"<rect x="{:.1}" y="{:.1}" width="9" height="9" rx="1.5" fill="{colour}" stroke="#fff" stroke-width="0.8"/>"##,
+            r##"<rect x="{:.1}" y="{:.1}" width="9" height="9" rx="1.5" fill="{colour}" stroke="{rim}" stroke-width="0.8"/>"##,
             x - 4.5,
             y - 4.5
         ),
@@ -157,26 +173,38 @@ fn dot(id: &str, x: f64, y: f64) -> String {
             r##"<circle cx="{x:.1}" cy="{y:.1}" r="4" fill="#fff" stroke="{colour}" stroke-width="1.5"/>"##
         ),
         _ => format!(
-            r##"<circle cx="{x:.1}" cy="{y:.1}" r="4.6" fill="{colour}" fill-opacity="0.9" stroke="#fff" stroke-width="0.8"/>"##
+            r##"<circle cx="{x:.1}" cy="{y:.1}" r="4.6" fill="{colour}" fill-opacity="0.9" stroke="{rim}" stroke-width="0.8"/>"##
         ),
     }
 }
 
-fn caption(results: &Results) -> String {
-    let fact = |name: &str| {
-        results
-            .facts
-            .iter()
-            .find(|(key, _)| key == name)
-            .map_or("", |(_, value)| value.as_str())
-    };
+pub fn caption(head: &Head) -> String {
     format!(
         "{}, {} processors; {}; {}; median of {} rounds; {}",
-        fact("processor"),
-        fact("processors used"),
-        fact("rustc").split(" (").next().unwrap_or(""),
-        fact("C compiler"),
-        results.rounds,
-        fact("date")
+        head.fact("processor"),
+        head.fact("processors used"),
+        head.fact("rustc").split(" (").next().unwrap_or(""),
+        head.fact("C compiler"),
+        head.rounds,
+        head.fact("date")
     )
+}
+
+/// How the allocators of the picture look, above it.
+pub fn legend(allocators: &[(&str, &str)]) -> String {
+    let place = |(index, (id, title)): (usize, &(&str, &str))| {
+        let (column, row) = (index % COLUMNS, index / COLUMNS);
+        let (x, y) = (24.0 + 138.0 * column as f64, 50.0 + 20.0 * row as f64);
+        let (right, below) = (x + 10.0, y + 4.0);
+        format!(
+            "{}\n<text x=\"{right}\" y=\"{below}\">{title}</text>\n",
+            dot(id, x, y)
+        )
+    };
+    allocators.iter().enumerate().map(place).collect()
+}
+
+/// Where the picture below the legend begins.
+pub fn top(allocators: usize) -> f64 {
+    72.0 + 20.0 * allocators.div_ceil(COLUMNS) as f64
 }

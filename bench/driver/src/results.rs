@@ -3,9 +3,11 @@
 use crate::allocators::{self, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use workloads::{Group, Threads, Workload};
 
+/// What was measured with what, the same for time and for memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Results {
+pub struct Head {
     /// Machine, compilers, date.
     pub facts: Vec<(String, String)>,
     pub rounds: usize,
@@ -13,6 +15,19 @@ pub struct Results {
     pub allocators: Vec<Ran>,
     /// The allocators that did not, and why.
     pub not_run: Vec<(String, String)>,
+}
+
+impl Head {
+    pub fn fact(&self, name: &str) -> &str {
+        let fact = self.facts.iter().find(|(key, _)| key == name);
+        fact.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Results {
+    #[serde(flatten)]
+    pub head: Head,
     pub rows: Vec<Row>,
 }
 
@@ -41,9 +56,29 @@ pub struct Cell {
     pub peak_kib: u64,
     /// Resident some seconds after most was freed, where that is the question.
     pub rest_kib: Option<u64>,
+    /// Resident as soon as all was freed, beyond what was before the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_kib: Option<u64>,
+    /// Of what is resident, huge pages, while the workload keeps its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huge_kib: Option<u64>,
 }
 
 impl Row {
+    /// The workload of this row. Of a scaling one, the row's name has the number of threads too.
+    pub fn of(&self) -> Option<&'static Workload> {
+        let name = &self.workload;
+        workloads::find(name).or_else(|| workloads::find(name.rsplit_once('-')?.0))
+    }
+
+    pub fn is_scaling(&self) -> bool {
+        self.of().is_some_and(|one| one.threads == Threads::Scaling)
+    }
+
+    pub fn uses_threads(&self) -> bool {
+        self.threads > 1 && self.of().is_some_and(|one| one.threads != Threads::One)
+    }
+
     /// Time of one allocator in units of another's.
     pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
         Some(self.cells.get(one)?.median_ns as f64 / self.cells.get(other)?.median_ns as f64)
@@ -100,17 +135,16 @@ impl Results {
         least
     }
 
-    pub fn mean_ratio_to_best_mimalloc_peer(&self, one: &str) -> Option<f64> {
-        geometric_mean(
-            self.counted()
-                .filter_map(|row| row.ratio(one, row.best_mimalloc_peer()?)),
-        )
+    /// The same, with the other allocator chosen anew for each row.
+    pub fn mean_ratio_to_best(&self, one: &str, best: fn(&Row) -> Option<&str>) -> Option<f64> {
+        let ratios = self.counted().filter_map(|row| row.ratio(one, best(row)?));
+        geometric_mean(ratios)
     }
-}
 
-impl Row {
-    pub fn is_scaling(&self) -> bool {
-        self.workload.starts_with("scale-")
+    /// The rows are of one group.
+    pub fn group(&self) -> Group {
+        let workload = self.rows.first().and_then(Row::of);
+        workload.map_or(Group::Usual, |workload| workload.group)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The results as Markdown.
 
-use crate::results::{Cell, Results, Row};
+use crate::results::{Cell, Head, Results, Row};
 use std::fmt::Write;
+use workloads::Group;
 
 /// Those of ours that are compared with each of the others, and what they are called there.
 const COMPARED: [(&str, &str); 3] = [
@@ -10,16 +11,34 @@ const COMPARED: [(&str, &str); 3] = [
     ("large", "ours with bitcode LTO and large slices"),
 ];
 
+type Best = fn(&Row) -> Option<&str>;
+
+/// Whom each workload is compared with besides each single allocator: the fastest in it.
+const BESTS: [(&str, Best); 2] = [
+    ("best mimalloc peer", Row::best_mimalloc_peer),
+    ("best of all others", Row::best_peer),
+];
+
 /// The whole report.
 pub fn report(results: &Results) -> String {
+    let title = match results.group() {
+        Group::Usual => "# Benchmark results\n",
+        Group::Large => "# Benchmark results: large blocks\n",
+    };
     let mut parts = vec![
-        "# Benchmark results\n".to_string(),
-        machine(results),
+        title.to_string(),
+        machine(&results.head, "workload"),
         times(results),
         least(results),
     ];
     parts.extend(COMPARED.map(|(ours, name)| ratios(results, ours, name)));
-    parts.extend([memory(results), scaling(results), slower(results)]);
+    parts.extend([
+        memory(results),
+        left(results),
+        huge_pages(results),
+        scaling(results),
+        slower(results),
+    ]);
     parts
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -27,26 +46,26 @@ pub fn report(results: &Results) -> String {
         .join("\n")
 }
 
-fn machine(results: &Results) -> String {
+pub fn machine(head: &Head, measured: &str) -> String {
     let mut text = String::new();
-    for (name, value) in &results.facts {
+    for (name, value) in &head.facts {
         line(&mut text, format_args!("- {name}: {value}"));
     }
     line(
         &mut text,
         format_args!(
-            "- rounds: {}, one process for each workload and allocator in each round",
-            results.rounds
+            "- rounds: {}, one process for each {measured} and allocator in each round",
+            head.rounds
         ),
     );
-    for ran in results
+    for ran in head
         .allocators
         .iter()
         .filter(|ran| !ran.versions.is_empty())
     {
         line(&mut text, format_args!("- {}: {}", ran.title, ran.versions));
     }
-    for (id, reason) in &results.not_run {
+    for (id, reason) in &head.not_run {
         line(&mut text, format_args!("- **not run:** {id}: {reason}"));
     }
     text
@@ -57,9 +76,10 @@ fn times(results: &Results) -> String {
         "## Time\n\nMilliseconds: median over the rounds, and half of the distance between the \
          slowest and the fastest round in percent of it.\n\n",
     );
-    header_of_allocators(&mut text, results);
+    header_of_allocators(&mut text, &results.head);
     for row in &results.rows {
         let cells = results
+            .head
             .allocators
             .iter()
             .map(|ran| match row.cells.get(&ran.id) {
@@ -70,7 +90,7 @@ fn times(results: &Results) -> String {
     }
     text.push('\n');
     for row in &results.rows {
-        let threads = if row.threads > 1 && uses_threads(row) {
+        let threads = if row.uses_threads() {
             format!(" ({} threads)", row.threads)
         } else {
             String::new()
@@ -86,9 +106,9 @@ fn times(results: &Results) -> String {
 /// What disturbs a round makes it longer: on a busy machine this tells more.
 fn least(results: &Results) -> String {
     let mut text = String::from("## Time of the least rounds\n\nMilliseconds.\n\n");
-    header_of_allocators(&mut text, results);
+    header_of_allocators(&mut text, &results.head);
     for row in &results.of_the_least().rows {
-        let cells = results.allocators.iter().map(|ran| {
+        let cells = results.head.allocators.iter().map(|ran| {
             let cell = row.cells.get(&ran.id);
             cell.map_or("–".to_string(), |cell| {
                 format!("{:.1}", milliseconds(cell))
@@ -99,15 +119,12 @@ fn least(results: &Results) -> String {
     text
 }
 
-fn uses_threads(row: &Row) -> bool {
-    row.is_scaling() || matches!(row.workload.as_str(), "pipeline" | "larson")
-}
-
 fn ratios(results: &Results, ours: &str, name: &str) -> String {
-    if !results.allocators.iter().any(|ran| ran.id == ours) {
+    if !results.head.allocators.iter().any(|ran| ran.id == ours) {
         return String::new();
     }
     let others: Vec<_> = results
+        .head
         .allocators
         .iter()
         .filter(|ran| ran.id != ours)
@@ -117,23 +134,19 @@ fn ratios(results: &Results, ours: &str, name: &str) -> String {
     header(
         &mut text,
         "workload",
-        std::iter::once("best mimalloc peer").chain(titles),
+        BESTS.iter().map(|(title, _)| *title).chain(titles),
     );
     for row in &results.rows {
-        let best = row
-            .best_mimalloc_peer()
-            .and_then(|best| row.ratio(ours, best));
+        let bests = BESTS.iter().map(|(_, best)| row.ratio(ours, best(row)?));
         let cells = others.iter().map(|ran| row.ratio(ours, &ran.id));
-        table_row(
-            &mut text,
-            &row.workload,
-            std::iter::once(best).chain(cells).map(ratio),
-        );
+        table_row(&mut text, &row.workload, bests.chain(cells).map(ratio));
     }
     let means = |results: &Results| -> Vec<String> {
-        let best = results.mean_ratio_to_best_mimalloc_peer(ours);
+        let bests = BESTS
+            .iter()
+            .map(|(_, best)| results.mean_ratio_to_best(ours, *best));
         let means = others.iter().map(|ran| results.mean_ratio(ours, &ran.id));
-        std::iter::once(best)
+        bests
             .chain(means)
             .map(|mean| format!("**{}**", ratio(mean)))
             .collect()
@@ -153,26 +166,66 @@ fn memory(results: &Results) -> String {
          still resident {} seconds after most was freed.\n\n",
         workloads::runner::REST.as_secs(),
     );
-    header_of_allocators(&mut text, results);
+    header_of_allocators(&mut text, &results.head);
     for row in &results.rows {
-        let cells = |figure: fn(&Cell) -> Option<u64>| {
-            results.allocators.iter().map(move |ran| {
-                let kib = row.cells.get(&ran.id).and_then(figure);
-                kib.map_or("–".to_string(), |kib| {
-                    format!("{:.1}", kib as f64 / 1024.0)
-                })
-            })
-        };
-        table_row(&mut text, &row.workload, cells(|cell| Some(cell.peak_kib)));
+        let peak = |cell: &Cell| Some(cell.peak_kib);
+        memory_row(&mut text, results, row, &row.workload, peak);
         if row.cells.values().any(|cell| cell.rest_kib.is_some()) {
-            table_row(
-                &mut text,
-                &format!("{}, rest", row.workload),
-                cells(|cell| cell.rest_kib),
-            );
+            let name = format!("{}, rest", row.workload);
+            memory_row(&mut text, results, row, &name, |cell| cell.rest_kib);
         }
     }
     text
+}
+
+fn memory_row(
+    text: &mut String,
+    results: &Results,
+    row: &Row,
+    name: &str,
+    figure: fn(&Cell) -> Option<u64>,
+) {
+    let cells = results.head.allocators.iter().map(|ran| {
+        let kib = row.cells.get(&ran.id).and_then(figure);
+        kib.map_or("–".to_string(), mib)
+    });
+    table_row(text, name, cells);
+}
+
+/// A table of one figure, for the workloads that have it.
+fn memory_table(
+    results: &Results,
+    title_and_about: &str,
+    figure: fn(&Cell) -> Option<u64>,
+) -> String {
+    let has = |row: &&Row| row.cells.values().any(|cell| figure(cell).is_some());
+    let rows: Vec<&Row> = results.rows.iter().filter(has).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("## {title_and_about}\n\n");
+    header_of_allocators(&mut text, &results.head);
+    for row in rows {
+        memory_row(&mut text, results, row, &row.workload, figure);
+    }
+    text
+}
+
+fn left(results: &Results) -> String {
+    memory_table(
+        results,
+        "Left behind\n\nWhat is resident as soon as all blocks of all repetitions were freed, beyond what was \
+         resident before the first: MiB, the largest of all rounds. An allocator may keep memory for a while.",
+        |cell| cell.left_kib,
+    )
+}
+
+fn huge_pages(results: &Results) -> String {
+    memory_table(
+        results,
+        "Huge pages\n\nResident memory in huge pages while the workload has its memory: MiB, median of all rounds.",
+        |cell| cell.huge_kib,
+    )
 }
 
 fn scaling(results: &Results) -> String {
@@ -189,7 +242,7 @@ fn scaling(results: &Results) -> String {
         .map(|row| format!("{} threads", row.threads))
         .collect();
     header(&mut text, "allocator", titles.iter().map(String::as_str));
-    for ran in &results.allocators {
+    for ran in &results.head.allocators {
         let cells =
             rows.iter().map(
                 |row| match (single.cells.get(&ran.id), row.cells.get(&ran.id)) {
@@ -247,6 +300,10 @@ fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or("–".to_string(), |ratio| format!("{ratio:.2}"))
 }
 
+pub fn mib(kib: u64) -> String {
+    format!("{:.1}", kib as f64 / 1024.0)
+}
+
 fn milliseconds(cell: &Cell) -> f64 {
     cell.median_ns as f64 / 1e6
 }
@@ -255,25 +312,28 @@ fn spread(cell: &Cell) -> f64 {
     50.0 * (cell.most_ns - cell.least_ns) as f64 / cell.median_ns as f64
 }
 
-fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &'a str>) {
+pub fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &'a str>) {
     let titles: Vec<&str> = titles.collect();
     line(text, format_args!("| {first} | {} |", titles.join(" | ")));
     line(text, format_args!("|---|{}", "---:|".repeat(titles.len())));
 }
 
 /// For a table of workloads, with a column for each allocator.
-fn header_of_allocators(text: &mut String, results: &Results) {
-    let titles = results.allocators.iter().map(|ran| ran.title.as_str());
-    header(text, "workload", titles);
+fn header_of_allocators(text: &mut String, head: &Head) {
+    header(text, "workload", titles(head));
 }
 
-fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
+pub fn titles(head: &Head) -> impl Iterator<Item = &str> {
+    head.allocators.iter().map(|ran| ran.title.as_str())
+}
+
+pub fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
     line(
         text,
         format_args!("| {first} | {} |", cells.collect::<Vec<_>>().join(" | ")),
     );
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments) {
+pub fn line(text: &mut String, arguments: std::fmt::Arguments) {
     writeln!(text, "{arguments}").expect("a string takes everything");
 }

@@ -7,8 +7,9 @@ mod fragmentation;
 mod growth;
 pub mod hot;
 mod json;
+mod large;
 mod maps;
-mod process;
+pub mod process;
 mod random;
 pub mod runner;
 mod tables;
@@ -19,15 +20,50 @@ mod vectors;
 /// One repetition: does the work, returns a checksum that must not depend on the allocator.
 pub type Repetition = Box<dyn FnMut() -> u64>;
 
+/// What a workload is compared with: means are over one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// What most programs do, mostly with small blocks.
+    Usual,
+    /// Blocks of 1 MiB to 1 GiB.
+    Large,
+}
+
+impl Group {
+    /// Repetitions in one process after a warm-up one.
+    pub const fn repetitions(self) -> usize {
+        match self {
+            Group::Usual => 5,
+            // Each takes up to some seconds.
+            Group::Large => 3,
+        }
+    }
+}
+
+/// The threads of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    One,
+    /// One for each processor, two at least: more than eight say nothing new.
+    Several,
+    /// Measured with 1, 2, 4, ... up to all processors, a row of the tables each.
+    Scaling,
+}
+
 /// A program part that allocates.
+#[derive(Clone, Copy)]
 pub struct Workload {
     pub name: &'static str,
     /// One line for the table.
     pub about: &'static str,
+    pub group: Group,
+    pub threads: Threads,
     /// Builds what must not be timed, for this number of threads.
     pub prepare: fn(threads: usize) -> Repetition,
     /// Whether the memory that is still held some seconds after the work is part of the question.
     pub settles: bool,
+    /// Whether the huge pages behind what it keeps between repetitions are part of the question.
+    pub huge_pages: bool,
 }
 
 const fn workload(
@@ -38,8 +74,42 @@ const fn workload(
     Workload {
         name,
         about,
+        group: Group::Usual,
+        threads: Threads::One,
         prepare,
         settles: false,
+        huge_pages: false,
+    }
+}
+
+impl Workload {
+    const fn threads(self, threads: Threads) -> Workload {
+        Workload { threads, ..self }
+    }
+
+    const fn settles(self) -> Workload {
+        Workload {
+            settles: true,
+            ..self
+        }
+    }
+
+    const fn huge_pages(self) -> Workload {
+        Workload {
+            huge_pages: true,
+            ..self
+        }
+    }
+}
+
+const fn large(
+    name: &'static str,
+    about: &'static str,
+    prepare: fn(usize) -> Repetition,
+) -> Workload {
+    Workload {
+        group: Group::Large,
+        ..workload(name, about, prepare)
     }
 }
 
@@ -96,24 +166,86 @@ pub const ALL: &[Workload] = &[
         "pipeline",
         "messages made in one thread and freed in another",
         threads::pipeline,
-    ),
+    )
+    .threads(Threads::Several),
     workload(
         "larson",
         "a server: worker threads inherit their predecessors' blocks",
         threads::larson,
-    ),
-    Workload {
-        name: "fragment",
-        about: "200,000 live blocks whose sizes drift, then all but 400 freed",
-        prepare: fragmentation::drift,
-        settles: true,
-    },
+    )
+    .threads(Threads::Several),
+    workload(
+        "fragment",
+        "200,000 live blocks whose sizes drift, then all but 400 freed",
+        fragmentation::drift,
+    )
+    .settles(),
     workload(
         "scale",
         "every thread with a load of its own",
         threads::scale,
+    )
+    .threads(Threads::Scaling),
+    large("push", "a Vec<u64> pushed to 512 MiB", large::push),
+    large(
+        "reserve-exact",
+        "512 MiB by reserve_exact of 16 MiB, 32 times",
+        large::reserve_exact,
     ),
+    large(
+        "read-to-end",
+        "read_to_end of 300 MiB from a source that does not say its length",
+        large::read_to_end,
+    ),
+    large(
+        "fill-8",
+        "a buffer of 8 MiB filled and freed, 100 times",
+        |_| large::fill(8, 100),
+    ),
+    large(
+        "fill-64",
+        "a buffer of 64 MiB filled and freed, 10 times",
+        |_| large::fill(64, 10),
+    ),
+    large(
+        "fill-300",
+        "a buffer of 300 MiB filled and freed, 3 times",
+        |_| large::fill(300, 3),
+    ),
+    large(
+        "zeroed-untouched",
+        "vec![0; n] of 1 to 300 MiB, freed without a touch, 40 times",
+        large::zeroed_untouched,
+    ),
+    large(
+        "zeroed-touched",
+        "vec![0; n] of 1 to 300 MiB, each page read and written, 20 times",
+        large::zeroed_touched,
+    ),
+    large(
+        "mixture",
+        "buffers of 64 KiB to 32 MiB, 16 of them alive, a quarter grown",
+        large::mixture,
+    )
+    .settles(),
+    large(
+        "table",
+        "10 million random reads of a table of 1 GiB",
+        large::table,
+    )
+    .huge_pages(),
+    large(
+        "untouched-300",
+        "a block of 300 MiB allocated and freed without a touch, 5,000 times",
+        large::untouched,
+    )
+    .settles(),
 ];
+
+/// The workloads of a group, in the order of the table.
+pub fn of(group: Group) -> impl Iterator<Item = &'static Workload> {
+    ALL.iter().filter(move |workload| workload.group == group)
+}
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static Workload> {

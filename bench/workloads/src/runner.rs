@@ -1,16 +1,14 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
 //! `key value` lines, `runner settle <workload> [threads]` prints when the work is done, and what
-//! it still holds some time after that, `runner hot <operation> <count>` is for an instruction counter.
+//! it still holds some time after that,
+//! `runner hot <operation> <count>` is for an instruction counter.
 
-use crate::process::status_kib;
-use crate::{hot, Repetition};
+use crate::process::{huge_pages_kib, status_kib};
+use crate::{hot, Repetition, Workload};
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-/// Repetitions in one process after a warm-up one.
-const REPETITIONS: usize = 5;
 
 /// How long a program rests before it is asked what it holds. Longer than mimalloc's (4 s in v3)
 /// and jemalloc's (10 s) delays before they give memory back.
@@ -61,20 +59,21 @@ fn run_hot(operation: &str, count: u64) -> Result<(), ()> {
     Ok(())
 }
 
-/// The work of `workload`, ready to be repeated.
-fn prepare(workload: &str, threads: &str) -> Result<Repetition, ()> {
+/// A workload and its work for this number of threads, ready to be repeated.
+fn prepare(workload: &str, threads: &str) -> Result<(&'static Workload, Repetition), ()> {
     let threads = threads.parse().map_err(drop)?;
-    Ok((crate::find(workload).ok_or(())?.prepare)(threads))
+    let workload = crate::find(workload).ok_or(())?;
+    Ok((workload, (workload.prepare)(threads)))
 }
 
 /// All repetitions: their times in nanoseconds and a checksum of what they did.
-fn work(repetition: &mut Repetition, hooks: &Hooks) -> (Vec<u128>, u64) {
-    let mut nanoseconds = Vec::with_capacity(REPETITIONS);
+fn work(repetitions: usize, repetition: &mut Repetition, hooks: &Hooks) -> (Vec<u128>, u64) {
+    let mut nanoseconds = Vec::with_capacity(repetitions);
     let mut checksum = repetition();
     if let Some(mark) = hooks.mark {
         mark();
     }
-    for _ in 0..REPETITIONS {
+    for _ in 0..repetitions {
         if let Some(reset) = hooks.reset {
             reset();
         }
@@ -87,10 +86,18 @@ fn work(repetition: &mut Repetition, hooks: &Hooks) -> (Vec<u128>, u64) {
 }
 
 fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
-    let mut repetition = prepare(workload, threads)?;
-    let (nanoseconds, checksum) = work(&mut repetition, hooks);
+    let before = status_kib("VmRSS:");
+    let (workload, mut repetition) = prepare(workload, threads)?;
+    let (nanoseconds, checksum) = work(workload.group.repetitions(), &mut repetition, hooks);
     // Read before anything below allocates.
     let peak = status_kib("VmHWM:");
+    let huge_pages = if workload.huge_pages {
+        huge_pages_kib()
+    } else {
+        None
+    };
+    drop(repetition);
+    let after = status_kib("VmRSS:");
     for time in nanoseconds {
         println!("nanoseconds {time}");
     }
@@ -98,12 +105,18 @@ fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     if let Some(peak) = peak {
         println!("peak_kib {peak}");
     }
+    if let Some(huge_pages) = huge_pages {
+        println!("huge_kib {huge_pages}");
+    }
+    if let (Some(before), Some(after)) = (before, after) {
+        println!("left_kib {}", after.saturating_sub(before));
+    }
     Ok(())
 }
 
 fn settle(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
-    let mut repetition = prepare(workload, threads)?;
-    work(&mut repetition, hooks);
+    let (workload, mut repetition) = prepare(workload, threads)?;
+    work(workload.group.repetitions(), &mut repetition, hooks);
     println!("{WORKED}");
     idle();
     if let Some(rest) = status_kib("VmRSS:") {
