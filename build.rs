@@ -48,6 +48,7 @@ fn build() -> Result<(), String> {
         emit::conditions();
     }
     if env::docs_rs() {
+        emit::program_options();
         return Ok(()); // documentation needs no C, and docs.rs has no network
     }
     if env::use_pkg_config()? {
@@ -61,6 +62,8 @@ fn build() -> Result<(), String> {
     }
     plan.entries &= sources.listed && sources.version.has_entries();
     plan.inlined &= plan.entries;
+    plan.program_options &=
+        sources.listed && sources.version == version::Version::bound(config.line);
     let compiled = compile::compile(&plan, &sources)?;
     emit::plan(&plan);
     emit::compiled(&compiled);

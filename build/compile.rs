@@ -28,6 +28,10 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     if plan.entries {
         own.push(env::manifest_dir().join("src/global.c"));
     }
+    if plan.program_options {
+        own.push(env::manifest_dir().join("src/upstream.c"));
+        own.push(env::manifest_dir().join("src/program_options.h"));
+    }
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     // Before the source, and before what it includes.

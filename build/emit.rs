@@ -20,7 +20,13 @@ pub fn line(line: Line) {
 /// All conditions that this script can set, for a Cargo that knows the directive.
 pub fn conditions() {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
-    for cfg in ["entries", "inlined", "large_slices", "exact_size"] {
+    for cfg in [
+        "entries",
+        "inlined",
+        "large_slices",
+        "exact_size",
+        "program_options",
+    ] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
 }
@@ -32,6 +38,9 @@ pub fn plan(plan: &Plan) {
     }
     if plan.entries {
         println!("cargo:rustc-cfg=entries");
+    }
+    if plan.program_options {
+        program_options();
     }
     if plan.is_on(LARGE_SLICES) {
         println!("cargo:rustc-cfg=large_slices");
@@ -101,6 +110,11 @@ pub fn rerun_if_env_changed(name: &str) {
 
 fn rerun_if_changed(path: &Path) {
     println!("cargo:rerun-if-changed={}", path.display());
+}
+
+/// `#[cfg(program_options)]`.
+pub fn program_options() {
+    println!("cargo:rustc-cfg=program_options");
 }
 
 fn exact_size() {

@@ -67,6 +67,8 @@ pub struct Plan {
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
     /// `src/global/inlined.c`.
     pub inlined: bool,
+    /// The program can carry options (`src/program_options.h`): if the release is one that it fits.
+    pub program_options: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -93,6 +95,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         entries: false,
         inlined: false,
+        program_options: true,
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,

@@ -18,11 +18,12 @@ use cty::{c_int, c_long};
 ///    upper, Emscripten has no environment). mimalloc reads the environment when it initialises, as
 ///    a rule before `main`; a variable that is set later has no effect.
 /// 3. [`mi_option_set_default`].
-/// 4. The default of the build. Each constant names that of a release build; for some of them the C
+/// 4. [`options!`](crate::options!), the values that the program carries.
+/// 5. The default of the build. Each constant names that of a release build; for some of them the C
 ///    macro `MI_DEFAULT_` + name replaces it when the C code is compiled.
 ///
-/// mimalloc uses some options only while it initialises. For those the program itself is too late,
-/// and the constant says "read at process start".
+/// mimalloc uses some options only while it initialises, and the constant says "read at process start". For those
+/// the functions come too late; the environment and [`options!`](crate::options!) do not.
 ///
 /// # How a value is written in the environment
 ///

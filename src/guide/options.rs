@@ -6,7 +6,18 @@
 //! MIMALLOC_VERBOSE=1 MIMALLOC_PURGE_DELAY=0 program
 //! ```
 //!
-//! and the program itself sets them with these functions:
+//! The program's author compiles them into the program, once:
+//!
+//! ```
+//! mi_malloc_sys::options! {
+//!     mi_option_purge_delay = 100,
+//!     mi_option_allow_thp = 0,
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! These are in force before the first allocation, and the environment overrides them: see
+//! [`options!`](crate::options!). While the program runs, it sets options with these functions:
 //!
 //! ```
 //! use mi_malloc_sys::{
@@ -27,12 +38,14 @@
 //! told with [`mi_option_t`].
 //!
 //! Most options decide at the moment of use, so set them early. Some are read once, when mimalloc
-//! starts, before `main`: those are for the environment, and their text says so.
+//! starts, before `main`: those are for [`options!`](crate::options!) and the environment, and their text says so.
 //!
 //! Write the constants, not numbers: the lines number the options differently.
 
 #[doc(inline)]
 pub use crate::options::*;
+#[doc(no_inline)]
+pub use crate::program_options::*;
 #[cfg(line = "v2")]
 #[doc(inline)]
 pub use crate::v2::options::*;

@@ -57,7 +57,7 @@ run_system() {
     features=$([ $line = v2 ] && echo "--features v2")
     # shellcheck disable=SC2086
     with_system "$prefix" cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/system/target" --locked \
-      -p program $features >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "cargo run"; continue; }
+      -p program --no-default-features $features >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "cargo run"; continue; }
     passed=$(sed -n 's/^passed \([0-9]*\)$/\1/p' "$log")
     # Nothing may have been compiled.
     if find "$WORK/system/target" -name libmimalloc.a | grep . >/dev/null; then

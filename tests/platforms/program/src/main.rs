@@ -9,6 +9,10 @@ use std::ffi::c_void;
 #[global_allocator]
 static GLOBAL: mi::MiMalloc = mi::MiMalloc;
 
+// The system's mimalloc does not know them.
+#[cfg(feature = "options")]
+mi::options! { mi_option_max_warnings = 7 }
+
 fn main() {
     let checks: &[(&str, fn())] = &[
         ("the line and version", version),
@@ -23,6 +27,8 @@ fn main() {
         ("heaps", heaps),
         ("statistics", statistics),
         ("options", options),
+        #[cfg(feature = "options")]
+        ("options in the program", options_in_the_program),
         #[cfg(not(target_family = "wasm"))]
         ("threads free each other's blocks", threads),
         #[cfg(not(target_family = "wasm"))]
@@ -207,6 +213,11 @@ fn options() {
         assert_eq!(mi::mi_option_get(mi::mi_option_purge_delay), before + 7);
         mi::mi_option_set(mi::mi_option_purge_delay, before);
     }
+}
+
+#[cfg(feature = "options")]
+fn options_in_the_program() {
+    assert_eq!(unsafe { mi::mi_option_get(mi::mi_option_max_warnings) }, 7);
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -1,0 +1,142 @@
+//! `options!`: run-time options that a program carries.
+
+use crate::mi_option_t;
+use cty::{c_int, c_long};
+
+/// One option of [`options!`](crate::options!) and its value.
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct ProgramOption {
+    option: c_int,
+    value: c_long,
+}
+
+impl ProgramOption {
+    /// `name` is for the message of a misuse.
+    pub const fn new(option: mi_option_t, value: c_long) -> ProgramOption {
+        assert!(
+            option >= 0 && option < crate::_mi_option_last,
+            "mi_malloc_sys::options!: this is not the constant of an option"
+        );
+        ProgramOption { option, value }
+    }
+}
+
+/// The options of [`options!`](crate::options!), as the C reads them (`program_options.h`).
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug)]
+pub struct ProgramOptions {
+    count: usize,
+    values: *const ProgramOption,
+}
+
+// SAFETY: the pointer is of a constant, which nothing changes.
+unsafe impl Sync for ProgramOptions {}
+
+impl ProgramOptions {
+    pub const fn new(values: &'static [ProgramOption]) -> ProgramOptions {
+        let mut index = 0;
+        while index < values.len() {
+            let mut earlier = 0;
+            while earlier < index {
+                assert!(
+                    values[earlier].option != values[index].option,
+                    "mi_malloc_sys::options!: the same option stands twice"
+                );
+                earlier += 1;
+            }
+            index += 1;
+        }
+        ProgramOptions {
+            count: values.len(),
+            values: values.as_ptr(),
+        }
+    }
+}
+
+/// Sets run-time options for this program, in force before the first allocation.
+///
+/// ```
+/// #[global_allocator]
+/// static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
+///
+/// mi_malloc_sys::options! {
+///     mi_option_purge_delay = 100,
+///     mi_option_allow_thp = 0,
+/// }
+///
+/// fn main() {
+///     let delay = unsafe { mi_malloc_sys::mi_option_get(mi_malloc_sys::mi_option_purge_delay) };
+///     assert_eq!(delay, 100);
+/// }
+/// ```
+///
+/// Write it once in a program, where an item may stand. The names are the constants `mi_option_…` of this crate.
+/// The values are constant expressions of type `c_long`, in the unit that the constant's text says: a size that
+/// mimalloc keeps in KiB is given in KiB.
+///
+/// The strongest first, an option's value is that of [`mi_option_set`](crate::mi_option_set), of the environment
+/// variable, of [`mi_option_set_default`](crate::mi_option_set_default), of this macro, of the build. Options that
+/// mimalloc reads only when the process starts work too, such as `mi_option_allow_thp` or
+/// `mi_option_reserve_os_memory`, and so do all with the feature `override`.
+///
+/// # Where it may stand
+///
+/// In the program itself, or in any crate that it is made of. A shared library (`cdylib`) that contains this crate
+/// has options of its own. A library for other programs had better leave options to them: there can be one
+/// `options!` only.
+///
+/// # Errors
+///
+/// * An option that this version does not have is a compile error, as is one that stands twice, and a value that is no
+///   constant.
+/// * Two `options!` in one program are a link error: `mi_malloc_sys_program_options` is defined twice.
+/// * With a mimalloc that is not compiled by this crate, or not of the release that it pins
+///   (`MIMALLOC_SYS_USE_PKG_CONFIG`, `MIMALLOC_SYS_SOURCE_DIR`), the macro is a compile error: nothing would read the
+///   values.
+/// * A crate that forbids `unsafe_code` cannot contain it, since it defines a symbol for the linker. One that denies
+///   `unsafe_code` can.
+///
+/// # Cost
+///
+/// A few words of constant data. The values are read once, when mimalloc initialises an option.
+#[cfg(program_options)]
+#[macro_export]
+macro_rules! options {
+    ($($option:ident = $value:expr),* $(,)?) => {
+        #[allow(unsafe_code)]
+        const _: () = {
+            const VALUES: &[$crate::ProgramOption] =
+                &[$($crate::ProgramOption::new($crate::$option, $value)),*];
+            #[no_mangle]
+            #[allow(non_upper_case_globals)]
+            static mi_malloc_sys_program_options: $crate::ProgramOptions =
+                $crate::ProgramOptions::new(VALUES);
+            // Of a name that differs from crate to crate, so that the linker takes this object even if another
+            // one has options too, and reports them.
+            #[used]
+            static OPTIONS: &$crate::ProgramOptions = &mi_malloc_sys_program_options;
+        };
+        // Thin LTO takes one of two equal names and drops the other, but not a label.
+        #[cfg(not(target_family = "wasm"))]
+        ::core::arch::global_asm!(
+            ".globl mi_malloc_sys_program_has_options",
+            "mi_malloc_sys_program_has_options:"
+        );
+    };
+}
+
+/// Sets run-time options for this program; not in this build.
+#[cfg(not(program_options))]
+#[macro_export]
+macro_rules! options {
+    ($($tokens:tt)*) => {
+        ::core::compile_error!(
+            "mi_malloc_sys::options! has no effect in this build, since mimalloc is the system's (MIMALLOC_SYS_USE_PKG_CONFIG) \
+             or not the release that mi-malloc-sys pins (MIMALLOC_SYS_SOURCE_DIR). Unset that variable, or set the options \
+             in the environment."
+        );
+    };
+}

@@ -1,0 +1,3 @@
+// Upstream's C, unchanged, with what this crate adds before it.
+#include "program_options.h"
+#include "static.c"

@@ -1,0 +1,116 @@
+//! `options!` in a program of its own: this one.
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+use mi_malloc_sys::*;
+
+#[global_allocator]
+static GLOBAL: MiMalloc = MiMalloc;
+
+const KIB_PER_MIB: cty::c_long = 1024;
+
+mi_malloc_sys::options! {
+    mi_option_purge_delay = 123,
+    mi_option_allow_thp = 0,
+    mi_option_arena_reserve = 96 * KIB_PER_MIB,
+    mi_option_max_warnings = 7,
+}
+
+/// In a child: prints the value of the option whose number is the argument.
+#[test]
+fn tell() {
+    if child::is_this() {
+        let option = child::argument().parse().unwrap();
+        println!("value={};", unsafe { mi_option_get(option) });
+    }
+}
+
+fn value_with(option: mi_option_t, variables: &[(&str, &str)]) -> i64 {
+    let output = child::run("tell", &option.to_string(), variables);
+    let out = String::from_utf8_lossy(&output.stdout);
+    let value = out.split("value=").nth(1);
+    let value = value.and_then(|rest| rest.split(';').next());
+    value.unwrap_or_else(|| panic!("{out}")).parse().unwrap()
+}
+
+#[test]
+fn values_are_those_of_the_program() {
+    for (option, value) in [
+        (mi_option_purge_delay, 123),
+        (mi_option_allow_thp, 0),
+        (mi_option_arena_reserve, 96 * 1024),
+        (mi_option_max_warnings, 7),
+        (mi_option_max_errors, 32), // the build's
+    ] {
+        assert_eq!(value_with(option, &[]), value, "option {option}");
+    }
+}
+
+#[test]
+fn the_environment_wins() {
+    let delay = [("MIMALLOC_PURGE_DELAY", "5")];
+    assert_eq!(value_with(mi_option_purge_delay, &delay), 5);
+    let reserve = [("MIMALLOC_ARENA_RESERVE", "32M")];
+    assert_eq!(value_with(mi_option_arena_reserve, &reserve), 32 * 1024);
+    // A text that mimalloc does not understand leaves the program's value.
+    let nonsense = [("MIMALLOC_PURGE_DELAY", "soon")];
+    assert_eq!(value_with(mi_option_purge_delay, &nonsense), 123);
+}
+
+#[test]
+fn a_size_is_in_the_unit_of_its_option() {
+    let size = unsafe { mi_option_get_size(mi_option_arena_reserve) };
+    assert_eq!(size, 96 << 20);
+}
+
+/// In a child: sets an option that the environment has not set, and one that it has.
+#[test]
+fn later_settings_win_as_usual() {
+    if child::is_this() {
+        unsafe {
+            mi_option_set_default(mi_option_purge_delay, 11);
+            assert_eq!(mi_option_get(mi_option_purge_delay), 11);
+            mi_option_set_default(mi_option_max_warnings, 11);
+            assert_eq!(mi_option_get(mi_option_max_warnings), 9);
+            mi_option_set(mi_option_max_warnings, 12);
+            assert_eq!(mi_option_get(mi_option_max_warnings), 12);
+        }
+        return;
+    }
+    child::succeeds(
+        "later_settings_win_as_usual",
+        "",
+        &[("MIMALLOC_MAX_WARNINGS", "9")],
+    );
+}
+
+/// mimalloc reads `allow_thp` once, when it initialises, and then tells the kernel.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_option_that_is_read_at_process_start() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    match status.lines().find(|line| line.starts_with("THP_enabled:")) {
+        Some(line) => assert_eq!(line.split_whitespace().nth(1), Some("0")),
+        None => println!("not run: this kernel does not report THP_enabled"),
+    }
+}
+
+/// The first arena is reserved for the first block, before `main`. Upstream's first one has 1 GiB.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn the_first_arena_has_the_size_of_the_program() {
+    if child::is_this() {
+        let mut stats = mi_stats_t::new();
+        assert!(unsafe { mi_stats_get(&mut stats) });
+        let reserved = stats.reserved.total;
+        assert!(
+            (96 << 20..200 << 20).contains(&reserved),
+            "{} MiB are reserved",
+            reserved >> 20
+        );
+        return;
+    }
+    let name = "the_first_arena_has_the_size_of_the_program";
+    child::succeeds(name, "", &[]);
+}
