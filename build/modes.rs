@@ -62,12 +62,18 @@ pub fn small_pages(config: &Config, plan: &mut Plan) {
     }
 }
 
+/// A process that mimalloc ends for damaged memory says why, as with other hardened allocators: without
+/// `MI_SHOW_ERRORS` the abort has no message, and a double free, which is ignored, is never heard of
+/// (`mi_error_default` in options.c). Requests that fail, and warnings, are printed as well.
 pub fn mitigations(config: &Config, plan: &mut Plan) {
     if config.features.secure_full {
         plan.define("MI_SECURE", 5);
     } else if config.features.secure {
         plan.define("MI_SECURE", 4);
+    } else {
+        return;
     }
+    plan.define("MI_SHOW_ERRORS", 1);
 }
 
 /// The `malloc` family of the whole program.

@@ -160,7 +160,8 @@ extern "C" {
     /// `debug`) `EAGAIN` (double free) and `EFAULT` (corrupted memory). The function that met the
     /// error then returns NULL, or leaves the block alone. The usual treatment is to abort on
     /// `EFAULT` in `secure` and `debug` builds, and otherwise to set `errno` if it is 0, to `EINVAL`
-    /// or `ENOMEM`. With a callback, mimalloc does neither: it is for the callback to abort.
+    /// or `ENOMEM`. A message is printed before, if `mi_option_show_errors` is on, as it is by default in
+    /// those builds. With a callback, mimalloc does neither: it is for the callback to abort.
     ///
     /// There is one callback per process.
     ///

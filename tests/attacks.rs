@@ -373,18 +373,42 @@ fn as_child_with_callback() {
     }
 }
 
-/// Damaged memory is fatal (`EFAULT`) unless a callback decides otherwise.
+/// Damaged memory is fatal (`EFAULT`) unless a callback decides otherwise, and the last thing that the
+/// process does is to say so.
 #[test]
 fn without_a_callback_damage_ends_the_process() {
+    let test = "without_a_callback_damage_ends_the_process";
     as_child();
     for (name, outcome_heard) in expected().unwrap_or_default() {
         if outcome_heard == "EFAULT" && mode::PADDING {
-            let output = child::run(
-                "without_a_callback_damage_ends_the_process",
-                name,
-                EVERY_BLOCK,
-            );
+            let output = child::run(test, name, EVERY_BLOCK);
             assert_eq!(outcome(&output), "SIGABRT", "{name}");
+            assert!(says(&output, &["buffer overflow", "corrupted"]), "{name}");
+
+            let silenced = child::run(test, name, &[("MIMALLOC_SHOW_ERRORS", "0")]);
+            assert_eq!(outcome(&silenced), "SIGABRT", "{name}");
+            assert!(!says(&silenced, &[""]), "{name}");
         }
     }
+}
+
+/// A double free is ignored, and reported.
+#[test]
+fn without_a_callback_a_double_free_is_printed() {
+    let test = "without_a_callback_a_double_free_is_printed";
+    as_child();
+    let attack = "double free";
+    if expected().unwrap_or_default().contains(&(attack, "EAGAIN")) {
+        let output = child::run(test, attack, EVERY_BLOCK);
+        let what_is_printed = says(&output, &["double free detected"]);
+        assert_eq!(what_is_printed, mode::SHOWS_ERRORS);
+        assert_ne!(outcome(&output), "SIGABRT");
+    }
+}
+
+/// Whether mimalloc prints an error with one of these texts.
+fn says(output: &Output, texts: &[&str]) -> bool {
+    let err = String::from_utf8_lossy(&output.stderr);
+    let mut errors = err.lines().filter(|line| line.contains("mimalloc: error:"));
+    errors.any(|line| texts.iter().any(|text| line.contains(text)))
 }

@@ -152,7 +152,7 @@ fn error_messages() {
     };
     // v2 tries a second time before it gives up.
     let all = if cfg!(line = "v3") { 10 } else { 20 };
-    assert_eq!(count(&[]), if mode::DEBUG { all } else { 0 });
+    assert_eq!(count(&[]), if mode::SHOWS_ERRORS { all } else { 0 });
     let shown = ("MIMALLOC_SHOW_ERRORS", "1");
     assert_eq!(count(&[shown]), all);
     assert_eq!(count(&[("MIMALLOC_SHOW_ERRORS", "0")]), 0);

@@ -161,7 +161,7 @@ fn a_text_that_is_not_understood_gives_a_warning() {
     let default = OPTIONS[mi_option_purge_delay as usize].default;
     let (told, err) = value(mi_option_purge_delay, &[bad]);
     assert_eq!(told, default);
-    assert_eq!(err.contains("invalid value"), mode::DEBUG, "{err}");
+    assert_eq!(err.contains("invalid value"), mode::SHOWS_ERRORS, "{err}");
     let (told, err) = value(mi_option_purge_delay, &[bad, ("MIMALLOC_SHOW_ERRORS", "1")]);
     assert_eq!(told, default);
     assert!(

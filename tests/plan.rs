@@ -254,8 +254,8 @@ const EFFECTS: &[Effect] = &[
     effect("extended", "*", "both", ""),
     effect("arena", "*", "both", ""),
     effect("cty", "*", "both", ""),
-    effect("secure", "*", "both", "+MI_SECURE=4"),
-    effect("secure_full", "*", "both", "+MI_SECURE=5"),
+    effect("secure", "*", "both", "+MI_SECURE=4 +MI_SHOW_ERRORS=1"),
+    effect("secure_full", "*", "both", "+MI_SECURE=5 +MI_SHOW_ERRORS=1"),
     effect("guarded", "*", "v3", "-MI_GUARDED=0 +MI_GUARDED=1"),
     effect("guarded", "*", "v2", "+MI_GUARDED=1"),
     effect("debug", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \

@@ -27,8 +27,9 @@
 //!
 //! # Errors and output
 //!
-//! By default mimalloc sets `errno` and prints nothing. A callback hears each error, another one
-//! receives all text that mimalloc prints:
+//! By default mimalloc sets `errno` and prints nothing; with the feature `secure` or `debug` it prints
+//! each error, and ends the process if memory is damaged ([more](super::building#memory-errors-in-a-secure-build)).
+//! A callback receives each error, another one all text that mimalloc prints:
 //!
 //! ```
 //! use mi_malloc_sys::{mi_malloc, mi_register_error};

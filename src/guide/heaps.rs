@@ -30,7 +30,35 @@
 //! | the heap of `mi_malloc` | the main heap: one for all threads | the backing heap: one for each thread |
 //! | to change that | set the default [theap](super::theaps) | `mi_heap_set_default` |
 //!
-//! Code for both lines uses a heap on one thread, and ends it there.
+//! Code for both versions uses a heap on one thread, and ends it there.
+//!
+//! # What a heap costs
+//!
+//! | 64-bit Linux, release build | v3 | v2 |
+//! |---|---|---|
+//! | make a heap, allocate one block, destroy it | 13 to 17 µs | 0.6 µs |
+//! | the same with no block | 0.6 µs | 0.3 µs |
+//! | memory of a heap without blocks | 6 KiB | 2 KiB |
+//! | memory of a heap with one block | 245 KiB | 67 KiB |
+//! | and for each further size class in use | 64 KiB | 64 KiB |
+//! | live heaps in a process | at most 64,512 | |
+//!
+//! (The times are of one x86-64 machine, for a heap at a time; `cargo test --release --test heap_cost --
+//! --ignored --nocapture` prints those of another. The same file tests the memory and the number.)
+//!
+//! On v3 the first block of a heap needs a table for the arena it comes from: about 155 KiB for an
+//! arena of 1 GiB, and again for each further arena. On both versions each size class in use takes a
+//! page of its own, 64 KiB for small blocks, all of which is resident if transparent huge pages are
+//! on (v3's default on Linux) and else as far as it is touched. On v3 each thread that allocates
+//! from the heap has pages of its own.
+//!
+//! So on v3 a heap fits a request, a document or a session with hundreds of blocks. For a handful of
+//! blocks [`mi_free`](crate::mi_free) is faster, and a heap that is kept and used again costs less
+//! than a new one.
+//!
+//! A heap of v3 also takes a thread-local slot of the process until it ends. After 64,512 live heaps
+//! (3,072 on 32-bit) [`mi_heap_new`] returns NULL and the error callback receives `EFAULT`; without a
+//! callback, builds with `secure` or `debug` end the process.
 
 #[doc(inline)]
 pub use crate::heap::*;

@@ -7,7 +7,7 @@ use crate::options::mi_option_t;
 
 /// Print error and warning messages: 0 or 1.
 ///
-/// Default: 0; 1 in debug builds. Environment: `MIMALLOC_SHOW_ERRORS`.
+/// Default: 0; 1 in builds with `debug` or `secure`. Environment: `MIMALLOC_SHOW_ERRORS`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_show_errors: mi_option_t = 0;

@@ -7,8 +7,15 @@ pub const DEBUG: bool = cfg!(any(
     all(feature = "debug_in_debug", debug_assertions)
 ));
 
+/// Mitigations are on (`MI_SECURE`).
+pub const SECURE: bool = cfg!(any(feature = "secure", feature = "secure_full"));
+
+/// Errors and warnings are printed unless an option says otherwise (`MI_SHOW_ERRORS`).
+#[allow(dead_code)]
+pub const SHOWS_ERRORS: bool = DEBUG || SECURE;
+
 /// A few bytes behind each block watch for overflows, so blocks know the exact size asked for.
-pub const PADDING: bool = DEBUG || cfg!(any(feature = "secure", feature = "secure_full"));
+pub const PADDING: bool = DEBUG || SECURE;
 
 /// Some blocks may have a guard page behind them, and then start later than the area says.
 pub const GUARDED: bool = DEBUG || cfg!(feature = "guarded");

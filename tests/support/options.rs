@@ -58,7 +58,7 @@ impl Entry {
 }
 
 const WIDE: bool = cfg!(target_pointer_width = "64");
-const ERRORS: i64 = mode::DEBUG as i64;
+const ERRORS: i64 = mode::SHOWS_ERRORS as i64;
 const NO_THP: bool = cfg!(any(feature = "no_thp", target_os = "android"));
 const ARENA: i64 = if WIDE { 1 << 20 } else { 128 << 10 };
 
