@@ -57,6 +57,7 @@ fn build() -> Result<(), String> {
     }
     let mut plan = plan::plan(&config)?;
     let sources = sources::locate(config.line)?;
+    plan.warnings.extend(sources.version.warning(config.line));
     if plan.bitcode {
         sources.version.allows_bitcode()?;
     }

@@ -60,15 +60,23 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
         ));
     }
     let version = version_of(&root).map_err(refuse)?;
-    if version.major != Version::bound(line).major {
+    if !version.fits(line) {
+        let (other, advice) = match line {
+            Line::V3 => (
+                Line::V2,
+                " (the feature `v2`, without `v3`, selects that one)",
+            ),
+            Line::V2 => (Line::V3, " (drop the feature `v2` to build v3)"),
+        };
+        let advice = if version.fits(other) { advice } else { "" };
+        let oldest = Version::oldest(line);
         return Err(refuse(format!(
-            "which is mimalloc {}, while this build binds line {}{}.",
+            "which is mimalloc {}, while this build binds {} and needs {} or a newer {}.x{}.",
             version,
             line.name(),
-            match line {
-                Line::V3 => " (the feature `v2`, without `v3`, selects the other line)",
-                Line::V2 => " (drop the feature `v2` to build v3)",
-            }
+            oldest,
+            oldest.major,
+            advice
         )));
     }
     Ok(Sources {

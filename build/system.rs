@@ -35,12 +35,12 @@ pub fn link(config: &Config) -> Result<Library, String> {
         Some(folder) => Version::of_header(&folder.join("mimalloc.h")).map_err(refuse)?,
         None => of_pc_file(&found.version, bound).map_err(refuse)?,
     };
-    if version.major != bound.major || version < bound {
+    if !version.fits(config.line) {
         return Err(refuse(format!(
             "The system's mimalloc is {}, and this build binds line {} from {} on.",
             version,
             config.line.name(),
-            bound
+            Version::oldest(config.line)
         )));
     }
     pkg_config::Config::new()
@@ -50,7 +50,10 @@ pub fn link(config: &Config) -> Result<Library, String> {
         include,
         folder: found.link_paths.first().cloned(),
         version,
-        warnings: ignored(&config.features),
+        warnings: ignored(&config.features)
+            .into_iter()
+            .chain(version.warning(config.line))
+            .collect(),
     })
 }
 

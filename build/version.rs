@@ -21,6 +21,34 @@ impl Version {
         }
     }
 
+    /// The oldest release that has every function of the bindings, with its types and options as they are now:
+    /// 3.5.2 lacks fifteen, and 2.3.2 has no `mi_uzalloc_small`.
+    pub fn oldest(line: Line) -> Version {
+        match line {
+            Line::V2 => Version::new(2, 5, 0),
+            Line::V3 => Version::new(3, 6, 0),
+        }
+    }
+
+    /// Whether the bindings of a line fit this release, as far as is known.
+    pub fn fits(self, line: Line) -> bool {
+        let oldest = Version::oldest(line);
+        self.major == oldest.major && self >= oldest
+    }
+
+    /// What to know of a release that came after the bindings.
+    pub fn warning(self, line: Line) -> Option<String> {
+        let bound = Version::bound(line);
+        if self <= bound {
+            return None;
+        }
+        Some(format!(
+            "mimalloc {} is newer than the bindings, which follow the headers of {}: \
+             functions that changed since then must not be called",
+            self, bound
+        ))
+    }
+
     /// Whether `src/global.c`, which uses what upstream keeps to itself, was checked with this release.
     pub fn has_entries(self) -> bool {
         self == Version::new(3, 6, 0)

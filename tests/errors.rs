@@ -50,9 +50,22 @@ fn source_trees() {
     refused(&tree.join("no"), "", "The named folder is not there").all();
     refused(&tree.join("src"), "", "The named folder is not mimalloc").all();
 
-    let other = script.package.stand_in(V2);
-    refused(&other, "", "The named folder is of the other line").number(0);
-    refused(&tree, "V2", "The named folder is of the other line").number(1);
+    let release = |version, features: &str| {
+        let tree = script.package.stand_in(version);
+        refused(&tree, features, "The named folder is another release")
+    };
+    for old in [30302, 30502] {
+        release(old, "").number(0);
+    }
+    for other in [198, 20302] {
+        release(other, "V2").number(1);
+    }
+    release(V2, "").number(2);
+    release(V3, "V2").number(3);
+    for (neither, features) in [(198, ""), (20302, ""), (40000, ""), (30302, "V2")] {
+        let said = release(neither, features).said;
+        assert!(!said.contains("the feature"), "{}", said);
+    }
 
     let header = tree.join("include/mimalloc.h");
     fs::write(&header, "#pragma once\n").unwrap();
@@ -263,6 +276,8 @@ fn warnings() {
     said.says("A sanitizer that mimalloc does not know").all();
     let said = run.with("MIMALLOC_SYS_TRACK", "asan").succeeds();
     said.says("The sanitizer's runtime is not linked").all();
+    // The stand-in is of a release that comes after the bindings.
+    said.says("mimalloc is newer than the bindings").all();
 }
 
 /// The table of reasons, against the reasons that any platform gives for any feature.

@@ -961,6 +961,38 @@ fn the_bound_release_is_the_pinned_one() {
     }
 }
 
+#[test]
+fn releases_that_the_bindings_fit() {
+    for (number, v2, v3) in [
+        (198, false, false),
+        (224, false, false),
+        (20302, false, false),
+        (20500, true, false),
+        (20502, true, false),
+        (20600, true, false),
+        (30302, false, false),
+        (30502, false, false),
+        (30600, false, true),
+        (30700, false, true),
+        (40000, false, false),
+    ] {
+        let version = Version::from_number(number);
+        for (line, fits) in [(Line::V2, v2), (Line::V3, v3)] {
+            assert_eq!(version.fits(line), fits, "{version} {}", line.name());
+        }
+    }
+    for (number, line, warned) in [
+        (20500, Line::V2, false),
+        (20502, Line::V2, false),
+        (20600, Line::V2, true),
+        (30600, Line::V3, false),
+        (30601, Line::V3, true),
+    ] {
+        let version = Version::from_number(number);
+        assert_eq!(version.warning(line).is_some(), warned, "{version}");
+    }
+}
+
 // ---------------------------------------------------------------------------------------------
 
 const FEATURES: &[&str] = &[
