@@ -61,7 +61,9 @@ fn build() -> Result<(), String> {
     if plan.bitcode {
         sources.version.allows_bitcode()?;
     }
-    plan.entries &= sources.listed && sources.version.has_entries();
+    let checked = sources.listed && sources.version.has_entries();
+    plan.fork &= checked;
+    plan.entries &= checked;
     plan.inlined &= plan.entries;
     plan.program_options &=
         sources.listed && sources.version == version::Version::bound(config.line);

@@ -26,7 +26,10 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     let upstream = sources.root.join("src");
     let mut own = Vec::new();
     if plan.entries {
-        own.push(env::manifest_dir().join("src/global.c"));
+        own.push(env::manifest_dir().join("src/global.c")); // which includes the next
+    }
+    if plan.entries || plan.fork {
+        own.push(env::manifest_dir().join("src/fork.c"));
     }
     if plan.program_options {
         own.push(env::manifest_dir().join("src/upstream.c"));

@@ -62,7 +62,9 @@ pub struct Plan {
     pub probes: Vec<Probe>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
-    /// Compile `src/global.c`, which includes `static.c`: if the release is one that it fits.
+    /// Compile `src/fork.c`, which includes `static.c`: if the release is one that it fits.
+    pub fork: bool,
+    /// Compile `src/global.c`, which includes `fork.c`: if the release is one that it fits.
     pub entries: bool,
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
     /// `src/global/inlined.c`.
@@ -93,6 +95,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         headers: Vec::new(),
         probes: Vec::new(),
         clang_only: None,
+        fork: false,
         entries: false,
         inlined: false,
         program_options: true,
@@ -126,6 +129,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     plan.take_over(&config.defines);
     modes::alignment(&plan)?;
     plan.exact_size = modes::exact_size(&plan);
+    modes::fork(config, &mut plan);
     modes::entries(config, &mut plan);
     modes::inlined(config, &mut plan);
     Ok(plan)

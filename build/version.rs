@@ -49,7 +49,8 @@ impl Version {
         ))
     }
 
-    /// Whether `src/global.c`, which uses what upstream keeps to itself, was checked with this release.
+    /// Whether `src/global.c` and `src/fork.c`, which use what upstream keeps to itself, were checked with this
+    /// release.
     pub fn has_entries(self) -> bool {
         self == Version::new(3, 6, 0)
     }

@@ -1,7 +1,7 @@
 // Entry points for `src/global.rs`, beside upstream's own, of a release that they were checked with
 // (`build/version.rs`). This file includes upstream's C, unchanged,
 // to reach the functions and fields that upstream keeps to itself.
-#include "upstream.c"
+#include "fork.c"
 
 // Upstream's entry points for small blocks are short enough to disappear into their callers, when
 // those are optimised together (`MIMALLOC_SYS_LTO`). Left to itself the compiler keeps some calls.

@@ -1,5 +1,5 @@
-//! A process that forks under load. mimalloc itself is not held while the process forks: a program
-//! must see to it that no other thread is inside the allocator then, and so does this one.
+//! A process that forks under load. No other thread is inside mimalloc at that moment, as v2 demands, so
+//! that each block can be checked. (For threads that are inside: `faults_fork_locks.rs`.)
 #![cfg(target_os = "linux")]
 
 use core::ffi::c_void;

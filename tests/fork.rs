@@ -1,5 +1,5 @@
-//! A fork, while other threads are outside mimalloc (upstream asks for that): parent and child go on with
-//! blocks of their own. One test, because a fork copies the whole process.
+//! A fork, while other threads are outside mimalloc: parent and child go on with blocks of their own. One test,
+//! because a fork copies the whole process. (For threads that are inside: `faults_fork_locks.rs`.)
 #![cfg(unix)]
 
 use core::ffi::c_void;

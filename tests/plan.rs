@@ -663,6 +663,33 @@ fn tools_watch_or_are_refused() {
     }
 }
 
+/// In every build mode, unlike the entry points: they know v3's locks, and care for nothing else.
+#[test]
+fn locks_are_held_across_a_fork_on_unix_with_v3() {
+    let fork = |triple: &str, line| plan_of(&config(&target(triple), line)).fork;
+    for unix in [
+        "x86_64-unknown-linux-gnu",
+        "x86_64-unknown-linux-musl",
+        "aarch64-apple-darwin",
+        "x86_64-unknown-freebsd",
+    ] {
+        assert!(fork(unix, Line::V3), "{unix}");
+        assert!(!fork(unix, Line::V2), "{unix}");
+    }
+    for other in [
+        "x86_64-pc-windows-msvc",
+        "x86_64-pc-windows-gnu",
+        "wasm32-wasip1",
+        "wasm32-unknown-emscripten",
+    ] {
+        assert!(!fork(other, Line::V3), "{other}");
+    }
+    let mut checked = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    checked.features.secure = true;
+    let checked = plan_of(&checked);
+    assert!(checked.fork && !checked.entries);
+}
+
 /// They know v3's insides, of one release, and nothing of paddings.
 #[test]
 fn own_entry_points_are_for_v3_without_checks() {

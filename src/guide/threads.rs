@@ -39,9 +39,32 @@
 //! # Fork
 //!
 //! A child of `fork` has only the thread that called it, and goes on allocating. What the other
-//! threads held stays valid there. v3 lets the child take it over; on v2 nobody does. In both the
-//! fork must not happen while another thread is inside mimalloc, so a program with threads should
-//! only `exec` in the child, unless it stops them first.
+//! threads held stays valid there. v3 lets the child reuse the memory around it; on v2 nobody does.
+//!
+//! On v3 the other threads may be inside mimalloc at that moment, which upstream forbids: a lock that
+//! one of them holds would never be released in the child, and the child would hang when it next
+//! starts a thread or makes a heap. This crate's build registers handlers (`pthread_atfork`) that hold
+//! all of mimalloc's locks across the fork, in every subprocess. What holds then:
+//!
+//! - The child may allocate, free, start threads, make heaps, collect, and fork.
+//! - What another thread was just doing stays undone. The block or the page that it had in its hands
+//!   is lost to the child, and so is a heap that it was just deleting or destroying.
+//! - Threads of the parent that need a lock wait until the fork is done. Blocks that come from a
+//!   thread's own pages need none.
+//! - Some callbacks of mimalloc run while their thread holds a lock: visitors of heaps and of blocks, an
+//!   output function that is being registered, sometimes one for deferred frees. A fork in one of them
+//!   takes a second. The child inherits the lock together with the thread that holds it, so it must
+//!   return from the callback before it needs that lock.
+//! - Handlers that a program registers with `pthread_atfork` may allocate, if they are registered after
+//!   mimalloc's, which happens when it is initialized: before `main`, or when its library is loaded.
+//! - `vfork` and `posix_spawn`, and with it nearly every `std::process::Command`, run no handlers and
+//!   need none.
+//!
+//! The handlers are there on Unix, in every build mode and with `override`, for the release that this
+//! crate pins: not with `MIMALLOC_SYS_SOURCE_DIR` and not with the system's library.
+//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_ATFORK=1` leaves them out. Without them, and on v2, a process
+//! must not fork while another of its threads is inside mimalloc: a program with threads stops them
+//! first, or only calls `exec` in the child.
 //!
 //! # Libraries loaded with `dlopen`
 //!
