@@ -205,14 +205,13 @@ static mi_decl_forceinline void* mi_malloc_sys_take_at_hand(mi_theap_t* theap, m
 }
 
 // A block from upstream's slow path, noted as counted down too: `mi_malloc_sys_free_in` may put it back into its page's
-// list again and again, which upstream then never fills. Pages of larger blocks are noted by upstream at each block,
-// and may be another thread's by now.
+// list again and again, which upstream then never fills. A page that became full may be another thread's by now, and
+// upstream has noted its blocks before.
 static void* mi_malloc_sys_noted(void* p) {
   #if MI_SAMPLE
   mi_page_t* page;
   if (mi_ptr_page_is_valid_ex(p, "mi_malloc", false /* small? */, true /* maybe NULL? */, &page) &&
-      mi_page_block_size(page) <= MI_SMALL_MAX_OBJ_SIZE && mi_page_thread_id(page) == _mi_prim_thread_id() &&
-      mi_malloc_sys_unsampled(mi_page_theap(page))) {
+      mi_page_thread_id(page) == _mi_prim_thread_id() && mi_malloc_sys_unsampled(mi_page_theap(page))) {
     _mi_page_update_sample_countdown(page);
   }
   #endif

@@ -358,7 +358,8 @@ fn samples_of_medium_sizes() {
 fn a_profiler_counts_from_its_start() {
     alone("a_profiler_counts_from_its_start", || {
         const RATE: usize = 100_000;
-        let ways: [(&str, fn(Layout) -> *mut u8); 3] = [
+        type Way = fn(Layout) -> *mut u8;
+        let ways: [(&str, Way); 3] = [
             ("alloc", |layout| unsafe { MiMalloc.alloc(layout) }),
             ("zeroed", |layout| unsafe { MiMalloc.alloc_zeroed(layout) }),
             ("realloc", |layout| unsafe {
