@@ -4,13 +4,32 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::str::FromStr;
 use std::sync::mpsc::{channel, Receiver, Sender};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::program::{self, Action, Kind, Step, THREADS};
 #[cfg(line = "v3")]
 use super::sampling;
 use super::shadow::{self, Shadow, Shelf};
+
+/// Looks at what the allocator keeps of the calling thread, and panics with a fault. It is told whether that thread alone
+/// takes the program's steps.
+pub type Check = fn(bool);
+
+static CHECK: Mutex<Option<Check>> = Mutex::new(None);
+
+/// From now on runs also call `check`, which looks at the allocator from inside (`tests/soak`).
+#[allow(dead_code)]
+pub fn check_with(check: Check) {
+    *CHECK.lock().unwrap() = Some(check);
+}
+
+/// Steps from one such look to the next, in a whole program.
+const CHECK_EVERY: usize = 50;
+
+/// Steps until the profiler is switched on or off.
+#[cfg(line = "v3")]
+const SWITCH_EVERY: usize = 1000;
 
 /// One seed's program, or several at the same time.
 #[derive(Clone, Debug)]
@@ -36,6 +55,8 @@ pub struct Lot {
     pub count: u64,
     /// With a profiler (v3).
     pub profiled: bool,
+    /// Which is switched on and off meanwhile.
+    pub switched: bool,
 }
 
 impl Lot {
@@ -53,6 +74,7 @@ impl Lot {
             first,
             count: seeds.end - seeds.start,
             profiled: false,
+            switched: false,
         }
     }
 
@@ -62,6 +84,7 @@ impl Lot {
             first: run,
             count: 1,
             profiled: self.profiled,
+            switched: self.switched,
         }
     }
 
@@ -70,6 +93,7 @@ impl Lot {
         #[cfg(line = "v3")]
         if self.profiled {
             sampling::start();
+            sampling::switch_by_steps(self.switched);
         }
         let mut calls = 0;
         for index in 0..self.count {
@@ -92,6 +116,7 @@ impl Lot {
 const BEGINS: &str = "begins: ";
 const CALLS: &str = "calls: ";
 const PROFILED: &str = "profiled";
+const SWITCHED: &str = "switched";
 const ALONE: &str = "alone";
 const FAULTY: &str = "faulty";
 
@@ -133,13 +158,13 @@ impl Run {
     fn go(&self) -> u64 {
         let shelf = Shelf::default();
         let calls = if self.lanes == 1 {
-            lane(&self.program(), &shelf, self.faulty)
+            self.lane(&self.program(), &shelf)
         } else {
             let lanes: Vec<_> = (0..self.lanes)
                 .map(|number| {
                     let program = self.program_of(number);
-                    let shelf = Arc::clone(&shelf);
-                    std::thread::spawn(move || lane(&program, &shelf, false))
+                    let (run, shelf) = (self.clone(), Arc::clone(&shelf));
+                    std::thread::spawn(move || run.lane(&program, &shelf))
                 })
                 .collect();
             lanes
@@ -150,44 +175,61 @@ impl Run {
         shadow::clear(&shelf);
         calls
     }
-}
 
-/// Runs one program. Its threads take turns, so it runs the same way each time.
-fn lane(program: &[(usize, Step)], shelf: &Shelf, faulty: bool) -> u64 {
-    let mut shadow = Box::new(Shadow::new(Arc::clone(shelf), faulty));
-    let mut hands: [Option<Hand>; THREADS] = Default::default();
-    let mut rest = program;
-    while let Some((_, first)) = rest.first() {
-        let thread = first.thread;
-        let ends = |step: &Step| matches!(step.action, Action::EndThread);
-        // A turn is a thread's steps up to another thread's, or up to its end.
-        let goes_on = |pair: &&[(usize, Step)]| pair[1].1.thread == thread && !ends(&pair[0].1);
-        let length = 1 + rest.windows(2).take_while(goes_on).count();
-        let (turn, later) = rest.split_at(length);
-        rest = later;
-        let steps = turn.to_vec();
-        let work = move |shadow: &mut Shadow| {
-            for (number, step) in &steps {
-                shadow.step(*number, *step);
-            }
+    /// Runs one program. Its threads take turns, so it runs the same way each time.
+    fn lane(&self, program: &[(usize, Step)], shelf: &Shelf) -> u64 {
+        let mut shadow = Box::new(Shadow::new(Arc::clone(shelf), self.faulty));
+        let check = *CHECK.lock().unwrap();
+        let alone = self.alone && self.lanes == 1;
+        // A part of a program is short, and what fails should be near.
+        let every = match self.kept.len() == self.length {
+            true => CHECK_EVERY,
+            false => 1,
         };
-        let hand = hands[thread].take().unwrap_or_else(Hand::new);
-        let (hand, back) = hand.work(shadow, work);
-        shadow = back;
-        if ends(&turn[length - 1].1) {
-            hand.end();
-        } else {
-            hands[thread] = Some(hand);
+        let mut hands: [Option<Hand>; THREADS] = Default::default();
+        let mut rest = program;
+        while let Some((_, first)) = rest.first() {
+            let thread = first.thread;
+            let ends = |step: &Step| matches!(step.action, Action::EndThread);
+            // A turn is a thread's steps up to another thread's, or up to its end.
+            let goes_on = |pair: &&[(usize, Step)]| pair[1].1.thread == thread && !ends(&pair[0].1);
+            let length = 1 + rest.windows(2).take_while(goes_on).count();
+            let (turn, later) = rest.split_at(length);
+            rest = later;
+            let steps = turn.to_vec();
+            let work = move |shadow: &mut Shadow| {
+                for (number, step) in &steps {
+                    #[cfg(line = "v3")]
+                    sampling::step(number % SWITCH_EVERY == 0);
+                    shadow.step(*number, *step);
+                    if let (Some(check), true) = (check, number % every == 0) {
+                        check(alone);
+                    }
+                }
+            };
+            let hand = hands[thread].take().unwrap_or_else(Hand::new);
+            let (hand, back) = hand.work(shadow, work);
+            shadow = back;
+            if ends(&turn[length - 1].1) {
+                hand.end();
+            } else {
+                hands[thread] = Some(hand);
+            }
         }
+        for (thread, hand) in hands.into_iter().enumerate() {
+            let hand = hand.unwrap_or_else(Hand::new);
+            let (hand, back) = hand.work(shadow, move |shadow| {
+                shadow.end(thread);
+                if let Some(check) = check {
+                    check(alone);
+                }
+            });
+            shadow = back;
+            hand.end();
+        }
+        assert!(shadow.is_empty(), "the shadow itself has lost a block");
+        shadow.calls
     }
-    for (thread, hand) in hands.into_iter().enumerate() {
-        let hand = hand.unwrap_or_else(Hand::new);
-        let (hand, back) = hand.work(shadow, move |shadow| shadow.end(thread));
-        shadow = back;
-        hand.end();
-    }
-    assert!(shadow.is_empty(), "the shadow itself has lost a block");
-    shadow.calls
 }
 
 type Job = (Box<Shadow>, Box<dyn FnOnce(&mut Shadow) + Send>);
@@ -233,7 +275,7 @@ impl Hand {
     }
 }
 
-/// `kind lanes seed count length steps [profiled] [alone] [faulty]`, from which the same lot can be run again.
+/// `kind lanes seed count length steps [profiled] [switched] [alone] [faulty]`, from which the same lot can be run again.
 impl fmt::Display for Lot {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let run = &self.first;
@@ -247,6 +289,7 @@ impl fmt::Display for Lot {
         write!(f, "{kind} {lanes} {seed} {count} {length} {kept}")?;
         for (is, word) in [
             (self.profiled, PROFILED),
+            (self.switched, SWITCHED),
             (run.alone, ALONE),
             (run.faulty, FAULTY),
         ] {
@@ -286,6 +329,7 @@ impl FromStr for Lot {
             first,
             count: number(3)?,
             profiled: words[6..].contains(&PROFILED),
+            switched: words[6..].contains(&SWITCHED),
         })
     }
 }

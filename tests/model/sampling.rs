@@ -3,7 +3,7 @@
 
 use core::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use mi_malloc_sys::*;
 
@@ -68,6 +68,33 @@ pub fn join() {
 #[allow(dead_code)]
 pub fn stop() {
     unsafe { mi_profiler_stop(PROFILER.load(Relaxed)) };
+}
+
+/// Whether [`step`] switches.
+static SWITCHES: AtomicBool = AtomicBool::new(false);
+static IS_OFF: AtomicBool = AtomicBool::new(false);
+
+/// From now on the steps of programs switch it on and off.
+#[allow(dead_code)]
+pub fn switch_by_steps(switches: bool) {
+    SWITCHES.store(switches, Relaxed);
+}
+
+/// Before a step of a program. `due`: one that switches.
+#[allow(dead_code)]
+pub fn step(due: bool) {
+    if !due || !SWITCHES.load(Relaxed) {
+        return;
+    }
+    if IS_OFF.fetch_xor(true, Relaxed) {
+        join();
+    } else {
+        stop();
+        // Upstream looks at it in the thousandth call off the fast path.
+        for _ in 0..1001 {
+            unsafe { mi_free(mi_malloc(2 * MI_SMALL_SIZE_MAX)) };
+        }
+    }
 }
 
 pub fn taken() -> u64 {

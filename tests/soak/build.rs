@@ -1,6 +1,80 @@
-//! Tells the model which line it is linked with, as in the crate's own tests.
+//! Tells the model which line it is linked with, as in the crate's own tests; and on v3 compiles what looks at
+//! mimalloc from inside, with the definitions and flags of the library, which the crate's own plan gives.
 
-fn main() {
+#[allow(dead_code)]
+#[path = "../../build/arch.rs"]
+mod arch;
+#[allow(dead_code)]
+#[path = "../../build/config.rs"]
+mod config;
+#[allow(dead_code)]
+#[path = "../../build/env.rs"]
+mod env;
+#[allow(dead_code)]
+#[path = "../../build/lto.rs"]
+mod lto;
+#[allow(dead_code)]
+#[path = "../../build/modes.rs"]
+mod modes;
+#[allow(dead_code)]
+#[path = "../../build/plan.rs"]
+mod plan;
+#[allow(dead_code)]
+#[path = "../../build/platform.rs"]
+mod platform;
+#[allow(dead_code)]
+#[path = "../../build/tools.rs"]
+mod tools;
+
+/// What `env.rs` needs of the module of that name.
+mod emit {
+    pub fn rerun_if_env_changed(name: &str) {
+        println!("cargo:rerun-if-env-changed={name}");
+    }
+}
+
+use config::Config;
+use std::path::PathBuf;
+
+const INVARIANTS: &str = "../model/invariants.c";
+
+fn main() -> Result<(), String> {
     let line = std::env::var("DEP_MIMALLOC_LINE").unwrap();
     println!("cargo:rustc-cfg=line=\"{line}\"");
+    println!("cargo:rerun-if-changed={INVARIANTS}");
+    if line == "v3" {
+        invariants()?;
+    }
+    Ok(())
+}
+
+fn invariants() -> Result<(), String> {
+    let include = PathBuf::from(std::env::var("DEP_MIMALLOC_INCLUDE").unwrap());
+    let source = include.parent().ok_or("no source tree")?.join("src");
+    // An object for any linker, also where the library is bitcode.
+    let config = Config {
+        lto: None,
+        ..env::config()?
+    };
+    let plan = plan::plan(&config)?;
+    let mut build = cc::Build::new();
+    build
+        .file(INVARIANTS)
+        .include(include)
+        .include(source)
+        .flag_if_supported("-Wno-unused-parameter")
+        .opt_level(2);
+    for define in &plan.defines {
+        build.define(&define.name, define.value.as_deref());
+    }
+    for flag in &plan.flags {
+        if flag.if_supported {
+            build.flag_if_supported(&flag.text);
+        } else {
+            build.flag(&flag.text);
+        }
+    }
+    build
+        .try_compile("invariants")
+        .map_err(|error| error.to_string())
 }

@@ -3,6 +3,8 @@
 //! `soak <operations> [first seed]` runs all kinds; `soak <lot>`, with the text of a lot as a failure
 //! prints it, runs that one in this process.
 
+#[cfg(line = "v3")]
+mod invariants;
 #[path = "../../model/mod.rs"]
 mod model;
 
@@ -16,6 +18,8 @@ use model::run::Lot;
 const LENGTH: usize = 20_000;
 
 fn main() {
+    #[cfg(line = "v3")]
+    model::run::check_with(invariants::check);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Ok(lot) = arguments.join(" ").parse::<Lot>() {
         return lot.go();
@@ -32,6 +36,18 @@ fn main() {
     soak(operations, seed);
 }
 
+/// How a lot differs from a plain one.
+#[derive(Clone, Copy, PartialEq)]
+enum Variant {
+    Plain,
+    /// One thread takes all steps, so that no block is freed by another.
+    Alone,
+    /// With guard pages behind some blocks, in builds that have them, and on v3 with a profiler.
+    Sampled,
+    /// And the profiler is switched on and off.
+    Switched,
+}
+
 /// All kinds in turn, with ever new seeds.
 fn soak(operations: u64, mut seed: u64) {
     let start = Instant::now();
@@ -43,14 +59,20 @@ fn soak(operations: u64, mut seed: u64) {
             (Kind::Mixed, 1),
             (Kind::Mixed, 4),
         ] {
-            for sampled in [false, true] {
+            for variant in [
+                Variant::Plain,
+                Variant::Alone,
+                Variant::Sampled,
+                Variant::Switched,
+            ] {
                 let mut lot = Lot::new(kind, lanes, seed..seed + 8 / lanes, LENGTH);
-                if sampled {
-                    lot.profiled = cfg!(line = "v3");
-                    lot.first.alone = model::GUARDS_WANT_ONE_THREAD;
-                    if lot.first.alone && lanes > 1 {
-                        continue;
-                    }
+                let sampled = variant == Variant::Sampled || variant == Variant::Switched;
+                lot.profiled = sampled && cfg!(line = "v3");
+                lot.switched = variant == Variant::Switched && cfg!(line = "v3");
+                lot.first.alone =
+                    variant == Variant::Alone || (sampled && model::GUARDS_WANT_ONE_THREAD);
+                if lot.first.alone && lanes > 1 {
+                    continue;
                 }
                 calls += model::prove(&lot, |text| child(text, sampled));
                 seed += lot.count;
@@ -61,7 +83,7 @@ fn soak(operations: u64, mut seed: u64) {
     println!("{calls} operations in {seconds:.0} s, seeds up to {seed}: no fault");
 }
 
-/// This program once more. `sampled`: with guard pages behind some blocks, in builds that have them.
+/// This program once more. `sampled`: see [`Variant`].
 fn child(lot: &str, sampled: bool) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(lot.split(' ')).env("RUST_BACKTRACE", "0");

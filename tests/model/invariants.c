@@ -1,0 +1,206 @@
+// Upstream's invariants of everything that the calling thread owns: its theaps, their queues, each page and its lists
+// (v3). Compiled with the definitions of the library; reads upstream's structures and changes nothing.
+//
+// What upstream itself does not keep is no rule here: a page that other threads emptied waits unretired for its next
+// visit (so that is a fault only where the program has one thread); a retired page that is not alone in its queue may
+// be forgotten by `_mi_theap_collect_retired`; and a page of small blocks takes its rounds of retirement along when
+// its thread ends while blocks are in use again.
+#include "mimalloc.h"
+#include "mimalloc/types.h"
+#include "mimalloc/prim/prim-tls.h"
+#include "mimalloc/alloc/page.h"
+#include "mimalloc/heap/init.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+// Rounds of housekeeping that a retired page waits at most: MI_RETIRE_CYCLES of upstream's page.c.
+#define RETIRE_CYCLES  16
+// From this count of allocations on a page's counts start anew with the next refill (`_mi_page_update_sample_countdown`).
+#define ALLOC_COUNT_RESTARTS  0x8000
+
+static _Thread_local size_t faults;
+
+static void fault(const mi_page_t* page, const char* format, ...) {
+  faults++;
+  fprintf(stderr, "invariant: ");
+  if (page != NULL) {
+    fprintf(stderr, "page of blocks of %zu bytes (used %zu, capacity %u, reserved %u): ", page->block_size,
+            mi_page_used(page), page->capacity, page->reserved);
+  }
+  va_list arguments;
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fprintf(stderr, "\n");
+}
+
+// The blocks that were seen in a list of the page. A page has fewer than 65536.
+typedef struct seen_s {
+  uint8_t bits[0x10000 / 8];
+} seen_t;
+
+// How many blocks a list has. Each must be a block of the page, and in no list yet.
+static size_t length(const mi_page_t* page, const mi_block_t* block, const char* list, seen_t* seen) {
+  const uint8_t* const start = mi_page_start(page);
+  size_t count = 0;
+  for (; block != NULL; block = mi_block_next(page, block)) {
+    const size_t offset = (size_t)((const uint8_t*)block - start);
+    const size_t index = offset / page->block_size;
+    if ((const uint8_t*)block < start || index >= page->capacity || offset % page->block_size != 0) {
+      fault(page, "the %s list has %p, which is no block from %p on", list, (const void*)block, (const void*)start);
+      break;
+    }
+    if ((seen->bits[index / 8] & (1 << (index % 8))) != 0) {
+      fault(page, "the %s list has block %zu, which is in a list already", list, index);
+      break;
+    }
+    seen->bits[index / 8] |= (uint8_t)(1 << (index % 8));
+    count++;
+  }
+  return count;
+}
+
+static void check_lists(const mi_page_t* page) {
+  seen_t seen = { { 0 } };
+  const size_t free = length(page, page->free, "free", &seen);
+  const size_t local = length(page, page->local_free, "local free", &seen);
+  // Other threads only push blocks in front, so what is there stays.
+  const size_t remote = length(page, mi_page_thread_free(page), "thread free", &seen);
+  const size_t used = mi_page_used(page);
+  if (used + free + local != page->capacity) {
+    fault(page, "%zu blocks are free and %zu locally free", free, local);
+  }
+  if (remote > used) {
+    fault(page, "other threads freed %zu blocks", remote);
+  }
+  if (page->free_is_zero) {
+    const size_t words = mi_page_usable_block_size(page) / sizeof(uintptr_t);
+    for (const mi_block_t* block = page->free; block != NULL; block = mi_block_next(page, block)) {
+      for (size_t word = 1; word < words; word++) {
+        if (((const uintptr_t*)block)[word] != 0) {
+          fault(page, "free blocks are said to be zero, and word %zu of %p is %zx", word, (const void*)block,
+                (size_t)((const uintptr_t*)block)[word]);
+          return;
+        }
+      }
+    }
+  }
+}
+
+// Whether all requests for such blocks are above the sizes for which upstream leaves full pages where they are, and
+// counts down to a sample only when a list is filled again (`_mi_malloc_generic`).
+static bool is_large(const mi_page_t* page) {
+  return _mi_bin(page->block_size) > _mi_bin(MI_SMALL_MAX_OBJ_SIZE);
+}
+
+static void check_counts(const mi_theap_t* theap, const mi_page_t* page) {
+  const size_t used = mi_page_used(page);
+  const size_t allocated = mi_page_alloc_count(page);
+  const size_t last_used = mi_page_last_used(page);
+  const size_t last_allocated = mi_page_last_alloc(page);
+  if (page->capacity > page->reserved || used > page->capacity || last_used > page->reserved) {
+    fault(page, "before that, %zu were used", last_used);
+  }
+  if (allocated + last_used < used) {
+    fault(page, "%zu were used and %zu were allocated since", last_used, allocated);
+  }
+  if (allocated >= ALLOC_COUNT_RESTARTS + (size_t)page->reserved) {
+    fault(page, "%zu allocations were counted, and the count is about to overflow", allocated);
+  }
+  #if MI_SAMPLE == 1
+  // What the countdown to a sample has not seen yet: of large blocks nothing, of others a list of free blocks.
+  const size_t unseen = (is_large(page) ? 0 : page->reserved);
+  if (last_allocated > allocated || allocated - last_allocated > unseen) {
+    fault(page, "%zu allocations were counted, and samples know of %zu (rate %zu)", allocated, last_allocated,
+          theap->sample_rate);
+  }
+  #else
+  MI_UNUSED(theap); MI_UNUSED(last_allocated);
+  #endif
+}
+
+// The queue that a page belongs to.
+static size_t bin_of(const mi_page_t* page) {
+  if (mi_page_is_in_full(page)) return MI_BIN_FULL;
+  if (mi_page_is_huge(page)) return MI_BIN_HUGE;
+  return _mi_bin(mi_page_block_size(page));
+}
+
+static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t bin, bool alone) {
+  const mi_page_queue_t* const queue = &theap->pages[bin];
+  const bool special = (bin == MI_BIN_HUGE || bin == MI_BIN_FULL);
+  if (page->theap != theap || mi_page_thread_id(page) != theap->tld->thread_id || !mi_page_is_owned(page)) {
+    fault(page, "in the queue of a theap that it is not of");
+  }
+  if (mi_ptr_page(mi_page_start(page)) != page) {
+    fault(page, "its blocks are found in another page");
+  }
+  if (bin_of(page) != bin || (!special && page->block_size != queue->block_size)) {
+    fault(page, "in bin %zu, and it belongs to %zu", bin, bin_of(page));
+  }
+  if (mi_page_used(page) == page->reserved && is_large(page) && !special) {
+    fault(page, "full, and not put aside");
+  }
+  if (mi_page_used(page) == 0 && special) {
+    fault(page, "empty, and still in bin %zu", bin);
+  }
+  if (mi_page_used(page) == 0 && page->retire_expire == 0 && alone) {
+    fault(page, "empty, and neither freed nor retired");
+  }
+  if (page->retire_expire > RETIRE_CYCLES || (page->retire_expire != 0 && special)) {
+    fault(page, "retired for %u rounds, in bin %zu", page->retire_expire, bin);
+  }
+  if (page->retire_expire != 0 && mi_page_used(page) == 0 && queue->count == 1 && page->block_size > MI_SMALL_SIZE_MAX &&
+      (bin < theap->page_retired_min || bin > theap->page_retired_max)) {
+    fault(page, "retired, and its bin %zu is not in %zu to %zu", bin, theap->page_retired_min, theap->page_retired_max);
+  }
+}
+
+static void check_theap(const mi_theap_t* theap, bool alone) {
+  size_t total = 0, of_system = 0, full = 0;
+  for (size_t bin = 0; bin < MI_BIN_COUNT; bin++) {
+    const mi_page_queue_t* const queue = &theap->pages[bin];
+    const mi_page_t* previous = NULL;
+    size_t count = 0;
+    for (const mi_page_t* page = queue->first; page != NULL; previous = page, page = page->next) {
+      if (page->prev != previous) {
+        fault(page, "the page before it in bin %zu is another", bin);
+      }
+      if (count++ > queue->count) break; // perhaps a circle
+      check_state(theap, page, bin, alone);
+      check_counts(theap, page);
+      check_lists(page);
+      of_system += (page->memid.memkind != MI_MEM_ARENA);
+      full += (bin == MI_BIN_FULL ? page->reserved * page->block_size : 0);
+    }
+    if (queue->last != previous || queue->count != count) {
+      fault(NULL, "bin %zu has %zu pages and counts %zu, or its last page is another", bin, count, queue->count);
+    }
+    total += count;
+  }
+  if (theap->page_count != total || theap->page_count_os != of_system || theap->pages_full_size != full) {
+    fault(NULL, "%zu pages, %zu of the system, %zu bytes full, and the theap counts %zu, %zu, %zu", total, of_system, full,
+          theap->page_count, theap->page_count_os, theap->pages_full_size);
+  }
+  for (size_t words = 0; words <= MI_SMALL_WSIZE_MAX; words++) {
+    const mi_page_t* const first = theap->pages[_mi_bin(words * MI_SIZE_SIZE)].first;
+    if (theap->pages_free_direct[words] != (first != NULL ? first : _mi_page_empty_get())) {
+      fault(NULL, "the page for %zu words is not the first of its queue", words);
+    }
+  }
+}
+
+// The number of faults, which stand on standard error. 0 in a thread that has allocated nothing. `alone`: no other
+// thread has freed blocks of this one.
+size_t invariants_faults(bool alone) {
+  const mi_theap_t* const own = _mi_theap_default();
+  const size_t before = faults;
+  #if MI_THEAP_INITASNULL
+  if (own == NULL) return 0;
+  #endif
+  if (!mi_theap_is_initialized(own)) return 0;
+  for (const mi_theap_t* theap = own->tld->theaps; theap != NULL; theap = theap->tnext) {
+    if (mi_theap_is_initialized(theap)) check_theap(theap, alone);
+  }
+  return faults - before;
+}
