@@ -8,6 +8,7 @@ mod cost;
 mod counts;
 mod machine;
 mod measure;
+mod memory;
 mod plot;
 mod results;
 mod table;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use workloads::resting::{self, Resting};
 use workloads::{Group, Workload};
 
 const HELP: &str = "\
@@ -28,6 +30,9 @@ run [--rounds N] [--allocators a,b] [--workloads a,b] [--out FOLDER]
 large [the same options]
     the workloads with large blocks
     (N: 7; FOLDER: bench/results/large)
+memory [--rounds N] [--allocators a,b] [--programs a,b] [--out FOLDER]
+    memory of programs that have worked and then rest, over time
+    (N: 3; FOLDER: bench/results/memory)
 report RESULTS.json
     writes results.md and plot.svg again
 counts
@@ -43,7 +48,7 @@ calls
 cost
     time and number of crates of a clean build and of a build with nothing to do
 list
-    the names of allocators and workloads
+    the names of allocators, workloads and programs
 ";
 
 fn main() -> ExitCode {
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["run", options @ ..] => run(Group::Usual, options),
         ["large", options @ ..] => run(Group::Large, options),
+        ["memory", options @ ..] => memory(options),
         ["report", path] => report(path),
         ["counts"] => match machine::missing(&["valgrind"]) {
             Some(reason) => not_run(reason),
@@ -115,6 +121,9 @@ fn list() {
                 workload.name, workload.about
             );
         }
+    }
+    for program in resting::ALL {
+        println!("program of memory {}: {}", program.name, program.about);
     }
 }
 
@@ -192,6 +201,19 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
     write(&Results { head, rows }, &options.out)
 }
 
+fn memory(arguments: &[&str]) -> Result<(), String> {
+    let options = Options::<Resting> {
+        rounds: 3,
+        allocators: select(|one| one.side != Side::Bound),
+        measured: resting::ALL.iter().collect(),
+        out: build::bench().join("results").join("memory"),
+    };
+    let options = options.read(arguments, "--programs", |program| program.name)?;
+    let (programs, head) = built(options.allocators, options.rounds);
+    let rows = memory::measure(&programs, &options.measured, options.rounds)?;
+    write(&memory::Results::new(head, rows), &options.out)
+}
+
 /// The programs of those allocators that can be built here, and what the report says about all of them.
 fn built(
     allocators: Vec<&'static Allocator>,
@@ -239,12 +261,28 @@ impl Report for Results {
     }
 }
 
+impl Report for memory::Results {
+    fn tables(&self) -> String {
+        memory::table::report(self)
+    }
+
+    fn picture(&self) -> String {
+        memory::plot::svg(self)
+    }
+}
+
 fn report(path: &str) -> Result<(), String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    let results: Results =
+    // Only those of programs at rest have curves, and so a grid.
+    let json: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
-    write(&results, folder)
+    let done = if json.get("grid_ms").is_some() {
+        serde_json::from_value(json).map(|results: memory::Results| write(&results, folder))
+    } else {
+        serde_json::from_value(json).map(|results: Results| write(&results, folder))
+    };
+    done.map_err(|error| format!("{path}: {error}"))?
 }
 
 fn write(results: &impl Report, folder: &Path) -> Result<(), String> {

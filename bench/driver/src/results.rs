@@ -158,7 +158,23 @@ fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::geometric_mean;
+    use super::{geometric_mean, Results, Row};
+    use workloads::Group;
+
+    /// Also of a run that was published before there were fields for large blocks.
+    #[test]
+    fn published_rows_know_their_workloads() {
+        let published = include_str!("../../published/results.json");
+        let results: Results =
+            serde_json::from_str(published).expect("results as they are written");
+        let of = |row: &Row| Some((row.of()?.name, row.uses_threads(), row.is_scaling()));
+        let known: Vec<_> = results.rows.iter().map(of).collect();
+        assert!(!known.contains(&None));
+        assert!(known.contains(&Some(("box", false, false))));
+        assert!(known.contains(&Some(("larson", true, false))));
+        assert!(known.contains(&Some(("scale", true, true))));
+        assert_eq!(results.group(), Group::Usual);
+    }
 
     #[test]
     fn the_mean_of_a_ratio_and_its_inverse_is_one() {

@@ -11,6 +11,7 @@ mod large;
 mod maps;
 pub mod process;
 mod random;
+pub mod resting;
 pub mod runner;
 mod tables;
 mod threads;

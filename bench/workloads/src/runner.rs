@@ -1,11 +1,13 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
 //! `key value` lines, `runner settle <workload> [threads]` prints when the work is done, and what
-//! it still holds some time after that,
-//! `runner hot <operation> <count>` is for an instruction counter.
+//! it still holds some time after that, `runner rest <program>` works, prints when it is done and rests until its
+//! input ends, `runner hot <operation> <count>` is for an instruction counter.
 
 use crate::process::{huge_pages_kib, status_kib};
-use crate::{hot, Repetition, Workload};
+use crate::{hot, resting, Repetition, Workload};
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Read;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 /// and jemalloc's (10 s) delays before they give memory back.
 pub const REST: Duration = Duration::from_secs(15);
 
-/// What `settle` prints when it begins to rest: then the next program may work.
+/// What `settle` and `rest` print when they begin to rest: then the next program may work.
 pub const WORKED: &str = "worked";
 
 /// What an allocator may want to do besides allocating. Only the bump allocator does: it starts
@@ -36,6 +38,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         ["time", workload, threads] => time(workload, threads, &hooks),
         ["settle", workload] => settle(workload, "1", &hooks),
         ["settle", workload, threads] => settle(workload, threads, &hooks),
+        ["rest", program] => rest(program),
         ["hot", operation, count] => count
             .parse()
             .map_err(drop)
@@ -47,7 +50,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         Err(()) => {
             eprintln!(
                 "usage: runner time <workload> [threads] | settle <workload> [threads] | \
-                 hot <operation> <count>"
+                 rest <program> | hot <operation> <count>"
             );
             ExitCode::FAILURE
         }
@@ -140,4 +143,17 @@ fn idle() {
             black_box(Vec::<u8>::with_capacity(size));
         }
     }
+}
+
+/// Works and then rests: nothing in this program runs any more, but for what its allocator itself may run.
+fn rest(program: &str) -> Result<(), ()> {
+    // Read without a buffer, which would have to be allocated.
+    let mut input = File::open("/dev/stdin").map_err(drop)?;
+    let rest = resting::find(program).ok_or(())?.work();
+    println!("checksum {}", rest.checksum);
+    println!("in_use_kib {}", rest.bytes_in_use / 1024);
+    println!("{WORKED}");
+    // Whoever measures holds the other end open.
+    input.read(&mut [0]).map_err(drop)?;
+    Ok(())
 }
