@@ -143,6 +143,40 @@ pub struct mi_profiler_t {
     pub on_snapshot: mi_profiler_on_snapshot_fun,
 }
 
+impl mi_profiler_t {
+    /// A profiler with nothing set: all fields are 0, NULL or `None`. Nothing is sampled until
+    /// [`on_alloc`](Self::on_alloc) is set.
+    ///
+    /// ```
+    /// # #[cfg(line = "v3")] {
+    /// use mi_malloc_sys::mi_profiler_t;
+    ///
+    /// let profiler = mi_profiler_t {
+    ///     initial_sample_rate: 512 << 10,
+    ///     ..mi_profiler_t::new()
+    /// };
+    /// # assert!(profiler.on_alloc.is_none());
+    /// # }
+    /// ```
+    pub const fn new() -> Self {
+        Self {
+            reserved: core::ptr::null_mut(),
+            sample_data_size: 0,
+            initial_sample_rate: 0,
+            on_alloc: None,
+            on_free: None,
+            on_realloc_inplace: None,
+            on_snapshot: None,
+        }
+    }
+}
+
+impl Default for mi_profiler_t {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(line = "v3")]
 extern "C" {
     /// Attaches `profiler` to `heap`, after stopping it; NULL detaches what is attached.

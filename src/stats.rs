@@ -12,7 +12,7 @@ use cty::c_char;
 ///
 /// Header: `mimalloc-stats.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct mi_stat_count_t {
     /// The sum of all increases.
     pub total: i64,
@@ -26,7 +26,7 @@ pub struct mi_stat_count_t {
 ///
 /// Header: `mimalloc-stats.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct mi_stat_counter_t {
     /// The sum of all increases.
     pub total: i64,

@@ -214,7 +214,7 @@ extern "C" {
 ///
 /// Header: `mimalloc.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct mi_heap_area_t {
     /// Where the first block starts.
     pub blocks: *mut c_void,
@@ -282,6 +282,11 @@ extern "C" {
 ///
 /// Header: `mimalloc.h`.
 pub type mi_arena_id_t = c_int;
+
+/// The [`mi_arena_id_t`] of no arena: 0 here, NULL on v3.
+///
+/// For code that serves both major versions. This crate's own; the header has no name for it.
+pub const MI_ARENA_ID_NONE: mi_arena_id_t = 0;
 
 /// Names a subprocess; NULL is the main one. (A struct around a pointer on v3.)
 ///

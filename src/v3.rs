@@ -180,7 +180,7 @@ extern "C" {
 ///
 /// Header: `mimalloc.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct mi_heap_area_t {
     /// Where the first block starts.
     pub blocks: *mut c_void,
@@ -243,6 +243,11 @@ extern "C" {
 ///
 /// Header: `mimalloc.h`.
 pub type mi_arena_id_t = *mut c_void;
+
+/// The [`mi_arena_id_t`] of no arena: NULL here, 0 on v2.
+///
+/// For code that serves both major versions. This crate's own; the header has no name for it.
+pub const MI_ARENA_ID_NONE: mi_arena_id_t = core::ptr::null_mut();
 
 /// Commits or decommits memory of an arena made by [`mi_manage_memory`]: `size` bytes at `start`.
 ///
@@ -358,7 +363,7 @@ extern "C" {
 ///
 /// Header: `mimalloc.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct mi_subproc_id_t {
     /// What mimalloc knows the subprocess by.
     pub _mi_subproc_id: *mut c_void,

@@ -15,10 +15,7 @@ const MIB: usize = 1 << 20;
 /// v3's unit of memory (`MI_ARENA_SLICE_SIZE`): 64 KiB, or 32 KiB on 32-bit.
 const SLICE: usize = 8192 * std::mem::size_of::<usize>();
 
-#[cfg(line = "v3")]
-const NONE: mi_arena_id_t = null_mut();
-#[cfg(line = "v2")]
-const NONE: mi_arena_id_t = 0;
+const NONE: mi_arena_id_t = MI_ARENA_ID_NONE;
 
 /// An id that no arena has, to see that it is overwritten.
 #[cfg(line = "v3")]

@@ -250,6 +250,56 @@ fn docs_rs_compiles_no_c() {
         .builds();
 }
 
+/// What a wrapper's build script learns, by the very lines that docs/building.md shows.
+#[test]
+fn a_dependent_learns_the_major_version() {
+    let package = Package::new("dependent");
+    let lines = include_str!("../docs/building.md")
+        .split_once("# Dependents")
+        .and_then(|(_, text)| text.split_once("```rust,no_run\n"))
+        .and_then(|(_, text)| text.split_once("```"))
+        .expect("the lines are in docs/building.md")
+        .0;
+    let root = package.root.join("dependent");
+    fs::create_dir_all(root.join("src")).unwrap();
+    fs::write(
+        root.join("Cargo.toml"),
+        "[package]\nname = \"dependent\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\
+         [features]\nv2 = [\"mi-malloc-sys/v2\"]\n\
+         [dependencies]\nmi-malloc-sys = { path = \"..\" }\n[workspace]\n",
+    )
+    .unwrap();
+    fs::copy(package.root.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
+    fs::write(
+        root.join("build.rs"),
+        format!("fn main() {{\n{}}}\n", lines),
+    )
+    .unwrap();
+    // The type is a number on v2 and a pointer on v3.
+    fs::write(
+        root.join("src/lib.rs"),
+        "#![deny(warnings)]\n\
+         #[cfg(mimalloc_v2)]\npub const NONE: i32 = mi_malloc_sys::MI_ARENA_ID_NONE;\n\
+         #[cfg(not(mimalloc_v2))]\n\
+         pub const NONE: *mut std::os::raw::c_void = mi_malloc_sys::MI_ARENA_ID_NONE.cast();\n",
+    )
+    .unwrap();
+    // The lock file of the copy gets the dependent's entry.
+    let status = Command::new(env!("CARGO"))
+        .args(["update", "--workspace", "--offline", "--quiet"])
+        .current_dir(&root)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    for (features, version) in [("", V3), ("v2", V2)] {
+        package
+            .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(version))
+            .features(features)
+            .of(&root)
+            .builds();
+    }
+}
+
 #[test]
 fn what_rebuilds_and_what_does_not() {
     let package = Package::new("rebuild");

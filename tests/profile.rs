@@ -49,13 +49,12 @@ impl Mine {
     fn new(data: usize, rate: usize) -> Box<Mine> {
         Box::new(Mine {
             profiler: mi_profiler_t {
-                reserved: null_mut(),
                 sample_data_size: data,
                 initial_sample_rate: rate,
                 on_alloc: Some(on_alloc),
                 on_free: Some(on_free),
-                on_realloc_inplace: None,
                 on_snapshot: Some(on_snapshot),
+                ..mi_profiler_t::new()
             },
             seen: Mutex::default(),
             next_rate: 0,

@@ -8,6 +8,22 @@
 //! | free a block | any thread | any thread |
 //! | set an option, register a callback | early, while one thread runs | early, while one thread runs |
 //!
+//! What may go to another thread, and what that thread may do with it:
+//!
+//! | | v3 | v2 |
+//! |---|---|---|
+//! | a block | all | all |
+//! | `*mut mi_heap_t` | allocate and look at it, in threads of its subprocess; one thread ends it, when no other uses it | nothing; only the blocks may go |
+//! | `*mut mi_theap_t` | nothing | nothing |
+//! | `mi_arena_id_t` | all, in threads of its subprocess | all |
+//! | `mi_subproc_id_t` | all; one thread ends it, when its threads have ended | the same |
+//! | `*mut mi_profiler_t` | all; one thread deletes it, when no heap has it | |
+//! | `mi_stats_t` | all: it is a copy | all |
+//! | `mi_heap_area_t` in a visitor | nothing after the visit | the same |
+//!
+//! Rust takes none of the pointers for `Send`, nor v3's `mi_subproc_id_t`. A wrapper that sends one says
+//! so by an `unsafe impl Send` for a type of its own, with the rule of this table as the reason.
+//!
 //! A block that another thread frees goes back to the thread that allocated it, which takes it up
 //! when it next needs room. That is why a thread that only allocates and never allocates *again*
 //! can hold memory whose blocks are all free.

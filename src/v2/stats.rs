@@ -23,7 +23,7 @@ pub const MI_BIN_HUGE: usize = 73;
 ///
 /// Header: `mimalloc-stats.h`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct mi_stats_t {
     /// Size of this struct in bytes; mimalloc compares it with its own.
     pub size: usize,

@@ -81,7 +81,7 @@ pub const MI_CBIN_COUNT: mi_chunkbin_t = 6;
 // struct to 8. Rust's i64 has alignment 4 on i686 Linux, hence `align(8)`; the offsets agree by
 // themselves, because `size` and `version` take 8 or 16 bytes.
 #[repr(C, align(8))]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(deprecated)]
 pub struct mi_stats_t {
     /// Size of this struct in bytes; mimalloc compares it with its own.

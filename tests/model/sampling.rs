@@ -41,13 +41,11 @@ pub fn start_at(rate: usize) {
 fn start_for(rate: usize, size: usize) {
     RATE.store(rate, Relaxed);
     let profiler = Box::leak(Box::new(mi_profiler_t {
-        reserved: null_mut(),
         sample_data_size: size,
         initial_sample_rate: rate,
         on_alloc: Some(on_alloc),
         on_free: Some(on_free),
-        on_realloc_inplace: None,
-        on_snapshot: None,
+        ..mi_profiler_t::new()
     }));
     unsafe { assert!(mi_profile(profiler)) };
     PROFILER.store(profiler, Relaxed);

@@ -143,6 +143,16 @@ impl Builder<'_> {
         }
     }
 
+    /// The same for the package in another folder, such as a dependent's.
+    pub fn of<'b>(&self, root: &'b Path) -> Builder<'b> {
+        Builder {
+            root,
+            variables: self.variables.clone(),
+            features: self.features.clone(),
+            offline: self.offline,
+        }
+    }
+
     pub fn run(&self) -> Said {
         let mut command = Command::new(env!("CARGO"));
         command

@@ -81,4 +81,10 @@ pub const EXCEPTIONS: &[Exception] = &[
         name: "MiMalloc",
         reason: "Rust's own: the global allocator",
     },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
+        name: "MI_ARENA_ID_NONE",
+        reason: "Rust's own: C writes 0 or NULL, and the type differs between the versions",
+    },
 ];
