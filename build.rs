@@ -3,6 +3,8 @@
 
 #[path = "build/arch.rs"]
 mod arch;
+#[path = "build/arguments.rs"]
+mod arguments;
 #[path = "build/clang.rs"]
 mod clang;
 #[path = "build/compile.rs"]
@@ -19,6 +21,8 @@ mod fetch;
 mod lto;
 #[path = "build/modes.rs"]
 mod modes;
+#[path = "build/object.rs"]
+mod object;
 #[path = "build/parent.rs"]
 mod parent;
 #[path = "build/plan.rs"]
@@ -67,7 +71,7 @@ fn build() -> Result<(), String> {
     plan.inlined &= plan.entries;
     plan.program_options &=
         sources.listed && sources.version == version::Version::bound(config.line);
-    let compiled = compile::compile(&plan, &sources)?;
+    let compiled = compile::compile(&config, &mut plan, &sources)?;
     emit::plan(&plan);
     emit::compiled(&compiled);
     emit::sources(&sources);

@@ -1,7 +1,11 @@
 //! Turns a plan into a run of the C compiler.
 
+use super::arguments;
 use super::clang;
+use super::config::Config;
 use super::env;
+use super::lto;
+use super::object::{self, Object};
 use super::plan::{Helper, Language, Plan};
 use super::sources::Sources;
 use std::fmt::Display;
@@ -22,33 +26,16 @@ pub struct Compiled {
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
 /// or our file, which includes that one.
-pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
+///
+/// The compiler's arguments decide on the plan too: the user's are among them, and the last one wins.
+pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Compiled, String> {
     let upstream = sources.root.join("src");
-    let mut own = Vec::new();
-    if plan.entries {
-        own.push(env::manifest_dir().join("src/global.c")); // which includes the next
-    }
-    if plan.entries || plan.fork {
-        own.push(env::manifest_dir().join("src/fork.c"));
-    }
-    if plan.program_options {
-        own.push(env::manifest_dir().join("src/upstream.c"));
-        own.push(env::manifest_dir().join("src/program_options.h"));
-    }
-    let source = own.first().cloned();
-    let source = source.unwrap_or_else(|| upstream.join("static.c"));
     // Before the source, and before what it includes.
-    let mut first = None;
-    if plan.bitcode {
-        let header = env::manifest_dir().join("src/thread.h");
-        own.push(header.clone());
-        first = Some(header);
-    }
+    let first = Some(env::manifest_dir().join("src/thread.h")).filter(|_| plan.bitcode);
     let mut build = cc::Build::new();
     build
-        .file(&source)
         .include(sources.root.join("include"))
-        .include(upstream)
+        .include(&upstream)
         .warnings(false)
         .cpp(plan.language == Language::Cxx17);
     match plan.opt_level.parse() {
@@ -132,18 +119,47 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
             build.define(&probe.define, "1");
         }
     }
-    build.try_compile("mimalloc").map_err(|error| {
-        format!(
-            "The C compiler failed on {}:\n{}\n\
-             If the compiler is too old or not the one you want, name another one in CC (or CC_<target>).",
-            source.display(),
-            error
-        )
-    })?;
+    let compiler = build.try_get_compiler().map_err(no_compiler)?;
+    // Of the command, because `Tool::args` leaves out what stands behind the program in CC.
+    let arguments: Vec<String> = compiler
+        .to_command()
+        .get_args()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    if compiler.is_like_msvc() {
+        arguments::definitions(plan, &arguments);
+    } else {
+        arguments::adapt(config, plan, &arguments)?;
+    }
+
+    let mut own = Vec::new();
+    if plan.entries {
+        own.push(env::manifest_dir().join("src/global.c")); // which includes the next
+    }
+    if plan.entries || plan.fork {
+        own.push(env::manifest_dir().join("src/fork.c")); // likewise
+    }
+    if plan.program_options {
+        own.push(env::manifest_dir().join("src/upstream.c"));
+        own.push(env::manifest_dir().join("src/program_options.h"));
+    }
+    let source = own.first().cloned();
+    let source = source.unwrap_or_else(|| upstream.join("static.c"));
+    own.extend(first);
+    archive(&build, &compiler, plan, &source)?;
     let mut inlined = false;
+    if lto::is_elf(&config.target) {
+        let mut object = object::of_archive(&read_archive()?);
+        if object.is_intermediate() && arguments::end_link_time(plan) {
+            archive(&build, &compiler, plan, &source)?;
+            object = object::of_archive(&read_archive()?);
+        }
+        fits(config, plan, &compiler, &object)?;
+        inlined = plan.inlined && object.has_initial_exec("__mi_theap_default");
+    }
     if plan.inlined {
         let insides = env::manifest_dir().join("src/global/inlined.c");
-        inlined = agrees(&build, &insides)?;
+        inlined &= agrees(&compiler, plan, &insides)?;
         own.push(insides);
     }
     Ok(Compiled {
@@ -154,15 +170,113 @@ pub fn compile(plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     })
 }
 
-/// Whether a file has no error, with all options that the library was compiled with.
-fn agrees(build: &cc::Build, file: &Path) -> Result<bool, String> {
-    let compiler = build.try_get_compiler().map_err(no_compiler)?;
+/// Compiles a file into `libmimalloc.a`.
+fn archive(
+    build: &cc::Build,
+    compiler: &cc::Tool,
+    plan: &Plan,
+    source: &Path,
+) -> Result<(), String> {
+    let mut build = build.clone();
+    let result = if plan.appended.is_empty() {
+        build.file(source).try_compile("mimalloc")
+    } else {
+        // `cc` has no place behind the user's options.
+        let object = env::out_dir().join("mimalloc.o");
+        let mut command = with_appended(compiler, plan);
+        command.arg("-c").arg(source).arg("-o").arg(&object);
+        run(command).map_err(|said| failed(source, said))?;
+        build.object(object).try_compile("mimalloc")
+    };
+    result.map_err(|error| failed(source, error))
+}
+
+fn with_appended(compiler: &cc::Tool, plan: &Plan) -> Command {
     let mut command = compiler.to_command();
+    command.args(&plan.appended);
+    command
+}
+
+/// Runs a compiler, and gives what it says if it fails.
+fn run(mut command: Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{:?}: {}", command.get_program(), error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{:?}\n{}",
+        command,
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+fn failed(source: &Path, error: impl Display) -> String {
+    format!(
+        "The C compiler failed on {}:\n{}\n\
+         If the compiler is too old or not the one you want, name another one in CC (or CC_<target>).",
+        source.display(),
+        error
+    )
+}
+
+/// Whether a linker can use what came out, for an ELF target: what no argument tells is shown by the object alone.
+fn fits(config: &Config, plan: &Plan, compiler: &cc::Tool, object: &Object) -> Result<(), String> {
+    let compiler = compiler.path().display();
+    let elf = match object {
+        Object::Bitcode if plan.bitcode => return Ok(()),
+        _ if plan.bitcode => {
+            return Err(format!(
+                "MIMALLOC_SYS_LTO asks for bitcode, and {} made {}.\n\
+                 Take -ffat-lto-objects out of CFLAGS, look for a wrapper or a configuration file of that compiler that has it or \
+                 -fno-lto, or unset the variable.",
+                compiler,
+                object::describe(object)
+            ))
+        }
+        Object::Elf(elf) if !object.is_intermediate() => elf,
+        Object::Other => return Err(other_machine(config, &compiler, object)),
+        _ => {
+            return Err(format!(
+                "{} made intermediate code for link-time optimisation, also with -fno-lto, and a linker finds no function in it.\n\
+                 Turn that off in the wrapper or the configuration file of that compiler, or name another one in CC (or CC_<target>).",
+                compiler
+            ))
+        }
+    };
+    if !object::is_for(elf, &config.target) {
+        return Err(other_machine(config, &compiler, object));
+    }
+    if !elf.functions.iter().any(|name| name == "mi_version") {
+        return Err(format!(
+            "{} made an object in which other code finds no function mi_version.\n\
+             Look for options in CFLAGS that rename functions or drop them (-fwhole-program).",
+            compiler
+        ));
+    }
+    Ok(())
+}
+
+fn other_machine(config: &Config, compiler: &impl Display, object: &Object) -> String {
+    format!(
+        "{} made {}, and the target is {}.\n\
+         Name a compiler for that target in CC_{}, and look for another target in CFLAGS.",
+        compiler,
+        object::describe(object),
+        config.target.triple,
+        config.target.triple.replace('-', "_")
+    )
+}
+
+/// Whether a file has no error, with all options that the library was compiled with.
+fn agrees(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<bool, String> {
+    let mut command = with_appended(compiler, plan);
     command
         .arg("-fsyntax-only")
         .arg(file)
         .current_dir(env::out_dir());
-    succeeds(&compiler, command)
+    succeeds(compiler, command)
 }
 
 /// Asks the preprocessor.
@@ -191,13 +305,17 @@ fn helpers(helpers: &[Helper]) -> Result<Vec<String>, String> {
     if helpers.is_empty() {
         return Ok(Vec::new());
     }
-    let archive = env::out_dir().join("libmimalloc.a");
-    let bytes = fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))?;
+    let bytes = read_archive()?;
     Ok(helpers
         .iter()
         .filter(|helper| calls(&bytes, &helper.calls))
         .map(|helper| helper.library.clone())
         .collect())
+}
+
+fn read_archive() -> Result<Vec<u8>, String> {
+    let archive = env::out_dir().join("libmimalloc.a");
+    fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))
 }
 
 /// Whether there is a function whose name starts so. Debug information has other such names:

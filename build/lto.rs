@@ -70,7 +70,7 @@ fn has_static_tls(target: &Target, plan: &Plan) -> bool {
 }
 
 /// On the others the system's linker is another one, which reads its own compiler's bitcode at best.
-fn is_elf(target: &Target) -> bool {
+pub fn is_elf(target: &Target) -> bool {
     target.unix && !platform::apple(target) && target.os != "emscripten"
 }
 

@@ -144,19 +144,25 @@ pub fn alignment(plan: &Plan) -> Result<(), String> {
 
 /// Whether a block must be asked for with its exact size, and not with the next count of words:
 /// there may be a guard page, a padding that is checked, or a tool's red zone right behind it. By
-/// definition rather than by feature, because `MIMALLOC_SYS_DEFINES` can switch these on as well.
+/// definition rather than by feature, because `MIMALLOC_SYS_DEFINES` and `CFLAGS` can switch these on as well.
 pub fn exact_size(plan: &Plan) -> bool {
-    [
+    // Upstream's header takes a missing level from these two, and adds what checks a block's end unless
+    // that is switched off.
+    let release = ["MI_DEBUG", "NDEBUG", "MI_BUILD_RELEASE"];
+    let debug = plan.is_on("MI_DEBUG")
+        || release
+            .iter()
+            .all(|name| !plan.is_on(name) && !plan.is_off(name));
+    let unchecked = plan.is_off("MI_PADDING") && plan.is_off("MI_GUARDED");
+    let others = [
         "MI_SECURE",
-        "MI_DEBUG",
         "MI_GUARDED",
         "MI_PADDING",
         "MI_TRACK_VALGRIND",
         "MI_TRACK_ASAN",
         "MI_TRACK_ETW",
-    ]
-    .iter()
-    .any(|name| plan.is_on(name))
+    ];
+    debug && !unchecked || others.iter().any(|name| plan.is_on(name))
 }
 
 /// Whether mimalloc's locks are held across a `fork`: on v3, whose locks `src/fork.c` knows, and where

@@ -58,6 +58,8 @@ pub struct Plan {
     pub flags: Vec<Flag>,
     /// The same for Microsoft's `cl` and its double `clang-cl`.
     pub cl_flags: Vec<String>,
+    /// For gcc, clang and their kin, after all others, also after the user's.
+    pub appended: Vec<String>,
     pub headers: Vec<Header>,
     pub probes: Vec<Probe>,
     /// Why no other compiler than clang will do.
@@ -92,6 +94,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         defines: Vec::new(),
         flags: Vec::new(),
         cl_flags: Vec::new(),
+        appended: Vec::new(),
         headers: Vec::new(),
         probes: Vec::new(),
         clang_only: None,
@@ -172,6 +175,11 @@ impl Plan {
     pub fn is_on(&self, name: &str) -> bool {
         self.last(name)
             .map_or(false, |define| define.value.as_deref() != Some("0"))
+    }
+
+    /// Whether a name is defined as 0.
+    pub fn is_off(&self, name: &str) -> bool {
+        self.last(name).is_some() && !self.is_on(name)
     }
 
     /// What a name is defined as.

@@ -179,6 +179,43 @@ fn variables() {
     said.says("There is no operating system").all();
 }
 
+#[test]
+fn options_and_objects() {
+    let script = Script::new("errors-cflags");
+    let tree = script.package.stand_in(V3);
+    let run = script
+        .with("MIMALLOC_SYS_SOURCE_DIR", tree)
+        .with("CC", "gcc");
+    let intel = run.with("CARGO_CFG_TARGET_ARCH", "x86_64");
+
+    let said = intel.with("CFLAGS", "-m32").fails();
+    said.says("An option of CFLAGS makes code that does not fit")
+        .number(0);
+    let options = "An option of CFLAGS makes code that does not fit";
+    // What stands in CC comes before the options of the build, of which none is this one's contrary.
+    let said = run.with("CC", "gcc -fshort-enums").fails();
+    said.says(options).number(1);
+    run.with("CFLAGS", "-fshort-enums -fno-short-enums")
+        .succeeds();
+
+    let said = run.with("CARGO_CFG_TARGET_ARCH", "s390x").fails();
+    said.says("The object is for another machine").all();
+    let said = run.with("CFLAGS", "-Dmi_version=mi_other").fails();
+    said.says("The object has no functions").all();
+
+    // A wrapper that adds options before the others is made good, one that does so behind them is not.
+    let compiler = script.package.root.join("compiler");
+    let lto = "-flto -fno-fat-lto-objects";
+    stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc {} \"$@\"\n", lto));
+    let run = run.with("CC", &compiler);
+    let said = run.succeeds();
+    said.says("An option of CFLAGS is made good").all();
+    assert!(said.text.contains("`-fno-lto` after all else"));
+    stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc \"$@\" {}\n", lto));
+    let said = run.fails();
+    said.says("The object is intermediate code").all();
+}
+
 /// With stand-ins for `rustc` and clang, and no other clang in reach.
 #[test]
 fn link_time_optimisation() {
@@ -215,16 +252,25 @@ fn link_time_optimisation() {
     said.says("clang is newer than rustc").all();
     let said = thin.with("CC", &clang).fails();
     said.says("clang is newer than rustc").all();
+    // One that is old enough, and gcc in truth. The stand-in of the sources has none of what `thread.h` includes.
+    stand_in_program(
+        &clang,
+        &format!(
+            "#!/bin/sh\ncase \"$*\" in\n*--version*) echo 'clang version 15.0.0';;\n*-E*) echo '\"clang\"';;\n\
+             *) for a; do shift; case $a in -flto=thin|--target=*|-include|*/thread.h) ;; *) set -- \"$@\" \"$a\";; esac; done; exec {} \"$@\";;\nesac\n",
+            of_path("gcc").display()
+        ),
+    );
+    let said = thin.with("CC", &clang).with("PATH", path()).fails();
+    said.says("There is no bitcode").all();
     llvm("no backend");
     let said = thin.fails();
     said.says("rustc has no LLVM").all();
 
-    for other in [30500, 30601] {
-        let tree = script.package.stand_in(other);
-        let said = thin.with("MIMALLOC_SYS_SOURCE_DIR", tree).fails();
-        said.says("The sources are of a release that bitcode is not known for")
-            .all();
-    }
+    let newer = script.package.stand_in(30601);
+    let said = thin.with("MIMALLOC_SYS_SOURCE_DIR", newer).fails();
+    said.says("The sources are of a release that bitcode is not known for")
+        .all();
 }
 
 /// With a stand-in for `pkg-config`, which need not be installed.
@@ -278,6 +324,10 @@ fn warnings() {
     said.says("The sanitizer's runtime is not linked").all();
     // The stand-in is of a release that comes after the bindings.
     said.says("mimalloc is newer than the bindings").all();
+    let said = run.with("CFLAGS", "-std=c89").succeeds();
+    said.says("An option of CFLAGS is made good").all();
+    let said = run.with("CFLAGS", "--coverage").succeeds();
+    said.says("The compiler's runtime is not linked").all();
 }
 
 /// The table of reasons, against the reasons that any platform gives for any feature.
@@ -549,9 +599,12 @@ fn stand_in_program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap()
+}
+
 fn of_path(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path)
+    std::env::split_paths(&path())
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
         .unwrap_or_else(|| panic!("{} is not in the PATH", program))

@@ -10,7 +10,7 @@ library_tests() {
   for file in "$ROOT"/tests/*.rs; do
     name=$(basename "$file" .rs)
     case $name in
-      build_script | errors | fetch | plan | provenance | guide | links | quickstart | examples | example_packages) continue ;;
+      build_script | cflags | errors | fetch | plan | program_options_builds | provenance | guide | links | quickstart | examples | example_packages) continue ;;
     esac
     [ -z "$(natively "$1")" ] && grep -E 'support/(child|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
   done

@@ -1,0 +1,286 @@
+//! What the C compiler is told in the end: the options of the plan and the user's together, of which the last one
+//! wins. Pure functions.
+//!
+//! The user's are those of `CFLAGS` and of its forms for one target, which come last (with older `cc` first), and
+//! those behind the compiler's name in `CC`, which come first. They are mostly meant for all C code of a program or of
+//! a distribution, and so not for this one in particular: what does not fit it is made good by an option after them,
+//! or refused.
+
+use super::config::{Config, Define};
+use super::modes;
+use super::plan::{Language, Plan};
+
+/// Adapts a plan to all arguments of a compiler of the gcc and clang family, in their order.
+pub fn adapt(config: &Config, plan: &mut Plan, arguments: &[String]) -> Result<(), String> {
+    refuse(config, arguments)?;
+    definitions(plan, arguments);
+    link_time(plan, arguments);
+    position(config, plan, arguments);
+    language(plan, arguments);
+    override_malloc(plan, arguments);
+    runtimes(config, plan, arguments);
+    Ok(())
+}
+
+/// What is defined for the C decides what `MiMalloc` may do, whoever has defined it.
+pub fn definitions(plan: &mut Plan, arguments: &[String]) {
+    plan.defines = defined(arguments);
+    plan.exact_size = modes::exact_size(plan);
+    if plan.exact_size {
+        plan.entries = false;
+        plan.inlined = false;
+    }
+}
+
+/// What is left of `-D` and `-U` (with Microsoft's compiler also `/D` and `/U`).
+fn defined(arguments: &[String]) -> Vec<Define> {
+    let mut defines: Vec<Define> = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let (option, rest) = match argument.get(..2) {
+            Some(option) => (option, &argument[2..]),
+            None => continue,
+        };
+        let is_definition = match option {
+            "-D" | "/D" => true,
+            "-U" | "/U" => false,
+            _ => continue,
+        };
+        let text = match rest {
+            "" => arguments.next().map_or("", String::as_str),
+            joined => joined,
+        };
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_string())),
+            None => (text, None),
+        };
+        defines.retain(|define| define.name != name);
+        if is_definition {
+            defines.push(Define {
+                name: name.to_string(),
+                value,
+            });
+        }
+    }
+    defines
+}
+
+/// Other machines, and other ways to call a function or to lay out a value: nothing can make them good.
+fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
+    let target = &config.target;
+    let unfit = |option: &str, reason: &str| {
+        Err(format!(
+            "The C compiler is told `{}`, {}.\n\
+             Take it out of CFLAGS, of its forms for a target such as CFLAGS_<target>, and of CC.",
+            option, reason
+        ))
+    };
+    let sizes = ["-m64", "-m32", "-mx32", "-m16"];
+    let fitting = match target.arch.as_str() {
+        "x86_64" if target.triple.ends_with("x32") => Some("-mx32"),
+        "x86_64" => Some("-m64"),
+        "x86" => Some("-m32"),
+        _ => None,
+    };
+    if let (Some(fitting), Some(size)) = (fitting, last(arguments, |a| sizes.contains(&a))) {
+        if size != fitting {
+            let reason = format!("and so makes code that {} cannot run", target.triple);
+            return unfit(size, &reason);
+        }
+    }
+
+    let windows = target.os == "windows";
+    let layouts = [
+        ("-fshort-enums", "-fno-short-enums", true),
+        ("-fshort-wchar", "-fno-short-wchar", !windows),
+        ("-fpack-struct", "-fno-pack-struct", true),
+        ("-freg-struct-return", "-fpcc-struct-return", true),
+        ("-mabi=ms", "-mabi=sysv", !windows),
+        ("-mabi=sysv", "-mabi=ms", windows),
+        ("-mregparm=", "-mregparm=0", true),
+        ("-mrtd", "-mno-rtd", true),
+        ("-malign-double", "-mno-align-double", true),
+        ("-fleading-underscore", "-fno-leading-underscore", true),
+    ];
+    for (on, off, unlike_rust) in layouts {
+        let found = last(arguments, |a| a.starts_with(on) || a == off);
+        match found {
+            Some(option) if unlike_rust && option != off => {
+                return unfit(
+                    option,
+                    "and so calls functions or lays out values in another way than Rust does",
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Intermediate code only if `MIMALLOC_SYS_LTO` asks for it. All of mimalloc is one file, so a compiler gains
+/// nothing by it alone, and a linker needs that compiler's plug-in: without it gcc's objects are empty, which a
+/// shared library shows only when it is loaded. (`cc` asks clang for it too, if rustc leaves bitcode.)
+fn link_time(plan: &mut Plan, arguments: &[String]) {
+    let kind = |argument: &str| argument.starts_with("-flto") && is_kind(argument);
+    let told = last(arguments, |a| kind(a) || a == NO_LTO);
+    if !plan.bitcode {
+        if let Some(told) = told.filter(|told| *told != NO_LTO) {
+            append(plan, NO_LTO, told, ONLY_BY_VARIABLE);
+        }
+        return;
+    }
+    let mut flags = plan.flags.iter().map(|flag| flag.text.clone());
+    if let (Some(asked), Some(told)) = (flags.find(|flag| kind(flag)), told) {
+        if told != asked {
+            append(plan, &asked, told, "MIMALLOC_SYS_LTO says so");
+        }
+    }
+}
+
+/// The same where no argument tells of it, but a wrapper of the compiler or its configuration. Whether it is new.
+pub fn end_link_time(plan: &mut Plan) -> bool {
+    let is_new = !plan.bitcode && !plan.appended.iter().any(|option| option == NO_LTO);
+    if is_new {
+        append(plan, NO_LTO, "all else", ONLY_BY_VARIABLE);
+    }
+    is_new
+}
+
+const NO_LTO: &str = "-fno-lto";
+const ONLY_BY_VARIABLE: &str = "only MIMALLOC_SYS_LTO optimises it together with the Rust code";
+
+/// `-flto` or `-flto=thin`, but not `-flto-partition=none`.
+fn is_kind(argument: &str) -> bool {
+    let rest = &argument["-flto".len()..];
+    rest.is_empty() || rest.starts_with('=')
+}
+
+/// Rust's own code can become part of a shared library, or of a program that is loaded anywhere, and so this must.
+/// (`cc` has asked for it, where there is such a thing. Whoever tells rustc another model tells the C too.)
+fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
+    let anywhere = ["-fPIC", "-fpic"];
+    let others = [
+        "-fPIE", "-fpie", "-fno-PIC", "-fno-pic", "-fno-PIE", "-fno-pie",
+    ];
+    let chosen = |flag: &String| flag.contains("relocation-model");
+    let asked = arguments.iter().any(|a| anywhere.contains(&a.as_str()));
+    if !asked || config.rust_flags.iter().any(chosen) {
+        return;
+    }
+    let told = last(arguments, |a| anywhere.contains(&a) || others.contains(&a));
+    if let Some(told) = told.filter(|told| others.contains(told)) {
+        append(
+            plan,
+            "-fPIC",
+            told,
+            "the Rust code around it may become a shared library",
+        );
+    }
+}
+
+/// Upstream is written in the C of 2011, which compilers take in every mode but those of 1990. As C++ it would need
+/// C++'s library.
+fn language(plan: &mut Plan, arguments: &[String]) {
+    if plan.language != Language::C {
+        return;
+    }
+    let reason = "it is written in the C of 2011";
+    if let Some(at) = arguments.iter().rposition(|a| a.starts_with("-x")) {
+        let apart = arguments.get(at + 1).map_or("", String::as_str);
+        let language = match &arguments[at][2..] {
+            "" => apart,
+            joined => joined,
+        };
+        if !["c", "none"].contains(&language) {
+            append(plan, "-xc", &format!("-x {}", language), reason);
+        }
+    }
+    let fits = |standard: &str| {
+        let old = ["-ansi", "89", "90", ":199409"];
+        !old.iter().any(|end| standard.ends_with(end)) && !standard.contains("++")
+    };
+    let told = last(arguments, |a| a == "-ansi" || a.starts_with("-std="));
+    if let Some(told) = told.filter(|told| !fits(told)) {
+        append(plan, "-std=gnu11", told, reason);
+    }
+}
+
+/// Where mimalloc is the program's `malloc`, the compiler must not make calls of `malloc` in it.
+fn override_malloc(plan: &mut Plan, arguments: &[String]) {
+    if !plan.is_on("MI_MALLOC_OVERRIDE") {
+        return;
+    }
+    // It may take mimalloc's own `malloc` for what the name means, and turn it into a call of itself.
+    let (on, off) = (["-fbuiltin", "-fbuiltin-malloc"], "-fno-builtin-malloc");
+    let is_one = |a: &str| on.contains(&a) || a == off || a == "-fno-builtin";
+    let told = last(arguments, is_one).unwrap_or("-DMI_MALLOC_OVERRIDE");
+    if !told.starts_with("-fno-") {
+        append(plan, off, told, "it defines malloc itself");
+    }
+    let (on, off) = ("-femulated-tls", "-fno-emulated-tls");
+    if last(arguments, |a| a == on || a == off) == Some(on) {
+        let reason = "emulated thread-locals call malloc, which is mimalloc's";
+        append(plan, off, on, reason);
+    }
+}
+
+/// Instrumented code calls a library of the compiler's, which rustc does not link by itself.
+fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
+    let sanitizers = sanitizers(arguments);
+    if !sanitizers.is_empty() {
+        plan.inlined = false; // it is to see what happens
+    }
+    let planned = |name: &str| {
+        config.sanitizers.iter().any(|other| other == name)
+            || name == "address" && config.track.as_deref() == Some("asan")
+    };
+    let unplanned: Vec<&str> = sanitizers.into_iter().filter(|n| !planned(n)).collect();
+    let mut needed = Vec::new();
+    if !unplanned.is_empty() {
+        needed.push(format!("-fsanitize={}", unplanned.join(",")));
+    }
+    let coverage = ["--coverage", "-fprofile-arcs", "-fprofile-generate"];
+    let by_rustc = |flag: &String| flag.contains("profile-generate");
+    if !config.rust_flags.iter().any(by_rustc) {
+        let told = last(arguments, |a| {
+            coverage.iter().any(|option| a.starts_with(option))
+        });
+        needed.extend(told.map(str::to_string));
+    }
+    for option in needed {
+        plan.warn(&format!(
+            "the C compiler is told `{}`: the program must link the compiler's runtime for it, \
+             with RUSTFLAGS=-Clink-arg={}",
+            option, option
+        ));
+    }
+}
+
+/// The sanitizers that are on in the end.
+fn sanitizers(arguments: &[String]) -> Vec<&str> {
+    let mut on: Vec<&str> = Vec::new();
+    for argument in arguments {
+        if let Some(names) = argument.strip_prefix("-fsanitize=") {
+            on.extend(names.split(','));
+        } else if argument == "-fno-sanitize=all" {
+            on.clear();
+        } else if let Some(names) = argument.strip_prefix("-fno-sanitize=") {
+            on.retain(|name| !names.split(',').any(|off| off == *name));
+        }
+    }
+    on
+}
+
+/// An option that makes another one good.
+fn append(plan: &mut Plan, option: &str, told: &str, reason: &str) {
+    plan.appended.push(option.to_string());
+    plan.warn(&format!(
+        "the C compiler is told `{}` after {}: {}",
+        option, told, reason
+    ));
+}
+
+fn last(arguments: &[String], is: impl Fn(&str) -> bool) -> Option<&str> {
+    let found = arguments.iter().rev().find(|argument| is(argument));
+    found.map(String::as_str)
+}

@@ -1,0 +1,451 @@
+//! `CFLAGS` and their like, which win over the options of this package: what is made of them, and that programs and
+//! shared libraries link and run all the same.
+
+#![cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+
+#[allow(dead_code)]
+#[path = "../build/arch.rs"]
+mod arch;
+#[path = "../build/arguments.rs"]
+mod arguments;
+#[allow(dead_code)]
+#[path = "../build/config.rs"]
+mod config;
+#[path = "support/folder.rs"]
+mod folder;
+#[allow(dead_code)]
+#[path = "../build/lto.rs"]
+mod lto;
+#[allow(dead_code)]
+#[path = "../build/modes.rs"]
+mod modes;
+#[allow(dead_code)]
+#[path = "../build/object.rs"]
+mod object;
+#[allow(dead_code)]
+#[path = "../build/plan.rs"]
+mod plan;
+#[path = "../build/platform.rs"]
+mod platform;
+#[path = "../build/tools.rs"]
+mod tools;
+#[path = "support/usual.rs"]
+mod usual;
+
+use config::{Config, Line, Target};
+use folder::Folder;
+use object::Object;
+use plan::Plan;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn linux(arch: &str) -> Config {
+    let target = Target {
+        arch: arch.into(),
+        os: "linux".into(),
+        env: "gnu".into(),
+        triple: format!("{arch}-unknown-linux-gnu"),
+        unix: true,
+        ..Target::default()
+    };
+    Config {
+        opt_level: "3".into(),
+        ..usual::config(&target, Line::V3)
+    }
+}
+
+/// The plan for a compiler that is told the plan's own options, as `cc` does, and then others.
+fn adapted(config: &Config, others: &str) -> Result<Plan, String> {
+    let mut plan = plan::plan(config).unwrap();
+    let mut arguments = vec!["-O3".to_string(), "-fPIC".into()];
+    if config.target.arch == "x86_64" {
+        arguments.push("-m64".into());
+    }
+    arguments.extend(plan.flags.iter().map(|flag| flag.text.clone()));
+    arguments.extend(plan.defines.iter().map(|define| match &define.value {
+        Some(value) => format!("-D{}={}", define.name, value),
+        None => format!("-D{}", define.name),
+    }));
+    arguments.extend(others.split_whitespace().map(str::to_string));
+    arguments::adapt(config, &mut plan, &arguments)?;
+    Ok(plan)
+}
+
+/// What is added behind the user's options; what is said goes with it.
+#[test]
+fn options_that_are_made_good() {
+    for (told, appended) in [
+        ("", ""),
+        // As Debian, Fedora and Arch set them.
+        ("-g -O2 -fstack-protector-strong -fcf-protection -D_FORTIFY_SOURCE=3 -fstack-clash-protection", ""),
+        ("-O2 -flto=auto -ffat-lto-objects -fexceptions -Wp,-D_GLIBCXX_ASSERTIONS", "-fno-lto"),
+        ("-march=x86-64 -fno-plt -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer", ""),
+        ("-flto", "-fno-lto"),
+        ("-flto=thin", "-fno-lto"),
+        ("-flto=4 -flto-partition=none", "-fno-lto"),
+        ("-flto -fno-lto", ""),
+        ("-fno-lto -flto", "-fno-lto"),
+        ("-flto-partition=none", ""),
+        ("-fPIE", "-fPIC"),
+        ("-fno-pic", "-fPIC"),
+        ("-fno-pie -fpic", ""),
+        ("-std=c89", "-std=gnu11"),
+        ("-ansi", "-std=gnu11"),
+        ("-std=iso9899:1990", "-std=gnu11"),
+        ("-std=c89 -std=c11", ""),
+        ("-std=gnu99", ""),
+        ("-std=c++17", "-std=gnu11"),
+        ("-x c++", "-xc"),
+        ("-xc++", "-xc"),
+        ("-x c++ -x c", ""),
+        ("-DMI_MALLOC_OVERRIDE", "-fno-builtin-malloc"),
+        ("-DMI_MALLOC_OVERRIDE -fno-builtin", ""),
+        ("-DMI_MALLOC_OVERRIDE -fno-builtin -fbuiltin", "-fno-builtin-malloc"),
+        ("-DMI_MALLOC_OVERRIDE -fno-builtin -femulated-tls", "-fno-emulated-tls"),
+        ("-fno-lto -fPIE -flto -std=c90", "-fno-lto -fPIC -std=gnu11"),
+        // No matter of what can be linked or called.
+        ("-O0 -pg -finstrument-functions -funsigned-char -fvisibility=default -mtls-dialect=gnu2 -Werror", ""),
+        ("-femulated-tls -ftls-model=global-dynamic -mcmodel=large -UNDEBUG", ""),
+    ] {
+        let plan = adapted(&linux("x86_64"), told).unwrap();
+        assert_eq!(plan.appended.join(" "), appended, "{told}");
+        assert_eq!(plan.warnings.len(), plan.appended.len(), "{told}");
+    }
+}
+
+/// The object may be intermediate code without a word of it in the arguments: once something can be done about it.
+#[test]
+fn link_time_optimisation_of_a_wrapper() {
+    let mut plan = adapted(&linux("x86_64"), "-fno-lto").unwrap();
+    assert!(arguments::end_link_time(&mut plan));
+    assert_eq!(plan.appended, ["-fno-lto"]);
+    assert!(!arguments::end_link_time(&mut plan));
+    let mut plan = adapted(&linux("x86_64"), "-flto").unwrap();
+    assert!(!arguments::end_link_time(&mut plan));
+}
+
+/// Where rustc itself is told another model, the C is told it too, by `cc`.
+#[test]
+fn a_relocation_model_of_rustcs() {
+    let config = Config {
+        rust_flags: vec!["-Crelocation-model=static".into()],
+        ..linux("x86_64")
+    };
+    assert!(adapted(&config, "-fno-pic").unwrap().appended.is_empty());
+}
+
+#[test]
+fn link_time_optimisation_that_is_asked_for() {
+    let config = |kind: &str| Config {
+        lto: Some(kind.into()),
+        rust_flags: vec!["-Clinker-plugin-lto".into()],
+        ..linux("x86_64")
+    };
+    for (kind, told, appended) in [
+        ("thin", "", ""),
+        ("thin", "-flto=thin", ""),
+        ("thin", "-fno-lto", "-flto=thin"),
+        ("thin", "-flto", "-flto=thin"),
+        ("fat", "-flto=thin", "-flto=full"),
+        ("fat", "-flto-partition=none", ""),
+    ] {
+        let plan = adapted(&config(kind), told).unwrap();
+        assert_eq!(plan.appended.join(" "), appended, "{kind} {told}");
+    }
+}
+
+#[test]
+fn options_that_are_refused() {
+    for (arch, told, refused) in [
+        ("x86_64", "-m32", "-m32"),
+        ("x86_64", "-m32 -m64", ""),
+        ("x86_64", "-mx32", "-mx32"),
+        ("x86", "-m64", "-m64"),
+        ("x86", "-m32", ""),
+        ("aarch64", "-mabi=lp64", ""),
+        ("x86_64", "-fshort-enums", "-fshort-enums"),
+        ("x86_64", "-fshort-enums -fno-short-enums", ""),
+        ("x86_64", "-fshort-wchar", "-fshort-wchar"),
+        ("x86_64", "-fpack-struct=4", "-fpack-struct=4"),
+        ("x86_64", "-mabi=ms", "-mabi=ms"),
+        ("x86_64", "-mabi=sysv", ""),
+        ("x86", "-mregparm=3", "-mregparm=3"),
+        ("x86", "-mregparm=3 -mregparm=0", ""),
+        ("x86_64", "-fleading-underscore", "-fleading-underscore"),
+    ] {
+        match adapted(&linux(arch), told) {
+            Ok(_) => assert_eq!(refused, "", "{arch} {told}"),
+            Err(reason) => {
+                let expected = format!("is told `{refused}`");
+                assert!(reason.contains(&expected), "{arch} {told}: {reason}");
+            }
+        }
+    }
+}
+
+/// Definitions decide on what `MiMalloc` may do, wherever they come from.
+#[test]
+fn definitions_of_cflags() {
+    for (told, exact_size) in [
+        ("", false),
+        ("-DMI_PADDING=1", true),
+        ("-DMI_PADDING", true),
+        ("-D MI_PADDING=1", true),
+        ("-DMI_PADDING=1 -U MI_PADDING", false),
+        ("-DMI_SECURE=4", true),
+        ("-DMI_DEBUG=3", true),
+        ("-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0", false),
+        ("-UMI_GUARDED -DMI_GUARDED=1", true),
+        ("-UNDEBUG", false),
+        ("-UNDEBUG -UMI_BUILD_RELEASE", true),
+        ("-DMI_XMALLOC=1", false),
+    ] {
+        let plan = adapted(&linux("x86_64"), told).unwrap();
+        assert_eq!(plan.exact_size, exact_size, "{told}");
+        assert_eq!(plan.entries, !exact_size, "{told}");
+        assert_eq!(plan.inlined, !exact_size, "{told}");
+    }
+}
+
+#[test]
+fn code_that_calls_a_runtime() {
+    let sanitized = Config {
+        sanitizers: vec!["address".into()],
+        ..linux("x86_64")
+    };
+    for (config, told, named) in [
+        (linux("x86_64"), "-fsanitize=address", "-fsanitize=address"),
+        (
+            linux("x86_64"),
+            "-fsanitize=address,undefined -fno-sanitize=address",
+            "-fsanitize=undefined",
+        ),
+        (linux("x86_64"), "-fsanitize=address -fno-sanitize=all", ""),
+        (sanitized, "-fsanitize=address", ""),
+        (linux("x86_64"), "--coverage", "--coverage"),
+    ] {
+        let before = plan::plan(&config).unwrap().warnings.len();
+        let plan = adapted(&config, told).unwrap();
+        let said = &plan.warnings[before..];
+        assert_eq!(said.len(), usize::from(!named.is_empty()), "{told}");
+        for warning in said {
+            let link = format!("-Clink-arg={named}");
+            assert!(warning.ends_with(&link), "{told}: {warning}");
+        }
+        let sanitizer = named.contains("sanitize") || !config.sanitizers.is_empty();
+        assert_eq!(plan.inlined, !sanitizer, "{told}");
+    }
+}
+
+/// Objects as this machine's compiler makes them.
+#[test]
+fn what_an_object_shows() {
+    let folder = Folder::new("cflags-objects");
+    let source = folder.join("some.c");
+    let code = "_Thread_local int *here;\nint *mi_version(void) { return here; }\n\
+                static int own(void) { return 1; }\nint (*pointer)(void) = own;\nint other(void);\nint (*further)(void) = other;\n";
+    fs::write(&source, code).unwrap();
+    let compile = |options: &str| {
+        let output = folder.join("some.o");
+        let done = Command::new("gcc")
+            .args(["-c", "-fPIC", "-o"])
+            .arg(&output)
+            .args(options.split_whitespace())
+            .arg(&source)
+            .output();
+        match done {
+            Ok(done) if done.status.success() => Some(fs::read(output).unwrap()),
+            Ok(done) => panic!("{}", String::from_utf8_lossy(&done.stderr)),
+            Err(_) => None,
+        }
+    };
+    let bytes = match compile("-ftls-model=initial-exec -g") {
+        Some(bytes) => bytes,
+        None => {
+            println!("not run: there is no gcc");
+            return;
+        }
+    };
+    let elf = |options: &str| match object::object(&compile(options).unwrap()) {
+        Object::Elf(elf) => elf,
+        other => panic!("{options}: {other:?}"),
+    };
+    let found = object::object(&bytes);
+    assert!(found.has_initial_exec("here") && !found.has_initial_exec("there"));
+    let initial = elf("-ftls-model=initial-exec -g");
+    assert_eq!(initial.functions, ["mi_version"]);
+    assert_eq!(initial.thread_locals, ["here"]);
+    assert!(!initial.dynamic_tls && !initial.slim);
+    assert!(object::is_for(
+        &initial,
+        &linux(std::env::consts::ARCH).target
+    ));
+    for arch in ["x86", "arm", "s390x", "riscv64"] {
+        assert!(!object::is_for(&initial, &linux(arch).target), "{arch}");
+    }
+    assert!(object::is_for(&initial, &linux("unheard-of").target));
+    assert!(elf("-ftls-model=global-dynamic").dynamic_tls);
+    assert!(elf("-flto -fno-fat-lto-objects").slim);
+    assert!(!elf("-flto -ffat-lto-objects").slim);
+    assert!(!elf("-flto -fno-lto").slim);
+
+    // In an archive, behind its tables.
+    let member = |name: &str, bytes: &[u8]| {
+        let mut member = format!("{name:<48}{:<10}`\n", bytes.len()).into_bytes();
+        member.extend(bytes);
+        member.resize(member.len() + bytes.len() % 2, b'\n');
+        member
+    };
+    let archive = [
+        b"!<arch>\n".to_vec(),
+        member("/", b"odd"),
+        member("some.o/", &bytes),
+    ]
+    .concat();
+    assert_eq!(object::of_archive(&archive), found);
+    assert_eq!(object::object(b"BC\xC0\xDE rest"), Object::Bitcode);
+    // What is cut off is no object, and no panic.
+    for length in 0..bytes.len() {
+        let _ = object::object(&bytes[..length]);
+    }
+    assert_eq!(object::of_archive(&archive[..100]), Object::Other);
+    assert_eq!(object::of_archive(b""), Object::Other);
+}
+
+/// A build of `tests/platforms/program` and `plugin`, and what is to come of it.
+struct Row {
+    told: &'static str,
+    /// Other variables.
+    with: &'static [(&'static str, &'static str)],
+    /// Small blocks are Rust code, which needs thread-locals of a fixed place.
+    inlined: bool,
+    /// The plug-in takes such thread-locals from the space that the program has for them.
+    fixed: bool,
+}
+
+const fn row(told: &'static str, inlined: bool, fixed: bool) -> Row {
+    Row {
+        told,
+        with: &[],
+        inlined,
+        fixed,
+    }
+}
+
+/// The compiler that the crate is built with, as a rule gcc.
+#[test]
+fn programs_with_the_usual_compiler() {
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let distribution = "-g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection -flto -ffat-lto-objects";
+    run(
+        &compiler,
+        &[
+            row("-flto -fno-pic -std=c89 -fvisibility=default", true, true),
+            row(distribution, true, true),
+            row("-ftls-model=global-dynamic -fPIE -O0", false, false),
+        ],
+    );
+}
+
+/// `tests/platforms/run cflags` runs it, if there is a clang.
+#[test]
+#[ignore = "needs clang and lld: tests/platforms/run cflags"]
+fn programs_with_clang() {
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "clang-19".into());
+    const PLUG_IN: (&str, &str) = ("RUSTFLAGS", "-Clinker-plugin-lto");
+    run(
+        &compiler,
+        &[
+            row("-flto", true, true),
+            row("-flto=thin -fPIE", true, true),
+            row("-femulated-tls", false, false),
+            row("-ftls-model=local-dynamic", false, false),
+            Row {
+                with: &[PLUG_IN], // `cc` asks for bitcode then
+                ..row("", true, true)
+            },
+            Row {
+                with: &[PLUG_IN, ("MIMALLOC_SYS_LTO", "thin")],
+                ..row("-fno-lto -O0", false, true)
+            },
+            Row {
+                with: &[PLUG_IN, ("MIMALLOC_SYS_LTO", "thin")],
+                ..row("-flto=full -femulated-tls", false, true)
+            },
+        ],
+    );
+}
+
+fn run(compiler: &str, rows: &[Row]) {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/platforms/Cargo.toml");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cflags");
+    let line = if cfg!(line = "v2") { "v2" } else { "v3" };
+    for row in rows {
+        let about = format!("{} {} {:?}", compiler, row.told, row.with);
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--locked", "--manifest-path"])
+            .arg(&manifest)
+            .args(["-p", "program", "-p", "plugin", "-p", "host"])
+            .args(["--features", line, "--message-format", "json"])
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CC", compiler)
+            .env("CFLAGS", row.told)
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .envs(row.with.iter().copied())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{about}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let said = String::from_utf8(output.stdout).unwrap();
+        let script = said
+            .lines()
+            .find(|line| line.contains("build-script-executed") && line.contains("mi-malloc-sys"));
+        let inlined = script.unwrap().contains("\"inlined\"");
+        assert_eq!(inlined, row.inlined && line == "v3", "{about}");
+        let release = target.join("release");
+        let plugin = release.join("libplugin.so");
+        comes_to_a_good_end(Command::new(release.join("program")), &about);
+        let mut host = Command::new(release.join("host"));
+        host.arg(&plugin).arg("copies");
+        comes_to_a_good_end(host, &about);
+        assert_eq!(has_fixed_thread_locals(&plugin), row.fixed, "{about}");
+    }
+}
+
+fn comes_to_a_good_end(mut program: Command, about: &str) {
+    let output = program.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.lines().any(|line| line.starts_with("passed ")),
+        "{about}: {program:?}\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The loader is told so by a flag of the library (`DF_STATIC_TLS`).
+fn has_fixed_thread_locals(library: &PathBuf) -> bool {
+    let bytes = fs::read(library).unwrap();
+    let number = |at: usize, size: usize| {
+        let mut number = [0; 8];
+        number[..size].copy_from_slice(&bytes[at..at + size]);
+        u64::from_le_bytes(number) as usize
+    };
+    let (headers, each, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let dynamic = (0..count)
+        .map(|index| headers + index * each)
+        .find(|at| number(*at, 4) == 2)
+        .unwrap();
+    let (start, size) = (number(dynamic + 8, 8), number(dynamic + 32, 8));
+    (start..start + size)
+        .step_by(16)
+        .any(|at| number(at, 8) == 30 && number(at + 8, 8) & 16 != 0)
+}
