@@ -30,13 +30,18 @@ extern "C" {
     /// warning. On v2, if `heap` was the thread's default heap, the backing heap becomes the
     /// default.
     ///
+    /// v2 keeps the memory of pages that are empty by then until [`mi_collect(true)`](crate::mi_collect):
+    /// call [`mi_heap_collect(heap, true)`](crate::mi_heap_collect) first.
+    ///
     /// Header: `mimalloc.h`.
     ///
     /// # Safety
     ///
     /// `heap` is NULL (but not in a debug build of v2) or a live heap, and is not used afterwards.
     /// v3: no other thread uses the heap meanwhile, and no thread has one of its thread-local heaps
-    /// as its default.
+    /// as its default. To free a block of the heap is a use, too: a thread that does so during this
+    /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without a look at who has just
+    /// claimed it, `mi_heap_delete_page`.)
     ///
     /// v2: the heap is the calling thread's. If it is bound to an arena or has a tag, that thread
     /// frees none of its live blocks afterwards; others may. (v2.5.2 finds no heap for such a page,

@@ -228,3 +228,23 @@ fn all_memory_is_destroyed_at_the_end() {
         },
     );
 }
+
+/// What the first arena takes of the address space, as the guide says.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn address_space_of_the_first_arena() {
+    let name = "address_space_of_the_first_arena";
+    if !child::is_this() {
+        child::succeeds(name, "1024", &[]);
+        child::succeeds(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);
+        return;
+    }
+    let arena: usize = child::argument().parse().unwrap();
+    // SAFETY: any size, and the block is freed.
+    let reserved = unsafe {
+        mi_free(mi_malloc(100));
+        stats().reserved.current as usize / MIB
+    };
+    // Beside it there is v3's map of pages.
+    assert!((arena..arena + 20).contains(&reserved), "{reserved} MiB");
+}

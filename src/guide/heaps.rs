@@ -20,6 +20,15 @@
 //! A heap ends in one of two ways. [`mi_heap_destroy`] frees its blocks, used
 //! or not; [`mi_heap_delete`] keeps those that live, to be freed one by one.
 //!
+//! While either runs, no other thread may free a block of the heap. On v3 that can hang or crash the program.
+//! So let the threads come to a point where they have freed what they will free, or have them send the
+//! blocks to the thread that ends the heap.
+//!
+//! v2 keeps the pages of a deleted heap, also those that were empty, until
+//! [`mi_collect(true)`](crate::mi_collect). A program that makes and deletes many heaps calls
+//! [`mi_heap_collect(heap, true)`](crate::mi_heap_collect) before each `mi_heap_delete`: 47 MiB instead of
+//! 593 after two rounds of 300 heaps, and no growth after that.
+//!
 //! # What differs between the lines
 //!
 //! | | v3 | v2 |

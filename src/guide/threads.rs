@@ -88,3 +88,18 @@
 //! no room for them in a program that has started: "cannot allocate memory in static TLS block". The
 //! feature `local_dynamic_tls` is the remedy, at the price of a slower access; on musl it is always
 //! on.
+//!
+//! A library that is closed keeps the memory of its mimalloc: each time that it is loaded and closed
+//! again, a few MiB stay behind, in an arena of 1 GiB of address space. If nothing of that
+//! memory is used once the library is closed, let the library say so while it starts:
+//!
+//! ```
+//! use mi_malloc_sys::{mi_option_destroy_on_exit, mi_option_enable};
+//!
+//! // In a function of the library that its host calls first. `MIMALLOC_DESTROY_ON_EXIT=1` says the same
+//! // for every mimalloc of the process.
+//! unsafe { mi_option_enable(mi_option_destroy_on_exit) };
+//! # unsafe { mi_malloc_sys::mi_option_disable(mi_option_destroy_on_exit) };
+//! ```
+//!
+//! Threads that used the library must have ended by then, or never allocate or free with it again.
