@@ -29,12 +29,12 @@ run_dlopen() {
     host=$WORK/dlopen/debug/host
     for model in "$line" "$line-dynamic"; do
       passed=0
-      for check in copies reload threads fork; do
+      for check in copies reload memory threads fork; do
         timeout 300 "$host" "$WORK/plugins/$model/libplugin.so" $check >"$log" 2>&1 ||
           { failed dlopen "dlopen, ${model/-dynamic/, local_dynamic_tls}" "$log" "$check"; continue 2; }
         passed=$((passed + 1))
       done
-      report dlopen "dlopen, ${model/-dynamic/, local_dynamic_tls}" "passed $passed" "two copies, 200 times open and closed, threads that end later, fork"
+      report dlopen "dlopen, ${model/-dynamic/, local_dynamic_tls}" "passed $passed" "two copies, 200 times open and closed, no memory left, threads that end later, fork"
     done
     # With the space used up, the default must be refused, or the feature would prove nothing.
     "$host" "$WORK/plugins/$line/libplugin.so" load "${all[@]}" >"$log" 2>&1

@@ -30,6 +30,12 @@ pub extern "C" fn plugin_block() -> *mut u8 {
     Box::into_raw(Box::new([5u8; 500])) as *mut u8
 }
 
+/// Lets this library's mimalloc leave nothing behind when the library is closed.
+#[no_mangle]
+pub extern "C" fn plugin_leave_nothing() {
+    unsafe { mi_malloc_sys::mi_option_enable(mi_malloc_sys::mi_option_destroy_on_exit) };
+}
+
 /// Takes it back.
 ///
 /// # Safety
