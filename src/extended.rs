@@ -174,20 +174,22 @@ extern "C" {
     /// (and the callback not atomically), so register before other threads allocate.
     pub fn mi_register_error(fun: mi_error_fun, arg: *mut c_void);
 
-    /// Gives back memory that the calling thread does not use: frees empty pages of its default heap
-    /// and returns to the operating system what has waited long enough.
+    /// Frees the empty pages of the calling thread's default heap, and returns to the operating system
+    /// what the arenas have kept for longer than the purge delay.
     ///
-    /// With `force` true nothing waits: full pages are looked at too, and the free memory of all
-    /// arenas is returned at once (unless the option `mi_option_purge_delay` is negative, which
-    /// forbids it), which is slow. The pages of other threads are not touched. Not needed in general,
-    /// since mimalloc does the same by itself now and then.
+    /// With `force` true the delay does not count: full pages are looked at too, and the free memory
+    /// of all arenas is returned at once (unless the option `mi_option_purge_delay` is negative, which
+    /// forbids it), which is slow. The pages of other threads are not touched. A thread that allocates
+    /// does the same, without `force`, every 10,000 allocations outside the fast path.
+    ///
+    /// In a thread that has not allocated yet it does nothing, for any memory; call
+    /// [`mi_thread_init`] first.
     ///
     /// Header: `mimalloc.h`.
     ///
     /// # Safety
     ///
-    /// Always safe to call; the callback of [`mi_register_deferred_free`] runs within. On a thread
-    /// that has not allocated yet it does nothing.
+    /// Always safe to call; the callback of [`mi_register_deferred_free`] runs within.
     pub fn mi_collect(force: bool);
 
     /// The version of the C code that is linked, as `10000 * major + 100 * minor + patch`.

@@ -8,8 +8,8 @@ use crate::types::mi_heap_t;
 extern "C" {
     /// Makes a heap.
     ///
-    /// End it with [`mi_heap_delete`] or [`mi_heap_destroy`]. Returns NULL if memory has run out
-    /// (or, on v3, the thread-local slots).
+    /// End it with [`mi_heap_delete`] or [`mi_heap_destroy`]. Returns NULL if memory has run out,
+    /// or on v3 if 64,512 heaps are live (3,072 on 32-bit), each of which takes a thread-local slot.
     ///
     /// On v3 the heap lives in the calling thread's subprocess, and all threads there may allocate
     /// from it. On v2 it belongs to the calling thread, and when that thread ends it is deleted as

@@ -134,6 +134,57 @@ fn memory_is_kept_or_given_back_at_once() {
     child::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
 }
 
+/// The figures of the guide's page on memory: eight threads have blocks of 1 MiB each. With transparent
+/// huge pages (2, the default, and 1) the 2 MiB around each touched byte are resident. Guard pages behind
+/// each page keep huge pages away.
+#[cfg(all(target_os = "linux", line = "v3", not(feature = "secure_full")))]
+#[test]
+fn huge_pages_fill_a_small_program() {
+    let name = "huge_pages_fill_a_small_program";
+    if child::is_this() {
+        let all = std::sync::Barrier::new(9);
+        let mib = std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for n in 0..2000 {
+                        let size = n % 1000 + 1;
+                        unsafe { mi_malloc(size).cast::<u8>().write_bytes(1, size) };
+                    }
+                    all.wait();
+                    all.wait();
+                });
+            }
+            all.wait();
+            let mib = resident::resident() >> 20;
+            all.wait();
+            mib
+        });
+        let maps = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+        let huge = maps
+            .lines()
+            .any(|line| line.starts_with("AnonHugePages:") && !line.trim_end().ends_with(" 0 kB"));
+        eprintln!("resident: {mib} {huge}");
+        return;
+    }
+    let resident = |value: &str| {
+        let err = child::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", value)]);
+        let line = err.lines().find_map(|line| line.strip_prefix("resident: "));
+        let (mib, huge) = line.unwrap().split_once(' ').unwrap();
+        (mib.parse::<usize>().unwrap(), huge == "true")
+    };
+    let (without, huge) = resident("0");
+    assert!(!huge);
+    for value in ["1", "2"] {
+        let (with, huge) = resident(value);
+        println!("allow_thp {value}: {with} MiB, 0: {without} MiB");
+        if huge {
+            assert!(without * 5 < with * 4, "{without} and {with} MiB");
+        } else {
+            println!("not run: this system has no transparent huge pages to give");
+        }
+    }
+}
+
 /// Some failing requests.
 fn fail() {
     for _ in 0..10 {

@@ -1,35 +1,51 @@
 //! How memory goes back to the operating system.
 //!
 //! A freed block first serves the next allocation of its size. When all blocks of a page are free,
-//! the page goes back to its arena, and after a delay the arena gives its memory back to the system:
-//! it is *purged*. The delay exists because giving back and taking again costs more than keeping.
+//! the page goes back to its arena, soon or at the next collection. The arena keeps the memory for a
+//! while and then returns it to the system: it is *purged*. The delay exists because returning memory
+//! and touching it anew costs more than keeping it.
 //!
 //! | | v3 | v2 |
 //! |---|---|---|
 //! | `MIMALLOC_PURGE_DELAY`, milliseconds | 1000 | 10 |
 //! | times `MIMALLOC_ARENA_PURGE_MULT` | 4 | 10 |
-//! | so an arena waits | 4 s | 0.1 s |
+//! | so memory of an arena is due after | 4 s | 0.1 s |
 //!
-//! **There is no thread that does this in the background.** Memory whose time has come is given back
-//! when some thread next frees a page or collects. A program that frees much and then rests
-//! keeps it, until it stirs.
+//! **Nothing is purged by time alone: there is no background thread.** Memory that is due is purged
+//! when some thread looks for it:
+//!
+//! | who purges | what | v3 | v2 |
+//! |---|---|---|---|
+//! | [`mi_collect(false)`](crate::mi_collect) and its relatives for one heap | what is due | yes | yes |
+//! | `mi_collect(true)` | all free memory, due or not | yes | yes |
+//! | an allocation that finds no memory | all free memory, due or not | yes | yes |
+//! | a thread, each 10,000th time it allocates outside the fast path (`MIMALLOC_GENERIC_COLLECT`) | what is due | yes | yes |
+//! | a free that empties a segment or a page | what is due | **no** | yes |
+//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | yes | no |
+//! | `mi_arenas_purge` | all free memory of the arenas | yes | |
+//!
+//! So an idle process keeps what it has freed, until one of its threads allocates much or collects.
+//! A block that is too large for an arena (about 250 MiB on v3) is not kept at all: it is unmapped
+//! when it is freed.
 //!
 //! # What to do when a program holds too much
 //!
-//! * Say so when a phase ends: [`mi_collect(true)`](crate::mi_collect) gives back at once what the
+//! * Collect when a phase ends: [`mi_collect(true)`](crate::mi_collect) returns at once what the
 //!   calling thread and the arenas have free. It takes time; call it after a large request, not
-//!   after each.
-//! * Wait less: `MIMALLOC_PURGE_DELAY=0` gives back at once. Programs that allocate and free
-//!   in waves become slower.
-//! * Linux, v3: transparent huge pages make the smallest unit that is given back 2 MiB.
-//!   `MIMALLOC_ALLOW_THP=1` ends that; 0 switches them off for the process and its children. The
-//!   feature `no_thp` makes 0 the default.
+//!   after each. A timer that calls `mi_collect(false)` costs little, and purges what is due.
+//! * A collection does not free the empty pages of other threads, only their memory in the arenas.
+//!   And **in a thread that has not allocated yet `mi_collect` does nothing at all**: such a
+//!   thread calls [`mi_thread_init`](crate::mi_thread_init) once before. (A thread that Rust started
+//!   has allocated, if [`MiMalloc`](crate::MiMalloc) is the global allocator.)
+//! * Do not wait: `MIMALLOC_PURGE_DELAY=0` purges each range when it becomes free. Programs that
+//!   allocate and free in waves become slower.
+//! * Linux, v3: switch transparent huge pages off or down, see below.
 //! * Many threads: see [threads](super::threads).
 //!
 //! ```
 //! use mi_malloc_sys::{mi_collect, mi_option_purge_delay, mi_option_set};
 //!
-//! // Early, before other threads run. A negative value never gives back anything.
+//! // Early, before other threads run. A negative value never purges anything.
 //! unsafe { mi_option_set(mi_option_purge_delay, 0) };
 //!
 //! let large = vec![1u8; 100 << 20];
@@ -44,6 +60,21 @@
 //! then. `MIMALLOC_ARENA_RESERVE=64MiB` makes arenas small, and 64 MiB is the least on v3 (v2: 32 MiB).
 //! Where an arena does not fit, mimalloc tries a smaller one (128 MiB on v3, 32 MiB on v2), and v3 then maps
 //! each page on its own. So v3 starts within 8 MB of address space; v2 has NULL for all below about 36 MB.
+//!
+//! # Transparent huge pages
+//!
+//! On Linux v3 asks for huge pages of 2 MiB. They can save time where a program reads through much
+//! memory, and they make small programs larger: the 2 MiB around a block are resident as soon as it
+//! is touched. Eight threads with 1 MiB of blocks each, of all sizes up to 1000 bytes:
+//!
+//! | `MIMALLOC_ALLOW_THP` | resident | smallest range that is purged |
+//! |---|---|---|
+//! | 2 (default) | 20 MiB | 2 MiB |
+//! | 1 | 20 MiB | 64 KiB |
+//! | 0, or the feature `no_thp` | 12 MiB | 64 KiB |
+//!
+//! So 0 is for programs that should be small, and 1 for programs that should return more of what they
+//! free. 0 switches huge pages off for the process and its children.
 //!
 //! # What the numbers mean
 //!
