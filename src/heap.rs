@@ -40,8 +40,8 @@ extern "C" {
     /// `heap` is NULL (but not in a debug build of v2) or a live heap, and is not used afterwards.
     /// v3: no other thread uses the heap meanwhile, and no thread has one of its thread-local heaps
     /// as its default. To free a block of the heap is a use, too: a thread that does so during this
-    /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without a look at who has just
-    /// claimed it, `mi_heap_delete_page`.)
+    /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without a
+    /// look at who has just claimed it, `mi_heap_delete_page`.)
     ///
     /// v2: the heap is the calling thread's. If it is bound to an arena or has a tag, that thread
     /// frees none of its live blocks afterwards; others may. (v2.5.2 finds no heap for such a page,

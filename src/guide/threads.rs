@@ -67,6 +67,8 @@
 //!   is lost to the child, and so is a heap that it was just deleting or destroying.
 //! - Threads of the parent that need a lock wait until the fork is done. Blocks that come from a
 //!   thread's own pages need none.
+//! - A fork takes some 20 µs longer, and some 10 µs for each heap that is alive: parent and child each
+//!   write to it, so both copy the memory that it is in.
 //! - Some callbacks of mimalloc run while their thread holds a lock: visitors of heaps and of blocks, an
 //!   output function that is being registered, sometimes one for deferred frees. A fork in one of them
 //!   takes a second. The child inherits the lock together with the thread that holds it, so it must
