@@ -346,7 +346,12 @@ fn the_pin_is_watched() {
     rewrite(&package.root.join("c_src/pin/Cargo.lock"));
     package.builder().builds_again();
     package.builder().is_fresh();
-    for own in ["src/global.c", "src/fork.c"] {
+    for own in [
+        "src/global.c",
+        "src/fork.c",
+        "src/upstream.c",
+        "src/program_options.h",
+    ] {
         rewrite(&package.root.join(own));
         package.builder().builds_again();
         package.builder().is_fresh();

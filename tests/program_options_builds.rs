@@ -81,6 +81,7 @@ impl Package {
         Command::new(env!("CARGO"))
             .args([command, "--quiet", "--offline"])
             .current_dir(&self.root)
+            .env("CFLAGS", "-O0") // compiles mimalloc in a quarter of the time
             .env("CARGO_TARGET_DIR", folder().join("target"))
             .envs(variables.iter().copied())
             .output()

@@ -159,6 +159,7 @@ impl Builder<'_> {
             .args(["check", "--lib", "--locked", "--features", &self.features])
             .args(Some("--offline").filter(|_| self.offline))
             .current_dir(self.root)
+            .env("CFLAGS", "-O0") // compiles mimalloc in a quarter of the time
             .env("CARGO_TARGET_DIR", target());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
