@@ -142,6 +142,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     if plan.program_options {
         own.push(env::manifest_dir().join("src/upstream.c"));
         own.push(env::manifest_dir().join("src/program_options.h"));
+        own.push(env::manifest_dir().join("src/huge_pages.h"));
     }
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));

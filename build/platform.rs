@@ -61,13 +61,12 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// Transparent huge pages: the default of the run-time option `allow_thp`. The macro MI_NO_THP is
-/// not the same: it only skips one `madvise`.
+/// Transparent huge pages: the default of the run-time option `allow_thp`, which is otherwise
+/// upstream's. The macro MI_NO_THP is not the same: it only skips one `madvise`.
 pub fn huge_pages(config: &Config, plan: &mut Plan) {
     let off = config.features.no_thp;
     match (config.target.os.as_str(), config.line) {
-        ("linux", Line::V3) => plan.define("MI_DEFAULT_ALLOW_THP", if off { 0 } else { 2 }),
-        ("linux", Line::V2) => {
+        ("linux", _) => {
             if off {
                 plan.define("MI_DEFAULT_ALLOW_THP", 0);
             }

@@ -71,10 +71,14 @@
 //! |---|---|---|
 //! | 2 (default) | 20 MiB | 2 MiB |
 //! | 1 | 20 MiB | 64 KiB |
+//! | 3 | 12 MiB | 64 KiB |
 //! | 0, or the feature `no_thp` | 12 MiB | 64 KiB |
 //!
 //! So 0 is for programs that should be small, and 1 for programs that should return more of what they
-//! free. 0 switches huge pages off for the process and its children.
+//! free. 3 is this crate's own, on 64-bit Linux with v3: no huge pages behind the first 128 MiB of the first
+//! arena, except for blocks of 8 MiB and more, and huge pages behind all else, also behind blocks that fit no
+//! arena. [`mi_option_allow_thp`](crate::mi_option_allow_thp) has the details. Each value is a setting of
+//! mimalloc's memory alone: programs that are started by this one keep their own.
 //!
 //! # What the numbers mean
 //!

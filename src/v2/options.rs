@@ -324,10 +324,12 @@ pub const mi_option_target_segments_per_thread: mi_option_t = 35;
 /// Header: `mimalloc.h`.
 pub const mi_option_generic_collect: mi_option_t = 36;
 
-/// Transparent huge pages: 1 allows them, 0 switches them off for the whole process (Linux). Read at
-/// process start.
+/// Transparent huge pages behind mimalloc's memory (Linux): 1 allows them, 0 does not. Read at process
+/// start, and again for each mapping.
 ///
-/// With 0 child processes inherit the setting.
+/// 0 is a setting of these mappings only: the rest of the process and its children keep theirs.
+/// Upstream's own build switches huge pages off for the process, and children inherit that
+/// (`MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1` restores it).
 ///
 /// Default: 1; 0 on Android and in builds with `no_thp`. Environment: `MIMALLOC_ALLOW_THP`.
 ///

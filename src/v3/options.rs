@@ -371,13 +371,23 @@ pub const mi_option_page_max_reclaim: mi_option_t = 41;
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 
-/// Transparent huge pages: 0 switches them off for the whole process (Linux), 1 allows them, 2 also
-/// purges only in units that keep them whole. Read at process start.
+/// Transparent huge pages behind mimalloc's memory (Linux). Read at process start, and again for each
+/// arena.
 ///
-/// With 0 child processes inherit the setting. With 2 less memory goes back to the system, because
-/// the smallest unit is then mostly 2 MiB (upstream issue #1282).
+/// * 0: none. A setting of these mappings only: the rest of the process and its children keep theirs.
+///   Upstream's own build switches huge pages off for the process, and children inherit that.
+/// * 1: mimalloc asks for them behind whole arenas. A program takes some MiB more than it uses.
+/// * 2: as 1, and purges only in units that keep them whole, mostly 2 MiB. Less memory goes back to
+///   the system (upstream issue #1282).
+/// * 3: not upstream's. As 1, but none behind the first 128 MiB of the first arena, where a program's
+///   first blocks are, except behind blocks of 8 MiB and more; and also behind those too large for an
+///   arena. 64-bit only. Builds that leave this out treat it as 1.
 ///
-/// Default: 2; 0 on Android and in builds with `no_thp`. Environment: `MIMALLOC_ALLOW_THP`.
+/// A system that is set to `never` has none whatever the value.
+///
+/// Default: 2; 0 on Android and in builds with `no_thp`. `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1`
+/// leaves out all that differs from upstream, as builds of other sources than the pinned ones do.
+/// Environment: `MIMALLOC_ALLOW_THP`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_allow_thp: mi_option_t = 43;

@@ -1,0 +1,176 @@
+// Transparent huge pages on Linux, where upstream and this crate differ. Included before upstream's `static.c`, of a
+// release that this was checked with.
+//
+// Upstream reads `mi_option_allow_thp`. Here
+//
+// * 3 is one more value: huge pages behind large blocks and large heaps, but not behind the first
+//   megabytes of a program, which would each take 2 MiB where a few KiB are used. 1 and 2 are upstream's: huge pages
+//   for all of every arena. As with 1, a purge may split a huge page.
+// * 0 keeps them from mimalloc's memory only. Upstream switches them off for the process (`PR_SET_THP_DISABLE`), and
+//   the kernel keeps that setting across `fork` and `execve` (oven-sh/bun#36990).
+//
+// The default is upstream's. `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1` leaves all of this out.
+#if defined(__linux__) && !MI_MALLOC_SYS_UPSTREAM_THP
+
+#ifndef _DEFAULT_SOURCE // as `static.c` does, before the first header
+#define _DEFAULT_SOURCE
+#endif
+#include "mimalloc.h"
+#include "mimalloc/types.h"
+#if MI_MALLOC_VERSION >= 30000
+#include "mimalloc/prim/os.h"
+#include "mimalloc/util/libc.h"
+#endif
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+// ---- 0: `MADV_NOHUGEPAGE` for each mapping. It ends with the mapping, and at `execve`.
+
+static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int flags, int fd, off_t offset) {
+  void* const p = mmap(addr, size, protection, flags, fd, offset);
+  #if defined(MADV_NOHUGEPAGE)
+  if (p != MAP_FAILED && !mi_option_is_enabled(mi_option_allow_thp)) {
+    const int err = errno;
+    (void)madvise(p, size, MADV_NOHUGEPAGE); // an error: the kernel has none
+    errno = err;
+  }
+  #endif
+  return p;
+}
+
+// Upstream then believes that the kernel does not know the setting.
+#define MI_MALLOC_SYS_PRCTL_PR_GET_THP_DISABLE(...)  (-1)
+#define MI_MALLOC_SYS_PRCTL_PR_SET_THP_DISABLE(...)  (-1)
+#define MI_MALLOC_SYS_PRCTL_PR_SET_VMA(...)          prctl(PR_SET_VMA, __VA_ARGS__)
+
+// ---- 3: v3 alone.
+
+#if MI_MALLOC_VERSION >= 30000 && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE) && MI_SIZE_SIZE >= 8
+#define MI_MALLOC_SYS_LARGE_THP  3
+
+// So much of the first arena is without huge pages. An arena fills from its start, each kind of pages in a chunk of
+// its own (32 MiB): small, medium and large pages, and single blocks.
+#ifndef MI_MALLOC_SYS_PLAIN_SIZE
+#define MI_MALLOC_SYS_PLAIN_SIZE  (128*MI_MiB)
+#endif
+
+// A block from this size on has them also there. All pages for several blocks are smaller.
+#ifndef MI_MALLOC_SYS_HUGE_BLOCK_SIZE
+#define MI_MALLOC_SYS_HUGE_BLOCK_SIZE  (8*MI_MiB)
+#endif
+
+// That part of the first arena; and whether the arena is in use. Before that it may be given up for another address
+// (`mi_os_prim_alloc_aligned`).
+static _Atomic(uintptr_t) mi_malloc_sys_plain_start;
+static _Atomic(uintptr_t) mi_malloc_sys_plain_end;
+static _Atomic(uintptr_t) mi_malloc_sys_plain_settled;
+
+// In it, a bit for each huge page that was asked for.
+#define MI_MALLOC_SYS_HUGE_UNIT  (2*MI_MiB)
+#define MI_MALLOC_SYS_HUGE_BITS  (8*sizeof(uintptr_t))
+static _Atomic(uintptr_t) mi_malloc_sys_huge_asked[MI_MALLOC_SYS_PLAIN_SIZE / MI_MALLOC_SYS_HUGE_UNIT / MI_MALLOC_SYS_HUGE_BITS + 1];
+
+static void mi_malloc_sys_set_plain(uintptr_t start, uintptr_t end) {
+  mi_atomic_store_relaxed(&mi_malloc_sys_plain_start, start);
+  mi_atomic_store_relaxed(&mi_malloc_sys_plain_end, end);
+}
+
+// Upstream asks for huge pages behind a whole arena, right after it has mapped it.
+static int mi_malloc_sys_madvise(void* addr, size_t size, int advice) {
+  if (advice == MADV_HUGEPAGE && mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP &&
+      mi_atomic_load_relaxed(&mi_malloc_sys_plain_settled) == 0)
+  {
+    // What is mapped may be larger, and its start cut off.
+    const uintptr_t start = mi_align_up((uintptr_t)addr, MI_ARENA_ALIGNMENT);
+    const uintptr_t end = (uintptr_t)addr + size;
+    const uintptr_t plain_end = (end > start && end - start > MI_MALLOC_SYS_PLAIN_SIZE ? start + MI_MALLOC_SYS_PLAIN_SIZE : end);
+    mi_malloc_sys_set_plain(start, plain_end);
+    (void)madvise(addr, plain_end - (uintptr_t)addr, MADV_NOHUGEPAGE); // for hosts where they are the default
+    if (plain_end == end) return 0;
+    addr = (void*)plain_end;
+    size = end - plain_end;
+  }
+  return madvise(addr, size, advice);
+}
+
+// A huge page that is only in part behind the block would be there for its neighbours.
+static void mi_malloc_sys_ask_huge(uintptr_t start, uintptr_t end) {
+  const int err = errno;
+  (void)madvise((void*)start, end - start, MADV_HUGEPAGE);
+  errno = err;
+}
+
+static bool mi_malloc_sys_wants_huge(size_t size) {
+  return (size >= MI_MALLOC_SYS_HUGE_BLOCK_SIZE && _mi_os_has_thp() && MI_SECURE < 5 &&
+          mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP);
+}
+
+// A block in the part without huge pages keeps them when it is freed: they are for the next one.
+static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
+  const uintptr_t plain_start = mi_atomic_load_relaxed(&mi_malloc_sys_plain_start);
+  const uintptr_t plain_end = mi_atomic_load_relaxed(&mi_malloc_sys_plain_end);
+  if (start < plain_start || start >= plain_end) return;
+  start = mi_align_up(start, MI_MALLOC_SYS_HUGE_UNIT);
+  end = mi_align_down((end < plain_end ? end : plain_end), MI_MALLOC_SYS_HUGE_UNIT);
+  bool is_new = false;
+  for (uintptr_t unit = start; unit < end; unit += MI_MALLOC_SYS_HUGE_UNIT) {
+    const size_t index = (unit - plain_start) / MI_MALLOC_SYS_HUGE_UNIT;
+    const uintptr_t bit = (uintptr_t)1 << (index % MI_MALLOC_SYS_HUGE_BITS);
+    _Atomic(uintptr_t)* const asked = &mi_malloc_sys_huge_asked[index / MI_MALLOC_SYS_HUGE_BITS];
+    if ((mi_atomic_load_relaxed(asked) & bit) == 0) {
+      mi_atomic_or_relaxed(asked, bit);
+      is_new = true;
+    }
+  }
+  if (is_new) { mi_malloc_sys_ask_huge(start, end); }
+}
+
+// Upstream's two ways to the memory of a page: from an arena, and from the system.
+void* mi_upstream_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
+                                   mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid);
+void* mi_upstream_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+                                         bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid);
+
+static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
+                                            mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid)
+{
+  void* const p = mi_upstream_arenas_try_alloc(heap, slice_count, alignment, commit, allow_large, req_arena, tseq, numa_node, memid);
+  if (p == NULL) return NULL;
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_plain_settled) == 0) {
+    mi_atomic_store_relaxed(&mi_malloc_sys_plain_settled, (uintptr_t)1);
+  }
+  const size_t size = slice_count * MI_ARENA_SLICE_SIZE;
+  if (mi_malloc_sys_wants_huge(size)) { mi_malloc_sys_huge_in_plain((uintptr_t)p, (uintptr_t)p + size); }
+  return p;
+}
+
+// Upstream asks for none here: these mappings are not aligned to huge pages at both ends.
+static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+                                                  bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
+{
+  void* const p = mi_upstream_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
+  if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
+    mi_malloc_sys_ask_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),
+                           mi_align_down((uintptr_t)p + size, MI_MALLOC_SYS_HUGE_UNIT));
+  }
+  return p;
+}
+
+// All of upstream is one file. As in `program_options.h`, the first token between the parentheses tells a declaration
+// from a call.
+#define _mi_arenas_try_alloc(...)                 MI_MALLOC_SYS_TRY_ALLOC_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_TRY_ALLOC_mi_heap_t         mi_upstream_arenas_try_alloc(mi_heap_t
+#define MI_MALLOC_SYS_TRY_ALLOC_heap              mi_malloc_sys_arenas_try_alloc(heap
+#define _mi_arena_os_alloc_aligned(...)           MI_MALLOC_SYS_OS_ALLOC_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_OS_ALLOC_mi_subproc_t       mi_upstream_arena_os_alloc_aligned(mi_subproc_t
+#define MI_MALLOC_SYS_OS_ALLOC_heap               mi_malloc_sys_arena_os_alloc_aligned(heap
+
+#define madvise(addr, size, advice)  mi_malloc_sys_madvise(addr, size, advice)
+#endif
+
+#define mmap(addr, size, protection, flags, fd, offset)  mi_malloc_sys_mmap(addr, size, protection, flags, fd, offset)
+#define prctl(operation, ...)                            MI_MALLOC_SYS_PRCTL_##operation(__VA_ARGS__)
+
+#endif

@@ -1,0 +1,154 @@
+//! Where transparent huge pages are asked for, by `mi_option_allow_thp` (`src/huge_pages.h`).
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[path = "support/mapping.rs"]
+mod mapping;
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+use mapping::{huge_pages, HugePages::*};
+use mi_malloc_sys::*;
+
+const MIB: usize = 1 << 20;
+
+/// With upstream's highest level of mitigations there are guard pages everywhere, and upstream asks for none.
+const GUARD_PAGES: bool = cfg!(feature = "secure_full");
+
+fn allow_thp() -> i64 {
+    unsafe { mi_option_get(mi_option_allow_thp) as i64 }
+}
+
+/// Runs `work` in a child process for each value of the option, which may be "", the default.
+fn with_each(name: &str, values: &[&str], work: impl Fn()) {
+    if child::is_this() {
+        return work();
+    }
+    if GUARD_PAGES {
+        println!("not run: this build has guard pages where huge pages would be");
+        return;
+    }
+    if !mapping::system_has_huge_pages() {
+        return;
+    }
+    for &value in values {
+        let variables = [("MIMALLOC_ALLOW_THP", value)];
+        child::succeeds(name, value, &variables[..usize::from(!value.is_empty())]);
+    }
+}
+
+/// A block of `size` bytes. It is never freed.
+fn block(size: usize) -> usize {
+    let p = unsafe { mi_malloc(size) };
+    assert!(!p.is_null());
+    p as usize
+}
+
+#[cfg(all(line = "v3", target_pointer_width = "64", not(feature = "no_thp")))]
+mod v3 {
+    use super::*;
+
+    #[test]
+    fn with_3_large_blocks_have_them_and_small_ones_do_not() {
+        let name = "v3::with_3_large_blocks_have_them_and_small_ones_do_not";
+        with_each(name, &["3"], || {
+            assert_eq!(allow_thp(), 3);
+            for size in [8, 1000, 20_000, 200_000, 3 * MIB] {
+                assert_eq!(huge_pages(block(size)), Unwanted, "{size}");
+            }
+            // Inside an arena, and too large for one.
+            for size in [16 * MIB, 100 * MIB, 400 * MIB] {
+                let p = block(size);
+                assert_eq!(huge_pages(p + 3 * MIB), Wanted, "{size}");
+                assert_eq!(huge_pages(p + size - 5 * MIB), Wanted, "{size}");
+            }
+            // The blocks between are still without.
+            assert_eq!(huge_pages(block(1000)), Unwanted);
+        });
+    }
+
+    /// From some size of the heap on, the rest has them as well.
+    #[test]
+    fn with_3_a_large_heap_has_them() {
+        let name = "v3::with_3_a_large_heap_has_them";
+        with_each(name, &["3"], || {
+            let blocks: Vec<_> = (0..200).map(|_| block(MIB)).collect();
+            assert_eq!(huge_pages(blocks[0]), Unwanted);
+            assert_eq!(huge_pages(blocks[199]), Wanted);
+        });
+    }
+
+    #[test]
+    fn with_1_and_2_all_have_them() {
+        with_each("v3::with_1_and_2_all_have_them", &["1", "2", ""], || {
+            for size in [8, 20_000, 3 * MIB, 100 * MIB] {
+                assert_eq!(huge_pages(block(size)), Wanted, "{size}");
+            }
+        });
+    }
+
+    /// With 2 a purge leaves huge pages whole.
+    #[test]
+    fn with_3_a_purge_goes_by_slices() {
+        let name = "v3::with_3_a_purge_goes_by_slices";
+        with_each(name, &["3", "2"], || unsafe {
+            const SIZE: usize = 600 << 10; // no huge page is free if each second one of these is
+            let blocks: Vec<_> = (0..100).map(|_| mi_malloc(SIZE)).collect();
+            for p in &blocks {
+                p.cast::<u8>().write_bytes(1, SIZE);
+            }
+            let before = resident::resident();
+            blocks.iter().step_by(2).for_each(|p| mi_free(*p));
+            mi_collect(true);
+            let purged = before.saturating_sub(resident::resident());
+            let by_slices = child::argument() == "3";
+            assert_eq!(purged > 25 * SIZE, by_slices, "{purged} bytes");
+        });
+    }
+}
+
+/// mimalloc's memory has none, and that is no matter of the process: a program that it starts has its own.
+#[test]
+fn with_0_there_are_none_and_children_keep_theirs() {
+    let name = "with_0_there_are_none_and_children_keep_theirs";
+    with_each(name, &["0"], || {
+        assert_eq!(allow_thp(), 0);
+        for size in [8, 20_000, 3 * MIB, 100 * MIB, 400 * MIB] {
+            let p = block(size);
+            assert_eq!(huge_pages(p), Unwanted, "{size}");
+            assert_eq!(huge_pages(p + size - 1), Unwanted, "{size}");
+        }
+        let own = std::fs::read_to_string("/proc/self/status").unwrap();
+        let cat = std::process::Command::new("cat")
+            .arg("/proc/self/status")
+            .output()
+            .unwrap();
+        let cat = String::from_utf8(cat.stdout).unwrap();
+        for status in [own, cat] {
+            match status
+                .lines()
+                .find_map(|line| line.strip_prefix("THP_enabled:"))
+            {
+                // Whoever started this test may have switched them off.
+                Some(enabled) => assert_eq!(enabled.trim(), parent_has()),
+                None => println!("not run: this kernel does not report THP_enabled"),
+            }
+        }
+    });
+}
+
+/// What the parent has, a process with the default value of the option.
+fn parent_has() -> &'static str {
+    let parent = unsafe { libc::getppid() };
+    let status = std::fs::read_to_string(format!("/proc/{parent}/status")).unwrap();
+    match status
+        .lines()
+        .find_map(|line| line.strip_prefix("THP_enabled:"))
+    {
+        Some(text) if text.trim() == "0" => "0",
+        _ => "1",
+    }
+}
