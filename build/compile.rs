@@ -139,6 +139,9 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     if plan.entries || plan.fork {
         own.push(env::manifest_dir().join("src/fork.c")); // likewise
     }
+    if plan.entries {
+        own.push(env::manifest_dir().join("src/large.c")); // included by the first
+    }
     if plan.program_options {
         own.push(env::manifest_dir().join("src/upstream.c"));
         own.push(env::manifest_dir().join("src/program_options.h"));

@@ -438,6 +438,8 @@ void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
   return mi_malloc_sys_any_aligned(size, alignment, true);
 }
 
+#include "large.c"
+
 // ---- Another size for a block of which the caller knows how much is in use.
 //
 // Nearly always the block is to grow, and has to move. Then upstream's `mi_realloc` asks twice how large
@@ -462,12 +464,33 @@ static mi_decl_forceinline void mi_malloc_sys_copy(void* to, const void* from, s
   }
 }
 
+// What is left to upstream, but for large blocks (`large.c`).
+static mi_decl_noinline void* mi_malloc_sys_upstream_realloc(void* p, size_t used, size_t size) {
+  #if MI_MALLOC_SYS_MOVES
+  mi_page_t* page;
+  if (size >= MI_MALLOC_SYS_LARGE &&
+      mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, false /* maybe NULL? */, &page) &&
+      size <= mi_page_block_size(page) && mi_malloc_sys_stays(page, p, used, size)) {
+    return p;
+  }
+  #else
+  MI_UNUSED(used);
+  #endif
+  return mi_malloc_sys_noted(mi_realloc(p, size));
+}
+
 void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
   mi_page_t* page;
   if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, false /* maybe NULL? */, &page) ||
                  size <= mi_page_block_size(page)) {
-    return mi_malloc_sys_noted(mi_realloc(p, size));
+    return mi_malloc_sys_upstream_realloc(p, used, size);
   }
+  #if MI_MALLOC_SYS_MOVES
+  if mi_unlikely(size >= MI_MALLOC_SYS_LARGE) {
+    void* const moved = mi_malloc_sys_grow_large(page, p, used, size);
+    if (moved != NULL) return moved;
+  }
+  #endif
   void* const to = (size <= MI_SMALL_SIZE_MAX ? mi_malloc_sys_small(mi_wsize_from_size(size))
                                               : mi_malloc_sys_medium(size));
   if mi_likely(to != NULL) {

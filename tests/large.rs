@@ -1,0 +1,335 @@
+//! Blocks of many MiB: what they leave behind, and how they grow (`src/large.c`).
+//!
+//! Each test runs in a process of its own: it looks at the memory of the process, or changes what the system allows.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", line = "v3"))]
+
+use mi_malloc_sys::*;
+use std::alloc::{GlobalAlloc, Layout};
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+const MIB: usize = 1 << 20;
+
+/// Upstream's assertions come with filling each block, and there are no entry points of our own. Both are to be
+/// looked for in a build of the same name only.
+fn runs() -> bool {
+    if mode::DEBUG {
+        println!("not run: upstream's debug builds write to all of each block");
+    }
+    !mode::DEBUG
+}
+
+fn in_child(name: &str, argument: &str, work: impl Fn()) {
+    if child::is_this() {
+        work();
+    } else if runs() {
+        child::succeeds(name, argument, &[]);
+    }
+}
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+/// A block through `MiMalloc` with a stamp in every 64 KiB, and on both of its ends.
+struct Block {
+    start: *mut u8,
+    size: usize,
+}
+
+// SAFETY: a block of mimalloc may be used and freed by any thread, and this is its only owner.
+unsafe impl Send for Block {}
+
+impl Block {
+    const STEP: usize = 64 << 10;
+
+    fn new(size: usize) -> Block {
+        // SAFETY: the size is not 0.
+        let start = unsafe { MiMalloc.alloc(layout(size)) };
+        assert!(!start.is_null());
+        let mut block = Block { start, size };
+        block.stamp(0);
+        block
+    }
+
+    fn places(&self, from: usize) -> impl Iterator<Item = usize> {
+        let last = self.size - 8;
+        let inner = ((from + Self::STEP - 1) / Self::STEP..=(last - 8) / Self::STEP)
+            .map(|i| i * Self::STEP);
+        inner.chain([last])
+    }
+
+    fn stamp(&mut self, from: usize) {
+        for place in self.places(from) {
+            // SAFETY: eight bytes from any of the places on are inside the block.
+            unsafe {
+                self.start
+                    .add(place)
+                    .cast::<usize>()
+                    .write_unaligned(!place)
+            };
+        }
+    }
+
+    /// Another size, for which all bytes that stay are looked at.
+    fn resize(&mut self, size: usize) {
+        let kept = self.size.min(size);
+        // SAFETY: the block is alive and of this layout.
+        let start = unsafe { MiMalloc.realloc(self.start, layout(self.size), size) };
+        assert!(!start.is_null());
+        self.start = start;
+        for place in self.places(0).filter(|place| place + 8 <= kept) {
+            // SAFETY: as above, within what was kept.
+            let found = unsafe { start.add(place).cast::<usize>().read_unaligned() };
+            assert_eq!(found, !place, "at {place} of {kept} bytes, now {size}");
+        }
+        self.size = size;
+        self.stamp(kept);
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the block is alive and of this layout.
+        unsafe { MiMalloc.dealloc(self.start, layout(self.size)) };
+    }
+}
+
+/// Sizes that fit an arena, that fit none, and each step between them.
+fn grow_and_shrink(steps: &[usize], most: usize) {
+    for &step in steps {
+        let mut block = Block::new(20 * MIB);
+        let mut others = Vec::new();
+        while block.size < most {
+            block.resize(block.size + step);
+            if others.len() < 8 {
+                others.push(Block::new(17 * MIB));
+            }
+        }
+        while block.size > 30 * MIB {
+            block.resize(block.size * 2 / 3);
+        }
+        block.resize(10 * MIB);
+        block.resize(100 * MIB);
+    }
+}
+
+/// Whether the kernel moves memory and leaves its addresses mapped.
+fn system_moves() -> bool {
+    let size = 4096 * 16;
+    // SAFETY: a new mapping, which nobody else knows.
+    unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let old = libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0);
+        assert_ne!(old, libc::MAP_FAILED);
+        let (may_move, dont_unmap) = (libc::MREMAP_MAYMOVE, 4);
+        let moved = libc::mremap(old, size, size, may_move | dont_unmap) != libc::MAP_FAILED;
+        if !moved {
+            println!("not run: the system moves no memory");
+        }
+        moved
+    }
+}
+
+fn maps() -> usize {
+    std::fs::read_to_string("/proc/self/maps")
+        .unwrap()
+        .lines()
+        .count()
+}
+
+#[test]
+fn bytes_survive_each_size() {
+    in_child("bytes_survive_each_size", "", || {
+        grow_and_shrink(&[50 * MIB + 12_345, 250 * MIB], 1200 * MIB);
+    });
+}
+
+/// And no error is reported for what the program never asked for.
+#[test]
+fn limited_addresses_allow_what_fits() {
+    in_child("limited_addresses_allow_what_fits", "", || {
+        let mut block = Block::new(60 * MIB);
+        let [space, _] = resident::memory();
+        let most = libc::rlimit {
+            rlim_cur: (space + 1000 * MIB) as libc::rlim_t,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &most) }, 0);
+        block.resize(400 * MIB);
+        drop(block);
+    });
+}
+
+#[test]
+fn a_growing_block_is_moved_and_not_copied() {
+    in_child("a_growing_block_is_moved_and_not_copied", "", || {
+        if cfg!(not(entries)) || !system_moves() {
+            return println!("not run: no entry points of our own, or no such system");
+        }
+        let size = 200 * MIB;
+        let before = resident::resident();
+        let mut block = Block::new(size);
+        unsafe { block.start.write_bytes(1, size) };
+        block.stamp(0);
+        block.resize(400 * MIB);
+        let grown = resident::peak() - before;
+        assert!(grown < size + 40 * MIB, "{grown} bytes at once");
+        // In place, and back.
+        let start = block.start;
+        block.resize(500 * MIB);
+        assert_eq!(block.start, start);
+        block.resize(50 * MIB);
+        assert_eq!(block.start, start);
+        let left = resident::resident() - before;
+        assert!(left < 70 * MIB, "{left} bytes are left");
+    });
+}
+
+#[test]
+fn moves_leave_no_mappings() {
+    in_child("moves_leave_no_mappings", "", || {
+        let mut number = 1_usize;
+        let mut random = || {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            number
+        };
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut most = 0;
+        let before = maps();
+        for round in 0..2000 {
+            if blocks.len() == 16 {
+                drop(blocks.swap_remove(random() % 16));
+            }
+            let size = (16 + random() % 20) * MIB + random() % 5000;
+            let mut block = Block::new(size);
+            block.resize(size + 20 * MIB);
+            if round % 16 == 0 {
+                block.resize(size + 400 * MIB);
+            }
+            blocks.push(block);
+            if round % 100 == 0 {
+                most = most.max(maps());
+            }
+        }
+        assert!(most < before + 16 * 8, "{before} mappings, then {most}");
+        blocks.clear();
+        let after = maps();
+        assert!(after < before + 16, "{before} mappings, then {after}");
+    });
+}
+
+/// A filter of system calls that answers each `mremap` with an error.
+fn refuse_moves(error: libc::c_int) {
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let answer = libc::BPF_RET | libc::BPF_K;
+    let mut filter = [
+        statement(load, 0), // the number of the call
+        libc::sock_filter {
+            jf: 1,
+            ..statement(equal, libc::SYS_mremap as u32)
+        },
+        statement(answer, libc::SECCOMP_RET_ERRNO | error as u32),
+        statement(answer, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the program is one that the kernel checks, and lives as long as the calls.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program),
+            0
+        );
+    }
+    assert!(!system_moves());
+}
+
+#[test]
+fn a_refused_move_is_a_copy() {
+    let name = "a_refused_move_is_a_copy";
+    if child::is_this() {
+        refuse_moves(child::argument().parse().unwrap());
+        return grow_and_shrink(&[150 * MIB + 12_345], 450 * MIB);
+    }
+    if !runs() {
+        return;
+    }
+    // Unknown to the kernel, forbidden, and errors that come late: there may be nothing at the new address then.
+    for error in [
+        libc::ENOSYS,
+        libc::EPERM,
+        libc::EINVAL,
+        libc::ENOMEM,
+        libc::EFAULT,
+    ] {
+        child::succeeds(name, &error.to_string(), &[]);
+    }
+}
+
+/// The kernel refuses to move several mappings at once.
+#[test]
+fn a_block_in_several_mappings_keeps_its_bytes() {
+    in_child("a_block_in_several_mappings_keeps_its_bytes", "", || {
+        let mut block = Block::new(40 * MIB);
+        let middle = (block.start as usize + 20 * MIB) & !4095;
+        let advice = libc::MADV_DONTDUMP;
+        assert_eq!(
+            unsafe { libc::madvise(middle as *mut _, 4 * MIB, advice) },
+            0
+        );
+        for _ in 0..4 {
+            block.resize(block.size + 200 * MIB);
+        }
+        let mut others: Vec<Block> = (0..110).map(|_| Block::new(20 * MIB)).collect();
+        others.iter_mut().for_each(|other| other.resize(50 * MIB));
+    });
+}
+
+#[test]
+fn other_threads_and_children_go_on_with_a_block() {
+    in_child("other_threads_and_children_go_on_with_a_block", "", || {
+        let mut block = Block::new(20 * MIB);
+        for size in [60 * MIB, 600 * MIB, 1400 * MIB] {
+            block = std::thread::spawn(move || {
+                block.resize(size);
+                block
+            })
+            .join()
+            .unwrap();
+        }
+        // SAFETY: the child only uses this block, and ends at once.
+        unsafe {
+            let id = libc::fork();
+            if id == 0 {
+                block.resize(2500 * MIB);
+                drop(block);
+                libc::_exit(0);
+            }
+            let mut status = 1;
+            assert_eq!(libc::waitpid(id, &mut status, 0), id);
+            assert_eq!(status, 0);
+        }
+        block.resize(2000 * MIB);
+    });
+}
