@@ -249,9 +249,6 @@ void* mi_malloc_sys_medium(size_t size) {
   return mi_malloc_sys_any(size, false);
 }
 
-void* mi_malloc_sys_medium_zeroed(size_t size) {
-  return mi_malloc_sys_any(size, true);
-}
 
 // ---- A page that has become empty: `_mi_page_retire`.
 #if MI_MALLOC_SYS_SHORT
@@ -342,6 +339,15 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
   if mi_unlikely(!mi_malloc_sys_freed(p, false)) {
     mi_malloc_sys_free_medium(p);
   }
+}
+
+#include "large.c"
+
+void* mi_malloc_sys_medium_zeroed(size_t size) {
+  #if MI_MALLOC_SYS_MOVES && !MI_DEBUG // which fills the block before
+  if mi_unlikely(size >= MI_MALLOC_SYS_LARGE_ZEROED) return mi_malloc_sys_zeroed_large(size);
+  #endif
+  return mi_malloc_sys_any(size, true);
 }
 
 // ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
@@ -437,8 +443,6 @@ void* mi_malloc_sys_aligned(size_t size, size_t alignment) {
 void* mi_malloc_sys_aligned_zeroed(size_t size, size_t alignment) {
   return mi_malloc_sys_any_aligned(size, alignment, true);
 }
-
-#include "large.c"
 
 // ---- Another size for a block of which the caller knows how much is in use.
 //

@@ -1,4 +1,5 @@
-// Large blocks that grow, for `mi_malloc_sys_realloc` (`global.c` includes this file).
+// Large blocks that grow, for `mi_malloc_sys_realloc`, or are to be zeroed, for `mi_malloc_sys_medium_zeroed`
+// (`global.c` includes this file).
 //
 // A block that has outgrown its page is copied to another, and so is each of its next sizes. Linux can move the
 // memory itself, and an address costs nothing before it is used. So here a large block that has to move
@@ -8,6 +9,10 @@
 //   if they had been purged, so upstream's data about them stay true.
 // No moved memory gets into an arena. It stays a mapping of its own there, and mappings are limited
 // (vm.max_map_count); a region's go with the region.
+//
+// Each region lies at an address of its own, for which upstream's page map keeps 4 KiB, as for every block that fits no
+// arena. Upstream's `MI_NO_ALIGNED_HINT` ends that, but then an arena needs 256 MiB of further addresses for a moment,
+// which a process with a limit of its address space may not have (tests/faults_memory.rs).
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_MOVES=1` leaves this out.
 
@@ -175,5 +180,62 @@ static bool mi_malloc_sys_stays(const mi_page_t* page, void* p, size_t used, siz
     if (start < end) { madvise((void*)start, end - start, MADV_DONTNEED); }
   }
   return true;
+}
+
+// ---- Zeroes. Memory that was purged or moved away is empty, and the system fills it with zeroes when it is used.
+// Upstream no longer knows of them: to it, memory that was once in use is dirty, and it writes zeroes to all of it. So
+// the system is asked which of a large block's memory is there. Only that is written to. The rest may
+// have been swapped out, so it is given back.
+#ifndef MI_MALLOC_SYS_LARGE_ZEROED
+#define MI_MALLOC_SYS_LARGE_ZEROED  (8*MI_MiB)
+#endif
+
+// The least that is written to or given back: a large page of most systems.
+#define MI_MALLOC_SYS_ZERO_UNIT  (2*MI_MiB)
+
+static bool mi_malloc_sys_is_present(uint8_t* start, size_t size) {
+  unsigned char pages[MI_MALLOC_SYS_ZERO_UNIT / (4*MI_KiB)];
+  if (mincore(start, size, pages) != 0) return true;
+  const size_t count = mi_divide_up(size, _mi_os_page_size());
+  for (size_t i = 0; i < count; i++) {
+    if ((pages[i] & 1) != 0) return true;
+  }
+  return false;
+}
+
+static void mi_malloc_sys_give_back(uint8_t* start, uint8_t* end) {
+  const size_t size = (size_t)(end - start);
+  if (size > 0 && madvise(start, size, MADV_DONTNEED) != 0) { memset(start, 0, size); } // locked memory, for one
+}
+
+static void mi_malloc_sys_write_zeroes(uint8_t* start, uint8_t* end) {
+  uint8_t* empty = start; // what is not there begins here, and ends at `at`
+  for (uint8_t* at = start; at < end; ) {
+    uint8_t* next = (uint8_t*)mi_align_up((uintptr_t)at + 1, MI_MALLOC_SYS_ZERO_UNIT);
+    if (next > end) { next = end; }
+    if (mi_malloc_sys_is_present(at, (size_t)(next - at))) {
+      mi_malloc_sys_give_back(empty, at);
+      memset(at, 0, (size_t)(next - at));
+      empty = next;
+    }
+    at = next;
+  }
+  mi_malloc_sys_give_back(empty, end);
+}
+
+static mi_decl_noinline void* mi_malloc_sys_zeroed_large(size_t size) {
+  uint8_t* const p = (uint8_t*)mi_malloc_sys_medium(size);
+  if (p == NULL) return NULL;
+  const mi_page_t* const page = mi_ptr_page(p);
+  const uintptr_t page_size = _mi_os_page_size();
+  uint8_t* const start = (uint8_t*)mi_align_up((uintptr_t)p, page_size);
+  uint8_t* const end = (uint8_t*)mi_align_down((uintptr_t)p + size, page_size);
+  if (p != mi_page_start(page) || !mi_malloc_sys_can_leave(page) || end <= start) { memset(p, 0, size); }
+  else if (!page->free_is_zero) {
+    memset(p, 0, (size_t)(start - p));
+    mi_malloc_sys_write_zeroes(start, end);
+    memset(end, 0, (size_t)(p + size - end));
+  }
+  return p;
 }
 #endif

@@ -1,4 +1,4 @@
-//! Blocks of many MiB: what they leave behind, and how they grow (`src/large.c`).
+//! Blocks of many MiB: how they grow, and which zeroes are written (`src/large.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, or changes what the system allows.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", line = "v3"))]
@@ -208,15 +208,15 @@ fn moves_leave_no_mappings() {
         let mut blocks: Vec<Block> = Vec::new();
         let mut most = 0;
         let before = maps();
-        for round in 0..2000 {
+        for round in 0..1200 {
             if blocks.len() == 16 {
                 drop(blocks.swap_remove(random() % 16));
             }
             let size = (16 + random() % 20) * MIB + random() % 5000;
             let mut block = Block::new(size);
             block.resize(size + 20 * MIB);
-            if round % 16 == 0 {
-                block.resize(size + 400 * MIB);
+            if round % 50 == 0 {
+                block.resize(size + 300 * MIB);
             }
             blocks.push(block);
             if round % 100 == 0 {
@@ -331,5 +331,54 @@ fn other_threads_and_children_go_on_with_a_block() {
             assert_eq!(status, 0);
         }
         block.resize(2000 * MIB);
+    });
+}
+
+#[test]
+fn zeroed_blocks_are_zero() {
+    in_child("zeroed_blocks_are_zero", "", || {
+        for size in [8 * MIB, 10 * MIB + 1, 24 * MIB + 4097, 100 * MIB, 300 * MIB] {
+            for hole in [0, 3 * MIB, 5 * MIB] {
+                // SAFETY: each block is alive while it is used, and of this layout.
+                unsafe {
+                    let dirty = MiMalloc.alloc(layout(size));
+                    dirty.write_bytes(0xA5, size);
+                    if hole > 0 {
+                        let start = (dirty as usize + hole) & !4095;
+                        let advice = libc::MADV_DONTNEED;
+                        assert_eq!(libc::madvise(start as *mut _, 2 * hole / 3, advice), 0);
+                    }
+                    MiMalloc.dealloc(dirty, layout(size));
+                    let zeroed = MiMalloc.alloc_zeroed(layout(size));
+                    let bytes = std::slice::from_raw_parts(zeroed, size);
+                    assert!(
+                        bytes[0] == 0 && bytes[1..] == bytes[..size - 1],
+                        "{size} {hole}"
+                    );
+                    MiMalloc.dealloc(zeroed, layout(size));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn zeroes_of_the_system_are_not_written() {
+    in_child("zeroes_of_the_system_are_not_written", "", || {
+        if cfg!(not(entries)) {
+            return println!("not run: no entry points of our own");
+        }
+        let size = 100 * MIB;
+        // SAFETY: as above.
+        unsafe {
+            let dirty = MiMalloc.alloc(layout(size));
+            dirty.write_bytes(0xA5, size);
+            MiMalloc.dealloc(dirty, layout(size)); // purged at once, by its size
+            let before = resident::resident();
+            let zeroed = MiMalloc.alloc_zeroed(layout(size));
+            let grown = resident::resident().saturating_sub(before);
+            assert!(grown < 8 * MIB, "{grown} bytes of {size}");
+            MiMalloc.dealloc(zeroed, layout(size));
+        }
     });
 }
