@@ -132,7 +132,9 @@ fn system_moves() -> bool {
         let old = libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0);
         assert_ne!(old, libc::MAP_FAILED);
         let (may_move, dont_unmap) = (libc::MREMAP_MAYMOVE, 4);
-        let moved = libc::mremap(old, size, size, may_move | dont_unmap) != libc::MAP_FAILED;
+        let anywhere = std::ptr::null_mut::<libc::c_void>();
+        let moved = libc::mremap(old, size, size, may_move | dont_unmap, anywhere);
+        let moved = moved != libc::MAP_FAILED;
         if !moved {
             println!("not run: the system moves no memory");
         }
