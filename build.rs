@@ -1,5 +1,5 @@
-//! Compiles upstream's `static.c`, on v3 with entry points of our own for `MiMalloc` beside its
-//! functions, and tells Cargo what to link. Each step is a room under `build/`.
+//! Compiles upstream's `static.c`, with handlers of `fork` and on v3 with entry points of our own for
+//! `MiMalloc` beside its functions, and tells Cargo what to link. Each step is a room under `build/`.
 
 #[path = "build/arch.rs"]
 mod arch;
@@ -65,9 +65,8 @@ fn build() -> Result<(), String> {
     if plan.bitcode {
         sources.version.allows_bitcode()?;
     }
-    let checked = sources.listed && sources.version.has_entries();
-    plan.fork &= checked;
-    plan.entries &= checked;
+    plan.fork &= sources.listed && sources.version.has_known_locks();
+    plan.entries &= sources.listed && sources.version.has_entries();
     plan.inlined &= plan.entries;
     plan.program_options &=
         sources.listed && sources.version == version::Version::bound(config.line);

@@ -142,6 +142,10 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     if plan.entries {
         own.push(env::manifest_dir().join("src/large.c")); // included by the first
     }
+    if plan.fork {
+        let locks = format!("src/fork/{}.h", config.line.name());
+        own.push(env::manifest_dir().join(locks));
+    }
     if plan.program_options {
         own.push(env::manifest_dir().join("src/upstream.c"));
         own.push(env::manifest_dir().join("src/program_options.h"));

@@ -165,10 +165,10 @@ pub fn exact_size(plan: &Plan) -> bool {
     debug && !unchecked || others.iter().any(|name| plan.is_on(name))
 }
 
-/// Whether mimalloc's locks are held across a `fork`: on v3, whose locks `src/fork.c` knows, and where
-/// there is a `fork`. The definitions that switch it off are for that file to read.
+/// Whether mimalloc's locks are held across a `fork`: where there is one. The definitions that switch it
+/// off are for `src/fork.c` to read.
 pub fn fork(config: &Config, plan: &mut Plan) {
-    plan.fork = config.line == Line::V3 && config.target.unix && config.target.os != "emscripten";
+    plan.fork = config.target.unix && config.target.os != "emscripten";
 }
 
 /// Whether `MiMalloc` gets entry points of its own: on v3, whose insides they know, and where they

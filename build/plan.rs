@@ -64,7 +64,7 @@ pub struct Plan {
     pub probes: Vec<Probe>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
-    /// Compile `src/fork.c`, which includes `static.c`: if the release is one that it fits.
+    /// Compile `src/fork.c`, which includes `static.c`: if the locks of the release are known.
     pub fork: bool,
     /// Compile `src/global.c`, which includes `fork.c`: if the release is one that it fits.
     pub entries: bool,

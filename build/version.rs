@@ -49,10 +49,14 @@ impl Version {
         ))
     }
 
-    /// Whether `src/global.c` and `src/fork.c`, which use what upstream keeps to itself, were checked with this
-    /// release.
+    /// Whether `src/global.c`, which uses what upstream keeps to itself, was checked with this release.
     pub fn has_entries(self) -> bool {
         self == Version::new(3, 6, 0)
+    }
+
+    /// Whether `src/fork.c` knows all locks of this release, and what else waits for another thread.
+    pub fn has_known_locks(self) -> bool {
+        [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)
     }
 
     /// Whether this release can be bitcode: `src/thread.h` has to know each place that asks for the thread.

@@ -349,6 +349,9 @@ fn the_pin_is_watched() {
     for own in [
         "src/global.c",
         "src/fork.c",
+        "src/fork/v3.h",
+        "src/huge_pages.h",
+        "src/large.c",
         "src/upstream.c",
         "src/program_options.h",
     ] {

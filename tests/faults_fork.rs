@@ -1,5 +1,5 @@
-//! A process that forks under load. No other thread is inside mimalloc at that moment, as v2 demands, so
-//! that each block can be checked. (For threads that are inside: `faults_fork_locks.rs`.)
+//! A process that forks under load. No other thread is inside mimalloc at that moment, so that each block
+//! can be checked. (For threads that are inside: `faults_fork_locks.rs`.)
 #![cfg(target_os = "linux")]
 
 use core::ffi::c_void;

@@ -1,12 +1,14 @@
 //! A process that forks while its other threads are inside mimalloc, where they hold its locks: the child must
-//! go on (`src/fork.c`). Without the handlers each but the first hangs within a few dozen forks.
-#![cfg(all(unix, line = "v3"))]
+//! go on (`src/fork.c`). Without the handlers a child hangs within about a hundred forks: on v3 in most tests, on
+//! v2 in those of output functions, of memory outside arenas and of first blocks.
+#![cfg(unix)]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;
+use std::os::raw::c_char;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,14 @@ mod mode;
 static ALONE: Mutex<()> = Mutex::new(());
 static STOP: AtomicBool = AtomicBool::new(false);
 
+fn alone() -> MutexGuard<'static, ()> {
+    let alone = ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    STOP.store(false, SeqCst);
+    alone
+}
+
 const OTHERS: usize = 3;
 
 /// Whether a forked process comes to the end of `work`. One that hangs is ended by its alarm.
@@ -35,10 +45,7 @@ fn ends(work: fn()) -> bool {
 
 /// Forks beside threads that repeat `load`; each child does `work`.
 fn forks_beside(load: fn(usize), work: fn()) {
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    STOP.store(false, SeqCst);
+    let _alone = alone();
     let others: Vec<_> = (0..OTHERS)
         .map(|number| {
             thread::spawn(move || {
@@ -176,16 +183,51 @@ fn two_threads_fork() {
     }
 }
 
+unsafe extern "C" fn no_output(_: *const c_char, _: *mut c_void) {}
+
+fn register_output(out: mi_output_fun) {
+    // SAFETY: functions that ignore their arguments.
+    unsafe { mi_register_output(out, null_mut()) };
+}
+
+#[test]
+fn other_threads_register_output_functions() {
+    forks_beside(
+        |_| register_output(Some(no_output)),
+        || {
+            register_output(Some(no_output));
+            use_all();
+        },
+    );
+    register_output(None);
+}
+
 /// A callback that forks while its own thread holds a lock: the fork takes a second, and both go on.
+#[test]
+fn an_output_function_forks() {
+    static FORKED: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" fn output(_: *const c_char, _: *mut c_void) {
+        if !FORKED.swap(true, SeqCst) {
+            assert!(ends(start_thread));
+        }
+    }
+    let _alone = alone();
+    let start = Instant::now();
+    register_output(Some(output));
+    assert!(FORKED.load(SeqCst));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    register_output(None);
+    assert!(ends(use_all));
+}
+
+#[cfg(line = "v3")]
 #[test]
 fn a_callback_forks() {
     unsafe extern "C" fn visit(_: *mut mi_heap_t, _: *mut c_void) -> bool {
         assert!(ends(start_thread));
         true
     }
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let start = Instant::now();
     // SAFETY: the visitor changes no heap.
     unsafe { mi_subproc_visit_heaps(mi_subproc_main(), Some(visit), null_mut()) };
@@ -195,6 +237,7 @@ fn a_callback_forks() {
 
 /// Only one thread at a time is in a profiler's snapshot. One that stays there in the parent is not in the
 /// child.
+#[cfg(line = "v3")]
 #[test]
 fn another_thread_takes_a_snapshot() {
     static SNAPSHOTS: AtomicUsize = AtomicUsize::new(0);
@@ -205,10 +248,7 @@ fn another_thread_takes_a_snapshot() {
             }
         }
     }
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    STOP.store(false, SeqCst);
+    let _alone = alone();
     // SAFETY: all zeroes is a profiler without callbacks; it is never started, and lives as long as the process.
     let profiler = Box::leak(Box::new(unsafe { std::mem::zeroed::<mi_profiler_t>() }));
     profiler.on_snapshot = Some(snapshot);
@@ -229,4 +269,143 @@ fn another_thread_takes_a_snapshot() {
     STOP.store(true, SeqCst);
     other.join().unwrap();
     assert_eq!(take(), 2);
+}
+
+/// Memory outside arenas that threads leave behind is in a list with a lock, one for each subprocess.
+#[cfg(line = "v2")]
+#[test]
+fn other_threads_leave_memory_outside_arenas() {
+    static SUBPROC: AtomicUsize = AtomicUsize::new(0);
+    static LEFT: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    /// Starts a thread, in the main subprocess or in the other one, that ends with a block of its own.
+    fn leave(round: usize) {
+        let number = round % 2;
+        first::run(move || {
+            // SAFETY: a new thread, a block of any size, and one that nobody else has.
+            unsafe {
+                if number > 0 {
+                    mi_subproc_add_current_thread(SUBPROC.load(SeqCst) as mi_subproc_id_t);
+                }
+                let block = mi_malloc(100);
+                mi_free(LEFT[number].swap(block as usize, SeqCst) as *mut c_void);
+            }
+        });
+    }
+    // SAFETY: always allowed. The subprocess is not deleted.
+    unsafe {
+        mi_option_set(mi_option_disallow_arena_alloc, 1);
+        SUBPROC.store(mi_subproc_new() as usize, SeqCst);
+    }
+    forks_beside(leave, || {
+        leave(0);
+        leave(1);
+        use_all();
+    });
+    // SAFETY: always allowed.
+    unsafe { mi_option_set(mi_option_disallow_arena_alloc, 0) };
+}
+
+/// Who frees the first block of another thread's page marks that page for a moment. The owner waits until the mark
+/// is gone when it deletes a heap or ends.
+#[cfg(line = "v2")]
+#[test]
+fn other_threads_free_the_first_block_of_a_page() {
+    const BLOCKS: usize = 4000; // some nine in a page
+    const SIZE: usize = 7000;
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    static READY: AtomicUsize = AtomicUsize::new(0);
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static OF_OTHERS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    /// Frees, in each turn, some of the blocks that are there for that.
+    fn free_blocks() {
+        for turn in 1.. {
+            while TURN.load(SeqCst) < turn {
+                if STOP.load(SeqCst) {
+                    return;
+                }
+                thread::yield_now();
+            }
+            let blocks = OF_OTHERS.lock().unwrap().clone();
+            READY.fetch_add(1, SeqCst);
+            while READY.load(SeqCst) <= OTHERS {
+                std::hint::spin_loop();
+            }
+            while let Some(block) = blocks.get(NEXT.fetch_add(1, SeqCst)) {
+                // SAFETY: each block once.
+                unsafe { mi_free(*block as *mut c_void) };
+            }
+            READY.fetch_add(1, SeqCst);
+        }
+    }
+    let _alone = alone();
+    let heap = if mode::FULL_PAGES_MAY_BE_LEFT {
+        // SAFETY: always allowed.
+        unsafe { mi_heap_new() }
+    } else {
+        // SAFETY: always allowed. It ends together with the thread.
+        unsafe { mi_heap_get_backing() }
+    };
+    // SAFETY: any size.
+    let take = || unsafe { mi_heap_malloc(heap, SIZE) } as usize;
+    let mut own: Vec<usize> = (0..BLOCKS).map(|_| take()).collect();
+    let mut page = 0;
+    let mut of_others = Vec::new();
+    own.retain(|block| {
+        let first = block >> 16 != page;
+        page = block >> 16;
+        if first {
+            of_others.push(*block);
+        }
+        !first
+    });
+    let others: Vec<_> = (0..OTHERS).map(|_| thread::spawn(free_blocks)).collect();
+    let start = Instant::now();
+    let most = if mode::DEBUG { 50 } else { 300 };
+    let mut forks = 0;
+    let mut child_ends = true;
+    while child_ends && forks < most && start.elapsed() < Duration::from_secs(10) {
+        let count = of_others.len();
+        *OF_OTHERS.lock().unwrap() = std::mem::take(&mut of_others);
+        NEXT.store(0, SeqCst);
+        READY.store(0, SeqCst);
+        TURN.fetch_add(1, SeqCst);
+        while READY.load(SeqCst) < OTHERS {
+            thread::yield_now();
+        }
+        READY.fetch_add(1, SeqCst); // now
+        child_ends = fork::run(|| {
+            // SAFETY: no pointers; blocks and a heap of this thread, which uses none of them again.
+            unsafe {
+                libc::alarm(20);
+                for block in own.iter().step_by(2) {
+                    mi_free(*block as *mut c_void);
+                }
+                for _ in 0..BLOCKS {
+                    take();
+                }
+                mi_heap_collect(heap, true);
+                if mode::FULL_PAGES_MAY_BE_LEFT {
+                    mi_heap_delete(heap);
+                }
+                use_all();
+                mi_thread_done();
+            }
+        });
+        forks += 1;
+        while READY.load(SeqCst) < 2 * OTHERS + 1 {
+            thread::yield_now();
+        }
+        // SAFETY: a heap of this thread. It gets back what the others have freed.
+        unsafe { mi_heap_collect(heap, false) };
+        of_others = (0..count).map(|_| take()).collect();
+    }
+    STOP.store(true, SeqCst);
+    for other in others {
+        other.join().unwrap();
+    }
+    assert!(child_ends, "child {forks} did not come to its end");
+    if mode::FULL_PAGES_MAY_BE_LEFT {
+        // SAFETY: of this thread, and nothing of it is used any more.
+        unsafe { mi_heap_destroy(heap) };
+    }
 }

@@ -662,9 +662,9 @@ fn tools_watch_or_are_refused() {
     }
 }
 
-/// In every build mode, unlike the entry points: they know v3's locks, and care for nothing else.
+/// In every build mode, unlike the entry points: what holds the locks cares for nothing else.
 #[test]
-fn locks_are_held_across_a_fork_on_unix_with_v3() {
+fn locks_are_held_across_a_fork_on_unix() {
     let fork = |triple: &str, line| plan_of(&config(&target(triple), line)).fork;
     for unix in [
         "x86_64-unknown-linux-gnu",
@@ -672,8 +672,7 @@ fn locks_are_held_across_a_fork_on_unix_with_v3() {
         "aarch64-apple-darwin",
         "x86_64-unknown-freebsd",
     ] {
-        assert!(fork(unix, Line::V3), "{unix}");
-        assert!(!fork(unix, Line::V2), "{unix}");
+        assert!(fork(unix, Line::V3) && fork(unix, Line::V2), "{unix}");
     }
     for other in [
         "x86_64-pc-windows-msvc",
@@ -681,7 +680,13 @@ fn locks_are_held_across_a_fork_on_unix_with_v3() {
         "wasm32-wasip1",
         "wasm32-unknown-emscripten",
     ] {
-        assert!(!fork(other, Line::V3), "{other}");
+        assert!(!fork(other, Line::V3) && !fork(other, Line::V2), "{other}");
+    }
+    for line in [Line::V3, Line::V2] {
+        assert!(Version::bound(line).has_known_locks());
+    }
+    for other in [30500, 30601, 20501, 20503] {
+        assert!(!Version::from_number(other).has_known_locks());
     }
     let mut checked = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
     checked.features.secure = true;

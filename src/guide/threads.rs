@@ -57,22 +57,26 @@
 //! A child of `fork` has only the thread that called it, and goes on allocating. What the other
 //! threads held stays valid there. v3 lets the child reuse the memory around it; on v2 nobody does.
 //!
-//! On v3 the other threads may be inside mimalloc at that moment, which upstream forbids: a lock that
+//! The other threads may be inside mimalloc at that moment, which upstream forbids: a lock that
 //! one of them holds would never be released in the child, and the child would hang when it next
-//! starts a thread or makes a heap. This crate's build registers handlers (`pthread_atfork`) that hold
-//! all of mimalloc's locks across the fork, in every subprocess. What holds then:
+//! starts a thread or makes a heap (v3), or when it deletes a heap or ends a thread (v2). This crate's
+//! build registers handlers (`pthread_atfork`) that hold all of mimalloc's locks across the fork, in
+//! every subprocess. What holds then:
 //!
 //! - The child may allocate, free, start threads, make heaps, collect, and fork.
 //! - What another thread was just doing stays undone. The block or the page that it had in its hands
 //!   is lost to the child, and so is a heap that it was just deleting or destroying.
 //! - Threads of the parent that need a lock wait until the fork is done. Blocks that come from a
 //!   thread's own pages need none.
-//! - A fork takes some 20 µs longer, and some 10 µs for each heap that is alive: parent and child each
-//!   write to it, so both copy the memory that it is in.
+//! - On v3 a fork takes some 20 µs longer, and some 10 µs for each heap that is alive: parent and child
+//!   each write to it, so both copy the memory that it is in.
+//! - On v2 a thread that the child starts may get the identity of one that stayed behind. A block of that
+//!   thread which it frees goes back to that thread's pages, in the state in which the fork found them.
 //! - Some callbacks of mimalloc run while their thread holds a lock: visitors of heaps and of blocks, an
 //!   output function that is being registered, sometimes one for deferred frees. A fork in one of them
 //!   takes a second. The child inherits the lock together with the thread that holds it, so it must
-//!   return from the callback before it needs that lock.
+//!   return from the callback before it needs that lock. A child of another thread that forks at the same
+//!   time finds that lock taken for ever: do not fork in callbacks while other threads fork.
 //! - Handlers that a program registers with `pthread_atfork` may allocate, if they are registered after
 //!   mimalloc's, which happens when it is initialized: before `main`, or when its library is loaded.
 //! - `vfork` and `posix_spawn`, and with it nearly every `std::process::Command`, run no handlers and
@@ -80,7 +84,7 @@
 //!
 //! The handlers are there on Unix, in every build mode and with `override`, for the release that this
 //! crate pins: not with `MIMALLOC_SYS_SOURCE_DIR` and not with the system's library.
-//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_ATFORK=1` leaves them out. Without them, and on v2, a process
+//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_ATFORK=1` leaves them out. Without them a process
 //! must not fork while another of its threads is inside mimalloc: a program with threads stops them
 //! first, or only calls `exec` in the child.
 //!
