@@ -23,7 +23,7 @@ typedef struct mi_malloc_sys_program_options_s {
 } mi_malloc_sys_program_options_t;
 
 // What holds if the program has no options. Hidden, also where the program has some: each shared library with a
-// mimalloc of its own has its own options.
+// mimalloc of its own has its own options. Not `const`: clang before 15 takes the value of a weak constant for known.
 #if defined(_MSC_VER)
 extern const mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
 extern const mi_malloc_sys_program_options_t mi_malloc_sys_no_program_options;
@@ -34,12 +34,12 @@ const mi_malloc_sys_program_options_t mi_malloc_sys_no_program_options = { 0, NU
 #pragma comment(linker, "/alternatename:mi_malloc_sys_program_options=mi_malloc_sys_no_program_options")
 #endif
 #elif defined(_WIN32)
-extern __attribute__((weak)) const mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
-const mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
+extern __attribute__((weak)) mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
+mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
 #else
 extern __attribute__((weak, visibility("hidden")))
-const mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
-const mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
+mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
+mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
 #endif
 
 static void mi_malloc_sys_program_option(mi_option_t option, long* value) {

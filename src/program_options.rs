@@ -85,14 +85,15 @@ impl ProgramOptions {
 /// # Where it may stand
 ///
 /// In the program itself, or in any crate that it is made of. A shared library (`cdylib`) that contains this crate
-/// has options of its own. A library for other programs had better leave options to them: there can be one
+/// has options of its own. A library for other programs should leave options to them: there can be one
 /// `options!` only.
 ///
 /// # Errors
 ///
 /// * An option that this version does not have is a compile error, as is one that stands twice, and a value that is no
 ///   constant.
-/// * Two `options!` in one program are a link error: `mi_malloc_sys_program_options` is defined twice.
+/// * Two `options!` in one program are a link error: `mi_malloc_sys_program_options` is defined twice. Only with Rust's
+///   thin LTO on a processor other than x86, Arm and RISC-V may the error be missing, and one of the two be in force.
 /// * With a mimalloc that is not compiled by this crate, or not of the release that it pins
 ///   (`MIMALLOC_SYS_USE_PKG_CONFIG`, `MIMALLOC_SYS_SOURCE_DIR`), the macro is a compile error: nothing would read the
 ///   values.
@@ -119,8 +120,15 @@ macro_rules! options {
             #[used]
             static OPTIONS: &$crate::ProgramOptions = &mi_malloc_sys_program_options;
         };
-        // Thin LTO takes one of two equal names and drops the other, but not a label.
-        #[cfg(not(target_family = "wasm"))]
+        // Thin LTO takes one of two equal names and drops the other, but not a label. (Inline assembly is not
+        // stable on other processors, or was not with Rust 1.63.)
+        #[cfg(any(
+            target_arch = "x86",
+            target_arch = "x86_64",
+            target_arch = "arm",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        ))]
         ::core::arch::global_asm!(
             ".globl mi_malloc_sys_program_has_options",
             "mi_malloc_sys_program_has_options:"

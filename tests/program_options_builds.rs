@@ -185,6 +185,24 @@ fn what_is_no_option_does_not_compile() {
     fails("no_number", "mi_option_verbose = true", "mismatched types");
 }
 
+/// clang 14 takes the value of a weak constant for known.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn with_clang() {
+    let mut compilers = ["clang-14", "clang"].iter().filter(|compiler| {
+        let output = Command::new(compiler).arg("--version").output();
+        output.map_or(false, |output| output.status.success())
+    });
+    let Some(compiler) = compilers.next() else {
+        assert!(std::env::var_os("CI").is_none(), "no clang");
+        println!("not run: there is no clang");
+        return;
+    };
+    let program = Package::new("by_clang", &[MIMALLOC, OPTIONS, MAIN].concat());
+    let variables = [("CC", *compiler), ("CFLAGS", "-O2")];
+    assert_eq!(program.runs(&variables), "123;\n");
+}
+
 /// Nobody knows whether another source tree would read the program's options.
 #[test]
 fn another_source_tree_has_no_such_macro() {
