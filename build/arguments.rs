@@ -239,12 +239,24 @@ fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
     if !unplanned.is_empty() {
         needed.push(format!("-fsanitize={}", unplanned.join(",")));
     }
-    let coverage = ["--coverage", "-fprofile-arcs", "-fprofile-generate"];
+    let coverage = [
+        "--coverage",
+        "-fprofile-arcs",
+        "-fprofile-generate",
+        "-fprofile-instr-generate",
+        "-fcs-profile-generate",
+    ];
+    let off = [
+        "-fno-profile-arcs",
+        "-fno-profile-generate",
+        "-fno-profile-instr-generate",
+    ];
     let by_rustc = |flag: &String| flag.contains("profile-generate");
     if !config.rust_flags.iter().any(by_rustc) {
         let told = last(arguments, |a| {
-            coverage.iter().any(|option| a.starts_with(option))
+            coverage.iter().any(|option| a.starts_with(option)) || off.contains(&a)
         });
+        let told = told.filter(|option| !off.contains(option));
         needed.extend(told.map(str::to_string));
     }
     for option in needed {

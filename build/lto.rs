@@ -71,7 +71,8 @@ fn has_static_tls(target: &Target, plan: &Plan) -> bool {
 
 /// On the others the system's linker is another one, which reads its own compiler's bitcode at best.
 pub fn is_elf(target: &Target) -> bool {
-    target.unix && !platform::apple(target) && target.os != "emscripten"
+    let others = ["emscripten", "cygwin", "aix"];
+    target.unix && !platform::apple(target) && !others.contains(&target.os.as_str())
 }
 
 /// rustc takes `-C` joined and apart, and a path of a linker's plug-in as the value.

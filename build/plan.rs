@@ -58,7 +58,7 @@ pub struct Plan {
     pub flags: Vec<Flag>,
     /// The same for Microsoft's `cl` and its double `clang-cl`.
     pub cl_flags: Vec<String>,
-    /// For gcc, clang and their kin, after all others, also after the user's.
+    /// For the gcc and clang family, after all others, also after the user's.
     pub appended: Vec<String>,
     pub headers: Vec<Header>,
     pub probes: Vec<Probe>,

@@ -166,13 +166,13 @@ fn no_sources(line: Line, reason: &str) -> String {
         format!(
             "Do one of these:\n\
              - build once with a network, or with a registry mirror in Cargo's configuration: Cargo caches the package;\n\
-             - run `cargo run --manifest-path {}` once where there is a network: it puts the sources into this checkout;",
+             - run `cargo run --manifest-path \"{}\"` once where there is a network: it puts the sources into this checkout;",
             c_src.join("vendor/Cargo.toml").display()
         )
     } else {
         format!(
             "This is a checkout that Cargo has packed, as `cargo vendor` does with a git dependency: it has no C sources. Do one of these:\n\
-             - run `cargo vendor --sync {}` where there is a network: it vendors the pinned package with yours;\n\
+             - run `cargo vendor --sync \"{}\"` where there is a network: it vendors the pinned package with yours (name the folder again if it is not `vendor`);\n\
              - depend on a published version of this crate, which has the sources in it;",
             staged_pin().join("Cargo.toml").display()
         )

@@ -75,9 +75,7 @@ static mi_decl_forceinline void* mi_malloc_sys_take(mi_page_t* page, size_t used
   mi_assert_internal(block != NULL && mi_ptr_page(block) == page && used <= mi_page_block_size(page));
   page->free = mi_block_next(page, block);
   page->xused.used_alloc += count;
-  mi_assert_internal(page->free == NULL || mi_ptr_page(page->free) == page);
   mi_assert_internal(mi_page_used(page) <= page->capacity && mi_page_last_alloc(page) <= mi_page_alloc_count(page));
-  mi_assert_internal(mi_page_alloc_count(page) + mi_page_last_used(page) >= mi_page_used(page));
   if (zero) {
     if (page->free_is_zero) {
       block->next = 0;

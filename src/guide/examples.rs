@@ -7,5 +7,6 @@
 #![doc = "[occupancy]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/occupancy.rs"]
 #![doc = "[live_stats]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/live_stats.rs"]
 #![doc = "[heap_profile]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/heap_profile.rs"]
+#![doc = "[memory_by_task]: https://docs.rs/crate/mi-malloc-sys/latest/source/examples/memory_by_task.rs"]
 #![doc = ""]
 #![doc = include_str!("../../docs/examples.md")]
