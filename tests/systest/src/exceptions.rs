@@ -84,6 +84,24 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         lines: BOTH,
         side: Side::Binding,
+        name: "options",
+        reason: "Rust's own: the options that a program carries",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
+        name: "ProgramOption",
+        reason: "Rust's own: the options that a program carries",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
+        name: "ProgramOptions",
+        reason: "Rust's own: the options that a program carries",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
         name: "MI_ARENA_ID_NONE",
         reason: "Rust's own: C writes 0 or NULL, and the type differs between the versions",
     },

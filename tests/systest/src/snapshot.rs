@@ -89,6 +89,7 @@ fn describe(name: &str, item: &Item, lines: &mut Vec<String>) {
                 ));
             }
         }
+        Item::Macro(_) => lines.push(format!("macro {name}!")),
         other => lines.push(format!("item {name}: {}", text::rust(other))),
     }
 }

@@ -112,6 +112,12 @@ pub fn read(root: &Path, cfg: &Cfg) -> Surface {
     root.collect(&mut pool, &mut impls);
     let mut shown = BTreeMap::new();
     root.exports(&[], &root, &mut BTreeSet::new(), &mut shown);
+    // An exported macro is in the root, wherever it stands.
+    for (name, item) in &pool {
+        if let Public::Item(Item::Macro(_)) = item {
+            shown.insert(name.clone(), name.clone());
+        }
+    }
     let item = |name: &String| {
         let item = pool.get(name);
         item.cloned()
@@ -193,6 +199,14 @@ impl Module {
                 }
                 Item::Impl(block) => impls.push(block.clone()),
                 Item::Use(_) => {}
+                Item::Macro(rules) => {
+                    let exported =
+                        |attribute: &Attribute| attribute.path().is_ident("macro_export");
+                    let name = rules.ident.as_ref();
+                    if let Some(name) = name.filter(|_| rules.attrs.iter().any(exported)) {
+                        add(name, Public::Item(item.clone()));
+                    }
+                }
                 _ => {
                     if let Some(name) = public_name(item) {
                         add(name, Public::Item(item.clone()));
@@ -303,8 +317,8 @@ fn public_name(item: &Item) -> Option<&syn::Ident> {
         Item::Trait(item) => (&item.vis, &item.ident),
         Item::Type(item) => (&item.vis, &item.ident),
         Item::Union(item) => (&item.vis, &item.ident),
-        Item::ExternCrate(_) | Item::Impl(_) | Item::Use(_) => return None,
-        _ => panic!("an item that this tool cannot read, such as a macro, in the crate's source"),
+        Item::ExternCrate(_) | Item::Impl(_) | Item::Macro(_) | Item::Use(_) => return None,
+        _ => panic!("an item that this tool cannot read in the crate's source"),
     };
     is_public(visibility).then_some(name)
 }
