@@ -134,13 +134,11 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
 
     let mut own = Vec::new();
     if plan.entries {
-        own.push(env::manifest_dir().join("src/global.c")); // which includes the next
+        own.push(env::manifest_dir().join("src/global.c")); // which includes the others
+        own.push(env::manifest_dir().join("src/large.c"));
     }
     if plan.entries || plan.fork {
-        own.push(env::manifest_dir().join("src/fork.c")); // likewise
-    }
-    if plan.entries {
-        own.push(env::manifest_dir().join("src/large.c")); // included by the first
+        own.push(env::manifest_dir().join("src/fork.c")); // which includes the following
     }
     if plan.fork {
         let locks = format!("src/fork/{}.h", config.line.name());

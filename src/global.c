@@ -247,7 +247,6 @@ void* mi_malloc_sys_medium(size_t size) {
   return mi_malloc_sys_any(size, false);
 }
 
-
 // ---- A page that has become empty: `_mi_page_retire`.
 #if MI_MALLOC_SYS_SHORT
 // Nearly every page of larger blocks is the only one in the queue of its size, as of a program that allocates a
