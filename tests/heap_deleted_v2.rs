@@ -41,13 +41,14 @@ fn a_collected_heap_leaves_nothing() {
         let growth = |collect| {
             round(collect);
             let before = resident();
-            for _ in 0..4 {
+            for _ in 0..16 {
                 round(collect);
             }
             resident().saturating_sub(before)
         };
         let collected = growth(true);
-        assert!(collected < 30 * MIB, "{collected}");
+        // The memory of one round, some 34 MiB, may have been purged before the first look and not before the last.
+        assert!(collected < 50 * MIB, "{collected}");
         // What the guide warns of: if this is no more, the guide can do without the warning.
         let kept = growth(false);
         assert!(kept > 100 * MIB, "{kept}");
