@@ -40,6 +40,20 @@ use plan::Plan;
 use programs::{OnV2, Program, PROGRAMS};
 use std::path::{Path, PathBuf};
 
+/// The folder of upstream's tests. The pinned package has them for v3 alone, and v2 gets the same.
+fn tests(sources: &Path) -> Result<PathBuf, String> {
+    let has_tests = |folder: &PathBuf| folder.join("test-api.c").is_file();
+    if let Some(own) = Some(sources.join("test")).filter(has_tests) {
+        return Ok(own);
+    }
+    let pinned = mimalloc_vendor::pinned();
+    let package = pinned.fetch(&env::out_dir().join("pin"))?;
+    let of_v3 = pinned.line(&package, "v3").join("test");
+    Some(of_v3)
+        .filter(has_tests)
+        .ok_or_else(|| format!("no upstream tests in {}", package.display()))
+}
+
 fn main() -> Result<(), String> {
     let of_crate = |key: &str| {
         let name = format!("DEP_MIMALLOC_{key}");
@@ -49,7 +63,7 @@ fn main() -> Result<(), String> {
     };
     let include = of_crate("INCLUDE")?;
     let archive = of_crate("ROOT")?.join("libmimalloc.a");
-    let tests = programs::tests(include.parent().ok_or("no source tree")?)?;
+    let tests = tests(include.parent().ok_or("no source tree")?)?;
     let here = env::manifest_dir();
     for watched in [
         &archive,

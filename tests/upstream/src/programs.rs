@@ -1,8 +1,6 @@
 //! Upstream's programs, and where upstream's own build (`CMakeLists.txt`, "API surface testing")
 //! runs each. Mounted by the build script, which compiles them, and by `main.rs`, which runs them.
 
-use std::path::{Path, PathBuf};
-
 pub struct Program {
     pub name: &'static str,
     /// Of `test/`, without the extension.
@@ -123,15 +121,4 @@ pub fn known(program: &Program) -> Option<Known> {
         });
     }
     None
-}
-
-/// v2's package has no tests of its own, so it gets v3's. They lie in the source tree of v3: the
-/// neighbour of v2's in the pinned package, and where both are vendored.
-pub fn tests(sources: &Path) -> Result<PathBuf, String> {
-    let own = sources.join("test");
-    let neighbours = ["mimalloc3", "v3"].map(|name| sources.with_file_name(name).join("test"));
-    std::iter::once(own)
-        .chain(neighbours)
-        .find(|folder| folder.join("test-api.c").is_file())
-        .ok_or_else(|| format!("no upstream tests in {} or beside it", sources.display()))
 }
