@@ -1,0 +1,63 @@
+//! `MiMalloc`: the global allocator.
+
+use crate::sys;
+use core::alloc::{GlobalAlloc, Layout};
+
+/// mimalloc as Rust's global allocator.
+///
+/// ```
+/// #[global_allocator]
+/// static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
+///
+/// assert_eq!(vec![1; 3], [1, 1, 1]);
+/// ```
+///
+/// It is [`sys::MiMalloc`] under a name of this crate, which gives it methods and traits; the generated code is
+/// the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MiMalloc;
+
+// SAFETY: every call is passed on to an allocator that fulfils the contract.
+unsafe impl GlobalAlloc for MiMalloc {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are the same.
+        unsafe { sys::MiMalloc.alloc(layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { sys::MiMalloc.alloc_zeroed(layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above; the block came from the same allocator.
+        unsafe { sys::MiMalloc.dealloc(ptr, layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { sys::MiMalloc.realloc(ptr, layout, new_size) }
+    }
+}
+
+impl MiMalloc {
+    /// The version of mimalloc, such as 30600 for 3.6.0.
+    pub fn version(&self) -> u32 {
+        // SAFETY: the function only returns a constant.
+        unsafe { sys::mi_version() as u32 }
+    }
+
+    /// The bytes of a block that may be used, at least as many as were asked for.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this allocator that has not been freed, or NULL, of which 0 bytes may be used.
+    pub unsafe fn usable_size(&self, ptr: *const u8) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { sys::mi_usable_size(ptr.cast()) }
+    }
+}

@@ -1,0 +1,25 @@
+//! mimalloc for programs, without `unsafe` code.
+//!
+//! ```
+//! #[global_allocator]
+//! static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
+//!
+//! let squares: Vec<u64> = (0..1000).map(|n| n * n).collect();
+//! assert_eq!(squares[999], 998_001);
+//! ```
+//!
+//! What the safe modules leave out is in [`sys`], the complete bindings.
+
+#![no_std]
+#![deny(unsafe_op_in_unsafe_fn, missing_docs)]
+#![warn(missing_debug_implementations)]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod global;
+
+pub use global::MiMalloc;
+
+/// The complete bindings, [`mi_malloc_sys`].
+pub use mi_malloc_sys as sys;
