@@ -40,8 +40,9 @@ use cty::{c_int, c_long};
 ///
 /// # Threads
 ///
-/// The values are plain variables without synchronisation. Set them early, while no other thread uses
-/// mimalloc.
+/// The values are variables without synchronisation. Where this crate compiles a release that it pins, each access is
+/// a single load or store of a machine word (`src/program_options.h`), and any thread may set an option at any time;
+/// others see it with their next look. With another mimalloc set options early, while no other thread uses it.
 ///
 /// Header: `mimalloc.h`.
 pub type mi_option_t = c_int;
@@ -53,8 +54,8 @@ extern "C" {
     ///
     /// # Safety
     ///
-    /// No other thread sets `option` meanwhile. In debug builds `option` must be an option of this
-    /// line; release builds give false for an unknown one.
+    /// No other thread sets `option` meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
+    /// must be an option of this line; release builds give false for an unknown one.
     pub fn mi_option_is_enabled(option: mi_option_t) -> bool;
 
     /// Sets `option` to 1.
@@ -101,8 +102,8 @@ extern "C" {
     ///
     /// # Safety
     ///
-    /// No other thread sets `option` meanwhile. In debug builds `option` must be an option of this
-    /// line; release builds give 0 for an unknown one.
+    /// No other thread sets `option` meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
+    /// must be an option of this line; release builds give 0 for an unknown one.
     pub fn mi_option_get(option: mi_option_t) -> c_long;
 
     /// The value of `option`, but at least `min` and at most `max`. The stored value stays as it is.
@@ -137,8 +138,8 @@ extern "C" {
     ///
     /// # Safety
     ///
-    /// No other thread uses mimalloc meanwhile. In debug builds `option` must be an option of this
-    /// line; release builds ignore an unknown one.
+    /// No other thread uses mimalloc meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
+    /// must be an option of this line; release builds ignore an unknown one.
     pub fn mi_option_set(option: mi_option_t, value: c_long);
 
     /// Sets the value that `option` has if neither the environment nor [`mi_option_set`] gives one.

@@ -42,7 +42,7 @@ mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
 mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
 #endif
 
-static void mi_malloc_sys_program_option(mi_option_t option, long* value) {
+static void mi_malloc_sys_program_option(mi_option_t option, volatile long* value) {
   for (size_t i = 0; i < mi_malloc_sys_program_options.count; i++) {
     if (mi_malloc_sys_program_options.values[i].option == (int)option) {
       *value = mi_malloc_sys_program_options.values[i].value;
@@ -62,3 +62,7 @@ static void mi_malloc_sys_program_option(mi_option_t option, long* value) {
 #define MI_MALLOC_SYS_OPTION_INIT_mi_option_desc_t  mi_upstream_option_init(mi_option_desc_t
 #define MI_MALLOC_SYS_OPTION_INIT_desc \
   (mi_malloc_sys_program_option(desc->option, &desc->value), mi_upstream_option_init(desc)
+
+// A thread may set an option while others read it. Upstream's plain accesses leave the compiler free to read a value
+// twice, and use one that was not checked. `volatile` makes each a single load or store of a machine word.
+#define mi_option_desc_t  volatile mi_option_desc_t
