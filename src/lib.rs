@@ -132,7 +132,7 @@ pub use crate::global::*;
 pub use crate::heap::*;
 pub use crate::options::*;
 pub use crate::posix::*;
-pub use crate::program_options::{ProgramOption, ProgramOptions};
+pub use crate::program_options::{option_source, OptionSource, ProgramOption, ProgramOptions};
 pub use crate::stats::*;
 pub use crate::subproc::*;
 pub use crate::typed::*;

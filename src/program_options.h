@@ -42,12 +42,48 @@ mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
 mi_malloc_sys_program_options_t mi_malloc_sys_program_options = { 0, NULL };
 #endif
 
-static void mi_malloc_sys_program_option(mi_option_t option, volatile long* value) {
+static const mi_malloc_sys_program_option_t* mi_malloc_sys_program_option(mi_option_t option) {
   for (size_t i = 0; i < mi_malloc_sys_program_options.count; i++) {
-    if (mi_malloc_sys_program_options.values[i].option == (int)option) {
-      *value = mi_malloc_sys_program_options.values[i].value;
-    }
+    if (mi_malloc_sys_program_options.values[i].option == (int)option) return &mi_malloc_sys_program_options.values[i];
   }
+  return NULL;
+}
+
+static void mi_malloc_sys_use_program_option(mi_option_t option, volatile long* value) {
+  const mi_malloc_sys_program_option_t* const program = mi_malloc_sys_program_option(option);
+  if (program != NULL) { *value = program->value; }
+}
+
+// Where the value of each option came from when mimalloc initialised it, and that value. A different value later was
+// set at run time. Upstream does not tell an option of the environment from one that was set. The numbers are those of
+// `option_source` in `program_options.rs`.
+#define MI_MALLOC_SYS_SOURCE_NONE         0
+#define MI_MALLOC_SYS_SOURCE_DEFAULT      1
+#define MI_MALLOC_SYS_SOURCE_PROGRAM      2
+#define MI_MALLOC_SYS_SOURCE_ENVIRONMENT  3
+#define MI_MALLOC_SYS_SOURCE_RUN_TIME     4
+
+typedef struct mi_malloc_sys_initial_s {
+  int  source;
+  long value;
+} mi_malloc_sys_initial_t;
+
+static mi_malloc_sys_initial_t mi_malloc_sys_initial[_mi_option_last];
+
+static void mi_malloc_sys_set_initial(mi_option_t option, long value, bool environment) {
+  mi_malloc_sys_initial[option].source =
+    (environment ? MI_MALLOC_SYS_SOURCE_ENVIRONMENT :
+     mi_malloc_sys_program_option(option) != NULL ? MI_MALLOC_SYS_SOURCE_PROGRAM : MI_MALLOC_SYS_SOURCE_DEFAULT);
+  mi_malloc_sys_initial[option].value = value;
+}
+
+int mi_malloc_sys_option_source(int option) {
+  if (option < 0 || option >= _mi_option_last) return MI_MALLOC_SYS_SOURCE_NONE;
+  const long value = mi_option_get((mi_option_t)option); // initialises it
+  const mi_malloc_sys_initial_t* const initial = &mi_malloc_sys_initial[option];
+  // Set before it was initialised: upstream then leaves it as it is.
+  if (initial->source == MI_MALLOC_SYS_SOURCE_NONE) return MI_MALLOC_SYS_SOURCE_RUN_TIME;
+  return (initial->value == value ? initial->source : MI_MALLOC_SYS_SOURCE_RUN_TIME);
 }
 
 #if defined(__cplusplus)
@@ -56,12 +92,21 @@ static void mi_malloc_sys_program_option(mi_option_t option, volatile long* valu
 
 // Upstream's `mi_option_init` is static, and all of upstream is one file. So a macro tells its declarations
 // (`mi_option_init(mi_option_desc_t* desc)`) from its call (`mi_option_init(desc)`) by the first token between the
-// parentheses, and puts ours before the latter. Of another form of either there is no such macro, and the
+// parentheses, and surrounds the latter with ours. Of another form of either there is no such macro, and the
 // compiler stops.
 #define mi_option_init(argument)  MI_MALLOC_SYS_OPTION_INIT_##argument )
 #define MI_MALLOC_SYS_OPTION_INIT_mi_option_desc_t  mi_upstream_option_init(mi_option_desc_t
 #define MI_MALLOC_SYS_OPTION_INIT_desc \
-  (mi_malloc_sys_program_option(desc->option, &desc->value), mi_upstream_option_init(desc)
+  (mi_malloc_sys_use_program_option(desc->option, &desc->value), mi_upstream_option_init(desc), \
+   desc->init == MI_MALLOC_SYS_UNINIT ? (void)0 /* the environment cannot be read yet */ : \
+     mi_malloc_sys_set_initial(desc->option, desc->value, desc->init == MI_MALLOC_SYS_INITIALIZED)
+#if MI_MALLOC_VERSION >= 30000
+#define MI_MALLOC_SYS_UNINIT       MI_OPTION_UNINIT
+#define MI_MALLOC_SYS_INITIALIZED  MI_OPTION_INITIALIZED
+#else
+#define MI_MALLOC_SYS_UNINIT       UNINIT
+#define MI_MALLOC_SYS_INITIALIZED  INITIALIZED
+#endif
 
 // A thread may set an option while others read it. Upstream's plain accesses leave the compiler free to read a value
 // twice, and use one that was not checked. `volatile` makes each a single load or store of a machine word.

@@ -3,8 +3,9 @@
 use crate::mi_option_t;
 use cty::{c_int, c_long};
 
-/// One option of [`options!`](crate::options!) and its value.
-#[doc(hidden)]
+/// One option of [`options!`](crate::options!) and its value, for crates whose own macro passes options on.
+///
+/// Not upstream's.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ProgramOption {
@@ -13,13 +14,66 @@ pub struct ProgramOption {
 }
 
 impl ProgramOption {
-    /// `name` is for the message of a misuse.
+    /// `value` is in the unit of the constant `option`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such option, which in a constant is a compile error.
     pub const fn new(option: mi_option_t, value: c_long) -> ProgramOption {
         assert!(
             option >= 0 && option < crate::_mi_option_last,
             "mi_malloc_sys::options!: this is not the constant of an option"
         );
         ProgramOption { option, value }
+    }
+}
+
+/// Where the value of an option is from: see [`option_source`].
+///
+/// Not upstream's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OptionSource {
+    /// The build's default.
+    Default,
+    /// [`options!`](crate::options!) of the program.
+    Program,
+    /// An environment variable.
+    Environment,
+    /// [`mi_option_set`](crate::mi_option_set), [`mi_option_set_default`](crate::mi_option_set_default) or one of
+    /// their relatives.
+    RunTime,
+}
+
+/// Where the present value of `option` is from.
+///
+/// mimalloc itself does not keep that. This crate's C records the value and its source when mimalloc initialises the
+/// option, as a rule before `main`; a value that differs from it was set later. One that was set to what it was is
+/// still reported with its first source.
+///
+/// `None` if there is no such option; and always if mimalloc is not compiled by this crate, or not of the release that
+/// it pins, like the rest of [`options!`](crate::options!).
+///
+/// Any thread may call it. Not upstream's.
+pub fn option_source(option: mi_option_t) -> Option<OptionSource> {
+    #[cfg(program_options)]
+    {
+        extern "C" {
+            fn mi_malloc_sys_option_source(option: c_int) -> c_int;
+        }
+        // SAFETY: it takes any number, and reads an option as `mi_option_get` does.
+        match unsafe { mi_malloc_sys_option_source(option) } {
+            1 => Some(OptionSource::Default),
+            2 => Some(OptionSource::Program),
+            3 => Some(OptionSource::Environment),
+            4 => Some(OptionSource::RunTime),
+            _ => None,
+        }
+    }
+    #[cfg(not(program_options))]
+    {
+        let _ = option;
+        None
     }
 }
 
@@ -82,6 +136,15 @@ impl ProgramOptions {
 /// mimalloc reads only when the process starts work too, such as `mi_option_allow_thp` or
 /// `mi_option_reserve_os_memory`, and so do all with the feature `override`.
 ///
+/// A crate whose own macro gives options to this one passes a constant slice of [`ProgramOption`] instead:
+///
+/// ```
+/// use mi_malloc_sys::{mi_option_purge_delay, ProgramOption};
+///
+/// mi_malloc_sys::options! { ..&[ProgramOption::new(mi_option_purge_delay, 100)] }
+/// # fn main() {}
+/// ```
+///
 /// # Where it may stand
 ///
 /// In the program itself, or in any crate that it is made of. A shared library (`cdylib`) that contains this crate
@@ -107,10 +170,12 @@ impl ProgramOptions {
 #[macro_export]
 macro_rules! options {
     ($($option:ident = $value:expr),* $(,)?) => {
+        $crate::options! { ..&[$($crate::ProgramOption::new($crate::$option, $value)),*] }
+    };
+    (..$values:expr) => {
         #[allow(unsafe_code)]
         const _: () = {
-            const VALUES: &[$crate::ProgramOption] =
-                &[$($crate::ProgramOption::new($crate::$option, $value)),*];
+            const VALUES: &[$crate::ProgramOption] = $values;
             #[no_mangle]
             #[allow(non_upper_case_globals)]
             static mi_malloc_sys_program_options: $crate::ProgramOptions =

@@ -117,3 +117,35 @@ fn the_first_arena_has_the_size_of_the_program() {
     let name = "the_first_arena_has_the_size_of_the_program";
     child::succeeds(name, "", &[]);
 }
+
+/// In a child, with the variable of `max_warnings`: where values are from.
+#[test]
+fn sources() {
+    use OptionSource::*;
+    if !child::is_this() {
+        let variables = [
+            ("MIMALLOC_MAX_WARNINGS", "9"),
+            ("MIMALLOC_ARENA_RESERVE", "nonsense"),
+        ];
+        child::succeeds("sources", "", &variables);
+        return;
+    }
+    assert_eq!(option_source(mi_option_purge_delay), Some(Program));
+    assert_eq!(option_source(mi_option_arena_reserve), Some(Program));
+    assert_eq!(option_source(mi_option_max_warnings), Some(Environment));
+    assert_eq!(option_source(mi_option_max_errors), Some(Default));
+    assert_eq!(option_source(-1), None);
+    assert_eq!(option_source(_mi_option_last), None);
+    unsafe {
+        mi_option_set(mi_option_purge_delay, 11);
+        mi_option_set(mi_option_max_warnings, 11);
+        mi_option_set_default(mi_option_max_errors, 11);
+    }
+    for option in [
+        mi_option_purge_delay,
+        mi_option_max_warnings,
+        mi_option_max_errors,
+    ] {
+        assert_eq!(option_source(option), Some(RunTime), "option {option}");
+    }
+}

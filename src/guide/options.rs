@@ -40,6 +40,8 @@
 //! Most options decide at the moment of use, so set them early. Some are read once, when mimalloc
 //! starts, before `main`: those are for [`options!`](crate::options!) and the environment, and their text says so.
 //!
+//! Where a value is from, the environment for example, [`option_source`] knows.
+//!
 //! Write the constants, not numbers: the lines number the options differently.
 
 #[doc(inline)]

@@ -102,6 +102,18 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         lines: BOTH,
         side: Side::Binding,
+        name: "OptionSource",
+        reason: "Rust's own: where an option's value is from",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
+        name: "option_source",
+        reason: "Rust's own: where an option's value is from",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
         name: "MI_ARENA_ID_NONE",
         reason: "Rust's own: C writes 0 or NULL, and the type differs between the versions",
     },
