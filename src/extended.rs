@@ -398,3 +398,30 @@ extern "C" {
     /// `size` is at most [`MI_SMALL_SIZE_MAX`] bytes, and `block_size` is NULL or can be written.
     pub fn mi_uzalloc_small(size: usize, block_size: *mut usize) -> *mut c_void;
 }
+
+/// Does what mimalloc does with the error number `err` if there is no error callback: aborts on `EFAULT` in builds with
+/// `secure` or `debug`, and otherwise sets `errno` if it is 0, to `EINVAL` or `ENOMEM`.
+///
+/// For a callback of [`mi_register_error`] that adds to the usual treatment instead of replacing it. No message is
+/// printed: that has happened before the callback is called.
+///
+/// False, and nothing is done, if mimalloc is not compiled by this crate, or not of the release that it pins
+/// (`MIMALLOC_SYS_USE_PKG_CONFIG`, `MIMALLOC_SYS_SOURCE_DIR`).
+///
+/// Any thread may call it. Not upstream's.
+pub fn default_error(err: c_int) -> bool {
+    #[cfg(program_options)]
+    {
+        extern "C" {
+            fn mi_malloc_sys_default_error(err: c_int);
+        }
+        // SAFETY: it takes any number, and touches nothing but `errno`.
+        unsafe { mi_malloc_sys_default_error(err) };
+        true
+    }
+    #[cfg(not(program_options))]
+    {
+        let _ = err;
+        false
+    }
+}

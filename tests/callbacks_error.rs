@@ -206,6 +206,26 @@ fn errno_is_the_callbacks() {
     }
 }
 
+/// A callback can leave the rest to what mimalloc does without one.
+#[test]
+fn the_usual_treatment_can_follow() {
+    unsafe extern "C" fn add(error: c_int, argument: *mut c_void) {
+        hear(error, argument);
+        assert!(default_error(error));
+    }
+    let _turn = Turn::start();
+    unsafe {
+        mi_thread_init();
+        mi_register_error(Some(add), ARGUMENT);
+        errno::set(0);
+        assert_eq!(errors(|| mi_malloc(usize::MAX)), TOO_LARGE_ERRORS);
+        assert_eq!(errno::get(), ENOMEM);
+        errno::set(0);
+        assert_eq!(errors(|| mi_malloc_aligned(100, 3)), [EINVAL]);
+        assert_eq!(errno::get(), EINVAL);
+    }
+}
+
 /// A pointer that is no block, in the builds that look. It lies between two words: any other is first
 /// looked up, which only a pointer into mimalloc's memory survives.
 #[test]

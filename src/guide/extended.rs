@@ -52,6 +52,8 @@
 //! assert_ne!(LAST.load(Ordering::Relaxed), 0);
 //! ```
 //!
+//! The callback replaces the usual treatment; one that only adds to it calls [`default_error`] at its end.
+//!
 //! # Start and end
 //!
 //! mimalloc starts and ends by itself, with the process and with each thread. The `mi_process_` and

@@ -102,6 +102,12 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         lines: BOTH,
         side: Side::Binding,
+        name: "default_error",
+        reason: "Rust's own: the treatment of an error without a callback",
+    },
+    Exception {
+        lines: BOTH,
+        side: Side::Binding,
         name: "OptionSource",
         reason: "Rust's own: where an option's value is from",
     },
