@@ -18,6 +18,7 @@
 extern crate std;
 
 mod global;
+pub mod options;
 
 pub use global::MiMalloc;
 
