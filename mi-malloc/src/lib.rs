@@ -17,6 +17,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod callbacks;
 mod global;
 pub mod options;
 
