@@ -21,6 +21,7 @@ extern crate std;
 pub mod callbacks;
 mod global;
 pub mod options;
+pub mod purge;
 pub mod stats;
 
 pub use global::MiMalloc;

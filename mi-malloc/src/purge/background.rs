@@ -1,0 +1,319 @@
+//! The thread that gives memory back.
+
+use crate::sys;
+use std::cell::Cell;
+use std::io;
+use std::process;
+use std::string::ToString;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::thread_local;
+use std::time::{Duration, Instant};
+
+/// Fifteen bytes, the most that Linux keeps of a name.
+const NAME: &str = "mi-malloc purge";
+/// It only calls mimalloc, which needs a few KiB, and callbacks of the program.
+const STACK: usize = 128 << 10;
+/// How long it waits at rest.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A thread that gives back what has been free for a while, also if the program does nothing at all.
+///
+/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due the
+/// next wait is twice as long, up to two seconds (or `every`, if that is more), and when something was it is `every`
+/// again. Once at rest, when nothing has been due for longer than the delay, it purges all that is free. So with 250
+/// milliseconds and v3's delay of 4 seconds memory is back within 6 seconds. An idle process wakes up every other
+/// second for some microseconds, and a busy one a few times more.
+///
+/// Dropping it stops and joins the thread. [`std::mem::forget`] lets it run for the rest of the process.
+///
+/// * **Threads.** Any thread may use it. Two of them do no harm and no good.
+/// * **Fork.** A child has no such thread: [`is_running`](Background::is_running) is false there, dropping does
+///   nothing, and the child may start its own.
+/// * **Callbacks.** Deferred frees and messages of mimalloc may run in this thread, whose stack has 128 KiB.
+/// * **Signals.** The thread takes over the signal mask of the thread that starts it.
+/// * **At exit.** It may go on running until the process has ended, except with the option `destroy_on_exit`: then it
+///   must have been dropped before.
+///
+/// ```
+/// use mi_malloc::purge::Background;
+/// use std::time::Duration;
+///
+/// let background = Background::start(Duration::from_millis(250))?;
+/// assert!(background.is_running());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "the thread stops when this is dropped"]
+pub struct Background {
+    shared: Arc<Shared>,
+    /// Taken by `drop`.
+    thread: Option<JoinHandle<()>>,
+    /// The process that has the thread; a child has copied this value, but no thread.
+    process: u32,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    rounds: AtomicU64,
+    purges: AtomicU64,
+    bytes: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+/// What the thread has done since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Times that it woke up.
+    pub rounds: u64,
+    /// Times that it gave something back.
+    pub purges: u64,
+    /// Bytes given back meanwhile. What another thread gave back in the same moment is counted too.
+    pub bytes: u64,
+    /// The time all this took. It includes the time in which the system gave the processor to somebody else.
+    pub busy: Duration,
+}
+
+thread_local! {
+    static IS_THIS: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Background {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if `every` is zero; otherwise the system's error if it has no thread to give.
+    pub fn start(every: Duration) -> io::Result<Background> {
+        if every == Duration::ZERO {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a purge thread that never waits: `every` must be more than zero",
+            ));
+        }
+        let shared = Arc::new(Shared::default());
+        let thread = thread::Builder::new()
+            .name(NAME.to_string())
+            .stack_size(STACK)
+            .spawn({
+                let shared = shared.clone();
+                move || shared.run(every)
+            })?;
+        Ok(Background {
+            shared,
+            thread: Some(thread),
+            process: this_process(),
+        })
+    }
+
+    /// Whether this process has the thread: false in the child of a fork.
+    pub fn is_running(&self) -> bool {
+        self.process == this_process()
+    }
+
+    /// What the thread has done so far; in the child of a fork, what it had done before the fork.
+    pub fn report(&self) -> Report {
+        Report {
+            rounds: self.shared.rounds.load(Relaxed),
+            purges: self.shared.purges.load(Relaxed),
+            bytes: self.shared.bytes.load(Relaxed),
+            busy: Duration::from_nanos(self.shared.nanoseconds.load(Relaxed)),
+        }
+    }
+}
+
+/// Where a process can fork, its number.
+fn this_process() -> u32 {
+    if cfg!(unix) {
+        process::id()
+    } else {
+        0
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let thread = match self.thread.take() {
+            Some(thread) => thread,
+            None => return,
+        };
+        if !self.is_running() {
+            // There is no thread behind the handle, which must be neither joined nor detached.
+            std::mem::forget(thread);
+            return;
+        }
+        self.shared.stop.store(true, Relaxed);
+        thread.thread().unpark();
+        // A callback in the thread itself may drop it, and cannot wait for its own end.
+        if !IS_THIS.with(Cell::get) {
+            // It has not panicked: nothing in it does.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, every: Duration) {
+        IS_THIS.with(|is_this| is_this.set(true));
+        // In a thread that has not allocated a collection does nothing, and another allocator may be the global one.
+        // SAFETY: always safe to call.
+        unsafe { sys::mi_thread_init() };
+        let mut pace = Pace::new(every);
+        while self.waits(pace.wait) {
+            let start = Instant::now();
+            let before = super::purged();
+            // SAFETY: always safe to call.
+            unsafe { sys::mi_collect(pace.is_at_rest(delay())) };
+            let bytes = super::purged() - before;
+            pace.next(bytes > 0, delay());
+            self.rounds.fetch_add(1, Relaxed);
+            self.purges.fetch_add((bytes > 0) as u64, Relaxed);
+            self.bytes.fetch_add(bytes, Relaxed);
+            self.nanoseconds
+                .fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+        }
+    }
+
+    /// Waits, and returns whether to go on.
+    fn waits(&self, wait: Duration) -> bool {
+        let start = Instant::now();
+        while !self.stop.load(Relaxed) {
+            match wait.checked_sub(start.elapsed()) {
+                None | Some(Duration::ZERO) => return true,
+                Some(left) => thread::park_timeout(left), // may also return for no reason
+            }
+        }
+        false
+    }
+}
+
+/// How long arenas keep what is free.
+fn delay() -> Duration {
+    // SAFETY: both are options of either major version.
+    let factors = unsafe {
+        [
+            sys::mi_option_get(sys::mi_option_purge_delay),
+            sys::mi_option_get(sys::mi_option_arena_purge_mult),
+        ]
+    };
+    // A negative one forbids it, and nothing is ever given back.
+    let [delay, times] = factors.map(|factor| factor.max(0) as u64);
+    Duration::from_millis(delay.saturating_mul(times))
+}
+
+/// When the thread wakes up, and when it takes the program for being at rest.
+#[derive(Debug)]
+struct Pace {
+    every: Duration,
+    longest: Duration,
+    /// The next wait.
+    wait: Duration,
+    /// How long nothing has been due.
+    quiet: Duration,
+    /// All that was free has been purged since something was due.
+    is_done: bool,
+}
+
+impl Pace {
+    fn new(every: Duration) -> Pace {
+        Pace {
+            every,
+            longest: every.max(LONGEST),
+            wait: every,
+            quiet: Duration::ZERO,
+            is_done: false,
+        }
+    }
+
+    /// Whether to purge all that is free, after this wait. It should be nothing, as what was free for `delay` has
+    /// been purged. But upstream loses the note that an arena has something to purge if a thread makes it while
+    /// another one finishes a purge (`mi_arenas_try_purge` in `arena/arena-alloc.c`).
+    fn is_at_rest(&self, delay: Duration) -> bool {
+        let quiet = self.quiet.saturating_add(self.wait);
+        self.wait == self.longest && quiet > delay && !self.is_done
+    }
+
+    /// After a wait and its purge.
+    fn next(&mut self, was_due: bool, delay: Duration) {
+        if self.is_at_rest(delay) {
+            self.is_done = true;
+        } else if was_due {
+            *self = Pace::new(self.every);
+            return;
+        }
+        self.quiet = self.quiet.saturating_add(self.wait);
+        self.wait = self.wait.saturating_mul(2).min(self.longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Pace};
+    use std::vec::Vec;
+
+    const DELAY: Duration = Duration::from_secs(4);
+
+    /// Waits in milliseconds, each with whether everything is purged after it, while nothing is due.
+    fn waits(pace: &mut Pace, count: usize) -> Vec<(u128, bool)> {
+        let wait = |_| {
+            let wait = (pace.wait.as_millis(), pace.is_at_rest(DELAY));
+            pace.next(false, DELAY);
+            wait
+        };
+        (0..count).map(wait).collect()
+    }
+
+    #[test]
+    fn waits_grow_at_rest() {
+        let mut pace = Pace::new(Duration::from_millis(250));
+        let quiet = [
+            (250, false),
+            (500, false),
+            (1000, false),
+            (2000, false),
+            (2000, true), // 5.75 seconds
+            (2000, false),
+            (2000, false),
+        ];
+        assert_eq!(waits(&mut pace, 7), quiet);
+        // What is purged at rest is no sign of work; what is due is.
+        pace.next(true, DELAY);
+        assert_eq!(waits(&mut pace, 7), quiet);
+
+        let mut pace = Pace::new(Duration::from_millis(250));
+        waits(&mut pace, 4);
+        assert!(pace.is_at_rest(DELAY));
+        pace.next(true, DELAY);
+        assert_eq!(waits(&mut pace, 2), [(2000, false), (2000, false)]);
+    }
+
+    #[test]
+    fn long_waits_stay() {
+        let mut pace = Pace::new(Duration::from_secs(3));
+        assert_eq!(
+            waits(&mut pace, 3),
+            [(3000, false), (3000, true), (3000, false)]
+        );
+        let mut pace = Pace::new(Duration::MAX);
+        pace.next(false, DELAY);
+        assert_eq!(pace.wait, Duration::MAX);
+    }
+
+    /// Memory that is to stay an hour stays an hour.
+    #[test]
+    fn the_delay_counts() {
+        let mut pace = Pace::new(Duration::from_secs(1));
+        let hour = Duration::from_secs(3600);
+        for _ in 0..1799 {
+            assert!(!pace.is_at_rest(hour));
+            pace.next(false, hour);
+        }
+        for _ in 0..3 {
+            pace.next(false, hour);
+        }
+        assert!(pace.is_done);
+    }
+}

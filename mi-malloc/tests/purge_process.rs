@@ -1,0 +1,192 @@
+//! The purging thread and the process: fork, the end of the process, and threads that cannot be started. Each in a
+//! process of its own.
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code)]
+#[path = "../../tests/support/child.rs"]
+mod child;
+#[path = "../../tests/support/fork.rs"]
+mod fork;
+
+use mi_malloc::purge::{self, Background};
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
+
+const EVERY: Duration = Duration::from_millis(1);
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Whether a forked process comes to the end of `work`. One that hangs is ended by its alarm.
+fn ends(work: impl FnOnce()) -> bool {
+    fork::run(|| {
+        // SAFETY: no pointers.
+        unsafe { libc::alarm(20) };
+        work();
+    })
+}
+
+/// Also in the middle of a purge.
+#[test]
+fn a_forked_process_has_none_and_may_start_one() {
+    if !child::is_this() {
+        return drop(child::succeeds(
+            "a_forked_process_has_none_and_may_start_one",
+            "fork",
+            &[
+                ("MIMALLOC_PURGE_DELAY", "1"),
+                ("MIMALLOC_ARENA_PURGE_MULT", "1"),
+            ],
+        ));
+    }
+    let mut background = Some(Background::start(EVERY).unwrap());
+    for round in 0..50 {
+        drop(vec![vec![1u8; 300_000]; 20]);
+        assert!(
+            ends(|| {
+                assert_eq!(threads(), 1);
+                let old = background.take().unwrap();
+                assert!(!old.is_running());
+                let _ = old.report();
+                if round % 2 == 0 {
+                    // Neither waits for a thread that is not there nor touches it.
+                    drop(old);
+                    assert_eq!(threads(), 1);
+                }
+                let new = Background::start(EVERY).unwrap();
+                assert!(new.is_running());
+                assert_eq!(threads(), 2);
+                let start = Instant::now();
+                while new.report().rounds < 2 && start.elapsed() < Duration::from_secs(10) {
+                    std::thread::sleep(EVERY);
+                }
+                assert!(new.report().rounds >= 2);
+                purge::now();
+                purge::on_thread_idle();
+                drop(new);
+            }),
+            "child {}",
+            round
+        );
+        // The parent still has its own.
+        assert!(background.as_ref().unwrap().is_running());
+    }
+    let rounds = background.as_ref().unwrap().report().rounds;
+    assert!(rounds > 0);
+}
+
+#[test]
+fn a_thread_that_cannot_start_is_an_error() {
+    if !child::is_this() {
+        return drop(child::succeeds(
+            "a_thread_that_cannot_start_is_an_error",
+            "limit",
+            &[],
+        ));
+    }
+    // No address space for a stack.
+    let limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: `limit` is initialised.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+    let error = Background::start(EVERY).map(drop);
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        ..limit
+    };
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+    assert!(error.unwrap_err().raw_os_error().is_some());
+    // Nothing is left behind that would prevent the next one.
+    drop(Background::start(EVERY).unwrap());
+}
+
+/// The process ends while the thread works: it is in a static, was forgotten, or is dropped after `main`.
+#[test]
+fn a_process_ends_with_it() {
+    const TEST: &str = "a_process_ends_with_it";
+    if !child::is_this() {
+        for how in ["forgotten", "exit", "thread-local", "detached-drop"] {
+            for _ in 0..10 {
+                let variables = [
+                    ("MIMALLOC_PURGE_DELAY", "1"),
+                    ("MIMALLOC_ARENA_PURGE_MULT", "1"),
+                ];
+                match how {
+                    "exit" => {
+                        let output = child::run(TEST, how, &variables);
+                        assert_eq!(output.status.code(), Some(7), "{:?}", output);
+                    }
+                    _ => drop(child::succeeds(TEST, how, &variables)),
+                }
+            }
+        }
+        return;
+    }
+    let background = Background::start(Duration::from_micros(10)).unwrap();
+    for _ in 0..20 {
+        drop(vec![vec![1u8; 300_000]; 20]);
+    }
+    match child::argument().as_str() {
+        "forgotten" => std::mem::forget(background),
+        // No destructors but those of C.
+        "exit" => std::process::exit(7),
+        // Dropped by the destructor of a thread-local variable, first and last in its thread.
+        "thread-local" => {
+            use std::cell::RefCell;
+            thread_local!(static HELD: RefCell<Option<Background>> = const { RefCell::new(None) });
+            std::thread::spawn(|| HELD.with(|held| *held.borrow_mut() = Some(background)))
+                .join()
+                .unwrap();
+        }
+        // Dropped by another thread that the process does not wait for.
+        _ => drop(std::thread::spawn(|| drop(background))),
+    }
+}
+
+/// A callback in the thread may drop the value itself, and does not wait for its own end.
+#[test]
+fn it_may_be_dropped_in_its_own_thread() {
+    use std::ffi::c_void;
+    use std::os::raw::c_ulonglong;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::Mutex;
+
+    static HELD: Mutex<Option<Background>> = Mutex::new(None);
+    static DROPPED: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn deferred_free(_force: bool, _heartbeat: c_ulonglong, _argument: *mut c_void) {
+        if std::thread::current().name() == Some("mi-malloc purge") {
+            if let Ok(mut held) = HELD.try_lock() {
+                if held.take().is_some() {
+                    DROPPED.store(true, SeqCst);
+                }
+            }
+        }
+    }
+
+    if !child::is_this() {
+        return drop(child::succeeds(
+            "it_may_be_dropped_in_its_own_thread",
+            "callback",
+            &[],
+        ));
+    }
+    *HELD.lock().unwrap() = Some(Background::start(EVERY).unwrap());
+    // SAFETY: the function is always there, and does not unwind.
+    unsafe { mi_malloc::sys::mi_register_deferred_free(Some(deferred_free), std::ptr::null_mut()) };
+    let start = Instant::now();
+    while !DROPPED.load(SeqCst) && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(EVERY);
+    }
+    assert!(DROPPED.load(SeqCst));
+    while threads() > 2 && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(EVERY);
+    }
+    assert_eq!(threads(), 2, "the main thread and that of the test");
+}
