@@ -13,18 +13,25 @@
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn, missing_docs)]
 #![warn(missing_debug_implementations)]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(any(feature = "allocator-api2", feature = "allocator_api"))]
+mod allocator;
+pub mod arena;
 #[cfg(feature = "std")]
 pub mod callbacks;
 mod global;
+pub mod heap;
 pub mod options;
 pub mod purge;
 pub mod stats;
 
+pub use arena::Arena;
 pub use global::MiMalloc;
+pub use heap::Heap;
 
 /// The complete bindings, [`mi_malloc_sys`].
 pub use mi_malloc_sys as sys;

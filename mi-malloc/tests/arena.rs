@@ -1,0 +1,123 @@
+//! Arenas: heaps that have all their memory in one area.
+
+use allocator_api2::vec::Vec;
+use mi_malloc::arena::ArenaError;
+use mi_malloc::{Arena, Heap};
+use std::mem::MaybeUninit;
+
+/// How much fits into a heap in `arena`, in blocks of 64 KiB less a bit.
+fn room(arena: Arena) -> usize {
+    Heap::scope_in(arena, |heap| {
+        let heap = &*heap;
+        let mut bytes = 0;
+        let mut blocks = std::vec::Vec::new();
+        loop {
+            let mut block = Vec::<u8, _>::new_in(heap);
+            if block.try_reserve_exact(60_000).is_err() {
+                return bytes;
+            }
+            bytes += block.capacity();
+            block.push(7);
+            assert!(arena.contains(&block[0]) && heap.contains(&block[0]));
+            blocks.push(block);
+        }
+    })
+    .unwrap()
+}
+
+/// All of it, but for what it is administered with; and again for the next heap, whatever was leaked.
+fn serves_again_and_again(arena: Arena) {
+    assert!(arena.size() % Arena::unit() == 0 && arena.size() > 0);
+    assert_eq!(arena.start() as usize % Arena::alignment(), 0);
+    let first = room(arena);
+    assert!(first > arena.size() / 2 && first <= arena.size());
+    for _ in 0..5 {
+        Heap::scope_in(arena, |heap| {
+            for size in [10, 1000, 100_000, 1_000_000] {
+                let bytes = heap.alloc_slice(&vec![7u8; size]).unwrap();
+                assert!(arena.contains(bytes) && bytes[size - 1] == 7);
+            }
+        })
+        .unwrap();
+        let again = room(arena);
+        assert!(again * 10 > first * 9, "{again} after {first}");
+    }
+    // Others do not use it.
+    let others: std::vec::Vec<_> = (0..1000).map(|n| Box::new([n; 100])).collect();
+    assert!(others.iter().all(|other| !arena.contains(&**other)));
+    Heap::scope(|heap| assert!(!arena.contains(heap.alloc(1).unwrap()))).unwrap();
+    assert!(!arena.contains(&()));
+}
+
+#[test]
+fn reserved() {
+    let arena = Arena::reserve(Arena::unit() + 1).unwrap();
+    assert_eq!(arena.size(), 2 * Arena::unit());
+    serves_again_and_again(arena);
+}
+
+/// Only addresses: the operating system gives memory to what is touched.
+fn memory(size: usize) -> &'static mut [MaybeUninit<u8>] {
+    let mut memory = std::vec::Vec::with_capacity(size);
+    // SAFETY: what may be uninitialised needs no value.
+    unsafe { memory.set_len(size) };
+    std::vec::Vec::leak(memory)
+}
+
+#[test]
+fn over_memory_of_the_program() {
+    let size = 2 * Arena::alignment() + Arena::unit();
+    let memory = memory(size);
+    let range = memory.as_ptr_range();
+    let arena = Arena::over(memory).unwrap();
+    let start = arena.start().cast::<MaybeUninit<u8>>();
+    assert!(range.contains(&start) && range.end as usize - start as usize >= arena.size());
+    serves_again_and_again(arena);
+}
+
+/// One that begins where an arena may begin.
+#[test]
+fn over_aligned_memory() {
+    let memory = memory(Arena::alignment() + 2 * Arena::unit());
+    let lost = memory.as_ptr().align_offset(Arena::alignment());
+    let arena = Arena::over(&mut memory[lost..][..Arena::unit()]).unwrap();
+    assert_eq!(arena.size(), Arena::unit());
+    serves_again_and_again(arena);
+}
+
+#[test]
+fn what_is_too_small() {
+    for size in [0, 1, 1 << 20, Arena::unit() - 1] {
+        let error = Arena::over(memory(size)).unwrap_err();
+        let least = match error {
+            ArenaError::TooSmall { least } => least,
+            other => panic!("{other}"),
+        };
+        let text = error.to_string();
+        assert!(text.contains(&format!("{} MiB", least >> 20)), "{text}");
+        assert!(Arena::over(memory(least)).is_ok());
+    }
+}
+
+#[test]
+fn what_cannot_be_reserved() {
+    for size in [usize::MAX, isize::MAX as usize, usize::MAX / 4] {
+        assert_eq!(Arena::reserve(size), Err(ArenaError::OutOfMemory));
+    }
+}
+
+#[test]
+fn from_another_thread() {
+    let arena = std::thread::spawn(|| Arena::reserve(1).unwrap())
+        .join()
+        .unwrap();
+    assert_eq!(arena.size(), Arena::unit());
+    let text = std::thread::spawn(move || {
+        Heap::scope_in(arena, |heap| heap.alloc_str("text").unwrap().to_owned()).unwrap()
+    })
+    .join()
+    .unwrap();
+    assert_eq!(text, "text");
+    // SAFETY: it is the id of an arena.
+    assert_eq!(unsafe { Arena::from_raw(arena.as_raw()) }, arena);
+}
