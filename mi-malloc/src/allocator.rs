@@ -1,7 +1,8 @@
 //! The `Allocator` traits for [`MiMalloc`] and [`Heap`]: that of the crate `allocator-api2`, and the standard
 //! library's of nightly compilers.
 //!
-//! With `allocator-api2/nightly` the two are one trait, which the feature `allocator_api` sees to.
+//! With `allocator-api2/nightly` the two are one trait, for which the feature `allocator_api` alone is enough; with
+//! both features the compiler finds two implementations of it.
 
 use crate::heap::{dangling, is_too_large, Heap, NATURAL_ALIGN};
 use crate::{sys, MiMalloc};
@@ -9,7 +10,11 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
 /// What both traits need. Sizes are never 0.
-trait Blocks {
+///
+/// # Safety
+///
+/// A block is valid until it is freed or the allocator is dropped, wherever the allocator is moved.
+unsafe trait Blocks {
     /// A new block, or NULL.
     fn alloc(&self, layout: Layout, zeroed: bool) -> *mut u8;
 
@@ -28,7 +33,8 @@ trait Blocks {
     unsafe fn resize(&self, block: *mut u8, old: Layout, new: Layout) -> *mut u8;
 }
 
-impl Blocks for MiMalloc {
+// SAFETY: blocks of mimalloc are valid until they are freed, and the value `MiMalloc` has no state.
+unsafe impl Blocks for MiMalloc {
     #[inline]
     fn alloc(&self, layout: Layout, zeroed: bool) -> *mut u8 {
         // SAFETY: the size is not 0.
@@ -66,7 +72,9 @@ impl Blocks for MiMalloc {
     }
 }
 
-impl Blocks for Heap {
+// SAFETY: a block of a heap is valid until it is freed or the heap ends. There is one `Heap` of each, and it may be
+// anywhere.
+unsafe impl Blocks for Heap {
     #[inline]
     fn alloc(&self, layout: Layout, zeroed: bool) -> *mut u8 {
         self.allocate(layout, zeroed)
@@ -96,6 +104,7 @@ impl Blocks for Heap {
     }
 }
 
+#[inline]
 fn allocate(blocks: &impl Blocks, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
     if layout.size() == 0 {
         Some(dangling(layout))
@@ -107,6 +116,7 @@ fn allocate(blocks: &impl Blocks, layout: Layout, zeroed: bool) -> Option<NonNul
 /// # Safety
 ///
 /// As `Allocator::deallocate`.
+#[inline]
 unsafe fn deallocate(blocks: &impl Blocks, block: NonNull<u8>, layout: Layout) {
     if layout.size() != 0 {
         // SAFETY: the caller's promise; what has a size came from `Blocks`.
@@ -117,6 +127,7 @@ unsafe fn deallocate(blocks: &impl Blocks, block: NonNull<u8>, layout: Layout) {
 /// # Safety
 ///
 /// As `Allocator::grow` or `Allocator::shrink`. With `zeroed`, as the former.
+#[inline]
 unsafe fn resize(
     blocks: &impl Blocks,
     block: NonNull<u8>,
@@ -144,78 +155,76 @@ unsafe fn resize(
     Some(resized)
 }
 
-#[cfg(feature = "allocator-api2")]
-use allocator_api2::alloc::{AllocError, Allocator};
-#[cfg(not(feature = "allocator-api2"))]
-use core::alloc::{AllocError, Allocator};
+/// Implements the trait `Allocator` of a module for some types. The blocks are exactly as large as was asked for.
+macro_rules! implement {
+    ($($module:ident)::+, $($type:ty),+) => {
+        const _: () = {
+            use $($module)::+::{AllocError, Allocator};
 
-fn sized(block: Option<NonNull<u8>>, size: usize) -> Result<NonNull<[u8]>, AllocError> {
-    let block = ptr::slice_from_raw_parts_mut(block.ok_or(AllocError)?.as_ptr(), size);
-    // SAFETY: it was not NULL.
-    Ok(unsafe { NonNull::new_unchecked(block) })
-}
+            fn sized(block: Option<NonNull<u8>>, size: usize) -> Result<NonNull<[u8]>, AllocError> {
+                let block = ptr::slice_from_raw_parts_mut(block.ok_or(AllocError)?.as_ptr(), size);
+                // SAFETY: it was not NULL.
+                Ok(unsafe { NonNull::new_unchecked(block) })
+            }
 
-/// The trait by the functions above. The blocks that it returns are exactly as large as was asked for.
-macro_rules! methods {
-    () => {
-        #[inline]
-        fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-            sized(allocate(self, layout, false), layout.size())
-        }
+            $(
+                // SAFETY: the promise of `Blocks`. Whatever the allocator is behind, it is the same one.
+                unsafe impl Allocator for $type {
+                    #[inline]
+                    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+                        sized(allocate(self, layout, false), layout.size())
+                    }
 
-        #[inline]
-        fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-            sized(allocate(self, layout, true), layout.size())
-        }
+                    #[inline]
+                    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+                        sized(allocate(self, layout, true), layout.size())
+                    }
 
-        #[inline]
-        unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-            // SAFETY: the caller's promise.
-            unsafe { deallocate(self, block, layout) };
-        }
+                    #[inline]
+                    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+                        // SAFETY: the caller's promise.
+                        unsafe { deallocate(self, block, layout) };
+                    }
 
-        #[inline]
-        unsafe fn grow(
-            &self,
-            block: NonNull<u8>,
-            old: Layout,
-            new: Layout,
-        ) -> Result<NonNull<[u8]>, AllocError> {
-            // SAFETY: the caller's promise.
-            sized(unsafe { resize(self, block, old, new, false) }, new.size())
-        }
+                    #[inline]
+                    unsafe fn grow(
+                        &self,
+                        block: NonNull<u8>,
+                        old: Layout,
+                        new: Layout,
+                    ) -> Result<NonNull<[u8]>, AllocError> {
+                        // SAFETY: the caller's promise.
+                        sized(unsafe { resize(self, block, old, new, false) }, new.size())
+                    }
 
-        #[inline]
-        unsafe fn grow_zeroed(
-            &self,
-            block: NonNull<u8>,
-            old: Layout,
-            new: Layout,
-        ) -> Result<NonNull<[u8]>, AllocError> {
-            // SAFETY: the caller's promise.
-            sized(unsafe { resize(self, block, old, new, true) }, new.size())
-        }
+                    #[inline]
+                    unsafe fn grow_zeroed(
+                        &self,
+                        block: NonNull<u8>,
+                        old: Layout,
+                        new: Layout,
+                    ) -> Result<NonNull<[u8]>, AllocError> {
+                        // SAFETY: the caller's promise.
+                        sized(unsafe { resize(self, block, old, new, true) }, new.size())
+                    }
 
-        #[inline]
-        unsafe fn shrink(
-            &self,
-            block: NonNull<u8>,
-            old: Layout,
-            new: Layout,
-        ) -> Result<NonNull<[u8]>, AllocError> {
-            // SAFETY: the caller's promise.
-            sized(unsafe { resize(self, block, old, new, false) }, new.size())
-        }
+                    #[inline]
+                    unsafe fn shrink(
+                        &self,
+                        block: NonNull<u8>,
+                        old: Layout,
+                        new: Layout,
+                    ) -> Result<NonNull<[u8]>, AllocError> {
+                        // SAFETY: the caller's promise.
+                        sized(unsafe { resize(self, block, old, new, false) }, new.size())
+                    }
+                }
+            )+
+        };
     };
 }
 
-// SAFETY: mimalloc's blocks are valid until they are freed, and the value `MiMalloc` has no state.
-unsafe impl Allocator for MiMalloc {
-    methods!();
-}
-
-// SAFETY: a block of a heap is valid until it is freed or the heap ends. The heap's address does not depend on
-// where the `Heap` is, and there is one `Heap` of each.
-unsafe impl Allocator for Heap {
-    methods!();
-}
+#[cfg(feature = "allocator-api2")]
+implement!(allocator_api2::alloc, MiMalloc, Heap);
+#[cfg(feature = "allocator_api")]
+implement!(core::alloc, MiMalloc, Heap);

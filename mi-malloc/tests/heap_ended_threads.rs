@@ -1,0 +1,52 @@
+//! Blocks that ended threads left are not freed with a heap. v2 would give them to any heap that needs memory
+//! (`tests/heap_ended_thread.rs` of mi-malloc-sys shows it), and so ours have a tag.
+
+use mi_malloc::{Heap, MiMalloc};
+use std::alloc::{GlobalAlloc, Layout};
+
+const SIZE: usize = 1000;
+const EACH: usize = 5_000;
+
+fn layout() -> Layout {
+    Layout::from_size_align(SIZE, 8).unwrap()
+}
+
+#[test]
+fn a_heap_takes_over_nothing() {
+    let leave = || {
+        (0..EACH)
+            .map(|_| {
+                // SAFETY: the layout has a size, and the block holds that many bytes.
+                unsafe {
+                    let block = MiMalloc.alloc(layout());
+                    block.write_bytes(7, SIZE);
+                    block as usize
+                }
+            })
+            .collect::<Vec<_>>()
+    };
+    let left: Vec<usize> = (0..10)
+        .flat_map(|_| std::thread::spawn(leave).join().unwrap())
+        .collect();
+    Heap::scope(|heap| {
+        for _ in 0..10 * EACH {
+            heap.alloc([1u8; SIZE]).unwrap();
+        }
+        let mut seen = 0;
+        heap.visit_blocks(|_| seen += 1);
+        assert_eq!(seen, 10 * EACH);
+    })
+    .unwrap();
+    // Whoever uses memory that was freed with the heap:
+    let fresh: Vec<_> = (0..10 * EACH).map(|_| Box::new([3u8; SIZE])).collect();
+    for block in left {
+        let block = block as *mut u8;
+        // SAFETY: allocated above, filled, and not freed.
+        unsafe {
+            let bytes = std::slice::from_raw_parts(block, SIZE);
+            assert!(bytes.iter().all(|byte| *byte == 7));
+            MiMalloc.dealloc(block, layout());
+        }
+    }
+    assert!(fresh.iter().all(|block| block[SIZE - 1] == 3));
+}
