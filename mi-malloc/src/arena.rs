@@ -123,7 +123,8 @@ impl Arena {
     /// [`Arena::alignment`] bytes are left behind the first one, so that two times the alignment is always enough.
     ///
     /// The memory must be readable and writable, as all that Rust lends is, and stays so: mimalloc does not give
-    /// it back to the operating system. Its contents do not matter.
+    /// it back to the operating system. Its contents do not matter. With the feature `secure_full` v3 finds no room in
+    /// such an arena, because it cannot take guard pages out of that memory.
     pub fn over(memory: &'static mut [MaybeUninit<u8>]) -> Result<Arena, ArenaError> {
         let (alignment, unit) = (Arena::alignment(), Arena::unit());
         let start = memory.as_mut_ptr();

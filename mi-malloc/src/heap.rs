@@ -78,9 +78,12 @@
 //! ends before its heap does. What was leaked into the heap ([`Heap::alloc`], `Box::leak`, [`core::mem::forget`]) is
 //! not dropped; its memory is freed with the heap.
 //!
-//! With the feature `guarded`, and in builds with `debug`, v2 cannot free what was leaked: it stays until the
-//! process ends. v2 also keeps it if the option `target_segments_per_thread` is not 0, because its threads then
-//! exchange memory while it is in use.
+//! With the feature `guarded` v2 cannot free what was leaked: it stays until the process ends. With `debug` it cannot
+//! either, and an assertion ends the process if it is much.
+//!
+//! On v2 threads exchange memory in which blocks live if the option `target_segments_per_thread` is not 0. Then too
+//! what was leaked stays. The option must not change while there are heaps, and
+//! `sys::mi_collect_reduce`, which does the same once, must not be called meanwhile.
 //!
 //! # When the process ends
 //!
@@ -93,9 +96,9 @@
 //! stores in a `static` would be freed memory. If one is never destroyed it only keeps its memory apart, and a
 //! thread of another subprocess must not allocate from its heaps, which `Sync` would permit. A program that enters
 //! subprocesses by the functions of [`sys`] therefore keeps each `Heap` and
-//! [`Arena`](crate::Arena) to the subprocess in which it was made.
+//! [`Arena`] to the subprocess in which it was made.
 //!
-//! **Theaps** ([`sys::mi_heap_theap`](https://docs.rs/mi-malloc-sys)), the part that one thread has of a heap on v3,
+//! **Theaps** (`sys::mi_heap_theap`), the part that one thread has of a heap on v3,
 //! have none either. A theap ends with its thread, before the last destructors of the thread's locals run, and a
 //! type that only one thread may use can still be in one of those. mimalloc remembers for each thread the
 //! theap that it used last, so a heap that is used many times in a row is not looked up each time.
@@ -130,6 +133,9 @@ use core::ptr::{self, NonNull};
 pub struct Heap {
     // Not `Send` and not `Sync` by itself, which is right on v2.
     raw: NonNull<sys::mi_heap_t>,
+    /// Whether its memory is its own: see [`TAG`].
+    #[cfg(mi_v2)]
+    is_apart: bool,
 }
 
 // SAFETY: v3 keeps the part of each thread apart, and takes locks where threads meet: at the first block of a
@@ -157,10 +163,29 @@ impl core::fmt::Display for OutOfMemory {
 #[cfg(feature = "std")]
 impl std::error::Error for OutOfMemory {}
 
-/// The tag of all heaps of this crate on v2, where memory that an ended thread leaves goes to a heap of the same
+/// The tag of heaps that may be destroyed on v2, where memory that an ended thread leaves goes to a heap of the same
 /// tag. Without a tag of its own a heap would take over live blocks and free them when it ends.
+///
+/// Other heaps have the tag 0, as the backing heap, which takes over their memory when they are deleted. (With
+/// another tag it would wait for a heap that has it, and some builds end the process where there is none.)
 #[cfg(mi_v2)]
 const TAG: cty::c_int = 0xA7;
+
+/// Whether v2 can keep the memory of a heap apart, and free it at once.
+///
+/// It cannot with guard pages, which upstream's debug builds have as well; and not if threads give up segments with
+/// live blocks for others to take over (`mi_segments_try_abandon`).
+#[cfg(mi_v2)]
+fn keeps_apart() -> bool {
+    let guarded = cfg!(any(
+        feature = "guarded",
+        feature = "debug",
+        feature = "debug_full",
+        all(feature = "debug_in_debug", debug_assertions)
+    ));
+    // SAFETY: the option exists.
+    !guarded && unsafe { sys::mi_option_get(sys::mi_option_target_segments_per_thread) } == 0
+}
 
 impl Heap {
     /// Makes a heap. (v3 only; the [module](self) says why.)
@@ -213,13 +238,20 @@ impl Heap {
     }
 
     fn make(arena: sys::mi_arena_id_t) -> Result<Heap, OutOfMemory> {
+        #[cfg(mi_v2)]
+        let is_apart = keeps_apart();
+        #[cfg(mi_v2)]
+        // SAFETY: always safe to call.
+        let raw = unsafe { sys::mi_heap_new_ex(if is_apart { TAG } else { 0 }, is_apart, arena) };
         #[cfg(mi_v3)]
         // SAFETY: the arena is none or an `Arena`, which is one for the rest of the process.
         let raw = unsafe { sys::mi_heap_new_in_arena(arena) };
-        #[cfg(mi_v2)]
-        // SAFETY: always safe to call.
-        let raw = unsafe { sys::mi_heap_new_ex(TAG, true, arena) };
-        NonNull::new(raw).map(|raw| Heap { raw }).ok_or(OutOfMemory)
+        let raw = NonNull::new(raw).ok_or(OutOfMemory)?;
+        Ok(Heap {
+            raw,
+            #[cfg(mi_v2)]
+            is_apart,
+        })
     }
 
     /// The heap as the functions of [`sys`] take it.
@@ -391,12 +423,17 @@ impl Heap {
 impl Drop for Heap {
     fn drop(&mut self) {
         #[cfg(mi_v2)]
-        // SAFETY: always safe to call. (With a target, a segment with live blocks may have gone to the heap of
-        // another thread, and one of such a heap may have come to this one: `mi_segments_try_abandon`.)
-        if unsafe { sys::mi_option_get(sys::mi_option_target_segments_per_thread) } != 0 {
+        if !(self.is_apart && keeps_apart()) {
             // SAFETY: as below, except that no block is lost.
             unsafe { sys::mi_heap_delete(self.raw.as_ptr()) };
             return;
+        }
+        #[cfg(mi_v3)]
+        // SAFETY: the heap is live, and the theap is the calling thread's and is not used afterwards. (While v3.6.0
+        // ends the theaps of other threads, it looks into this thread's, which may be freed by then:
+        // `mi_heap_free_theaps`. So this thread's goes first.)
+        unsafe {
+            sys::mi_theap_delete(sys::mi_heap_theap(self.raw.as_ptr()));
         }
         // SAFETY: whoever could use or free a block of the heap has borrowed it, and no borrow is left. A thread
         // that has used it may still be ending (the end of a scope of threads does not wait for that); v3 takes

@@ -4,6 +4,10 @@
 use mi_malloc::{Heap, MiMalloc};
 use std::alloc::{GlobalAlloc, Layout};
 
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+
 const SIZE: usize = 1000;
 const EACH: usize = 5_000;
 
@@ -13,6 +17,9 @@ fn layout() -> Layout {
 
 #[test]
 fn a_heap_takes_over_nothing() {
+    if mode::leaks_end_the_process() {
+        return;
+    }
     let leave = || {
         (0..EACH)
             .map(|_| {
@@ -34,7 +41,8 @@ fn a_heap_takes_over_nothing() {
         }
         let mut seen = 0;
         heap.visit_blocks(|_| seen += 1);
-        assert_eq!(seen, 10 * EACH);
+        // With guard pages v2 takes over, but frees nothing.
+        assert!(seen == 10 * EACH || mode::KEEPS_LEAKED);
     })
     .unwrap();
     // Whoever uses memory that was freed with the heap:

@@ -6,20 +6,14 @@ use mi_malloc::Heap;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 #[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
+
+#[allow(dead_code)]
 #[path = "../../tests/support/resident.rs"]
 mod resident;
 
 const MIB: usize = 1 << 20;
-const KEEPS_LEAKED: bool = cfg!(all(
-    mi_v2,
-    any(
-        feature = "guarded",
-        feature = "debug",
-        feature = "debug_full",
-        feature = "debug_in_debug"
-    )
-));
-
 /// Leaks 2 MiB, of pages of all kinds.
 fn leak(heap: &Heap) {
     for size in [100, 10_000, 300_000] {
@@ -33,7 +27,7 @@ fn leak(heap: &Heap) {
 
 #[test]
 fn what_was_leaked_is_freed() {
-    if KEEPS_LEAKED {
+    if mode::KEEPS_LEAKED {
         println!("not run: v2 with guard pages keeps what was leaked");
         return;
     }
