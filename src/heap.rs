@@ -43,6 +43,11 @@ extern "C" {
     /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without a
     /// look at who has just claimed it, `mi_heap_delete_page`.)
     ///
+    /// v3: if other threads have allocated from the heap, the calling thread first ends its own part
+    /// of it: `mi_theap_delete(mi_heap_theap(heap))`. (Release 3.6.0 ends the parts one after the
+    /// other, and meanwhile looks into the calling thread's, which may be freed by then:
+    /// `mi_heap_free_theaps`. Debug builds stop the program.)
+    ///
     /// v2: the heap is the calling thread's. If it is bound to an arena or has a tag, that thread
     /// frees none of its live blocks afterwards; others may. (v2.5.2 finds no heap for such a page,
     /// and `_mi_page_retire` crashes.)
