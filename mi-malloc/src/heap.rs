@@ -61,11 +61,12 @@
 //! use std::thread;
 //!
 //! let heap = Heap::new()?;
-//! let sums = thread::scope(|scope| {
-//!     let threads = [1, 2, 3].map(|n| scope.spawn(|| heap.alloc(n * 10).unwrap()));
+//! let shared = &heap;
+//! let numbers = thread::scope(|scope| {
+//!     let threads = [1, 2, 3].map(|n| scope.spawn(move || shared.alloc(n * 10).unwrap()));
 //!     threads.map(|thread| thread.join().unwrap())
 //! });
-//! assert_eq!(sums, [&10, &20, &30]);
+//! assert_eq!(numbers, [&10, &20, &30]);
 //! # Ok(())
 //! # }
 //! # #[cfg(mi_v2)]

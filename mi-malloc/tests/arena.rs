@@ -1,8 +1,8 @@
 //! Arenas: heaps that have all their memory in one area.
 
-use allocator_api2::vec::Vec;
+use allocator_api2::{boxed::Box, vec::Vec};
 use mi_malloc::arena::ArenaError;
-use mi_malloc::{Arena, Heap};
+use mi_malloc::{Arena, Heap, MiMalloc};
 use std::mem::MaybeUninit;
 
 #[allow(dead_code)]
@@ -50,7 +50,7 @@ fn serves_again_and_again(arena: Arena) {
         assert!(again * 10 > first * 9, "{again} after {first}");
     }
     // Others do not use it.
-    let others: std::vec::Vec<_> = (0..1000).map(|n| Box::new([n; 100])).collect();
+    let others: std::vec::Vec<_> = (0..1000).map(|n| Box::new_in([n; 100], MiMalloc)).collect();
     assert!(others.iter().all(|other| !arena.contains(&**other)));
     Heap::scope(|heap| assert!(!arena.contains(heap.alloc(1).unwrap()))).unwrap();
     assert!(!arena.contains(&()));

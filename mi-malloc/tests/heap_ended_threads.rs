@@ -1,6 +1,7 @@
 //! Blocks that ended threads left are not freed with a heap. v2 would give them to any heap that needs memory
 //! (`tests/heap_ended_thread.rs` of mi-malloc-sys shows it), and so ours have a tag.
 
+use allocator_api2::boxed::Box;
 use mi_malloc::{Heap, MiMalloc};
 use std::alloc::{GlobalAlloc, Layout};
 
@@ -46,7 +47,9 @@ fn a_heap_takes_over_nothing() {
     })
     .unwrap();
     // Whoever uses memory that was freed with the heap:
-    let fresh: Vec<_> = (0..10 * EACH).map(|_| Box::new([3u8; SIZE])).collect();
+    let fresh: Vec<_> = (0..10 * EACH)
+        .map(|_| Box::new_in([3u8; SIZE], MiMalloc))
+        .collect();
     for block in left {
         let block = block as *mut u8;
         // SAFETY: allocated above, filled, and not freed.
