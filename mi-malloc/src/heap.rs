@@ -90,6 +90,11 @@
 //!
 //! A heap in a `static` is not dropped, as no static is; the operating system takes the memory.
 //!
+//! # Miri
+//!
+//! Miri runs no C, so a program that uses a heap does not run under it. Let the collection be generic over its
+//! allocator, and test it with another one there.
+//!
 //! # What stays in `mi_malloc::sys`
 //!
 //! **Subprocesses** ([`sys::mi_subproc_new`]) have no safe form. To destroy one frees all that its threads have
