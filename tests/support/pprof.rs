@@ -180,6 +180,11 @@ fn packed(mut bytes: &[u8]) -> Vec<u64> {
 }
 
 pub fn message(bytes: &[u8]) -> Profile {
+    message_with(bytes, "bytes")
+}
+
+/// A message whose values of bytes are called `alloc_` and `inuse_` with this ending.
+pub fn message_with(bytes: &[u8], ending: &str) -> Profile {
     let all = fields(bytes);
     let each = |field: u64| {
         all.iter()
@@ -199,11 +204,12 @@ pub fn message(bytes: &[u8]) -> Profile {
             (string(&fields, 1), string(&fields, 2))
         })
         .collect();
+    let bytes_of = |kind| format!("{kind}_{ending}");
     let expected = [
         ("alloc_objects", "count"),
-        ("alloc_bytes", "bytes"),
+        (&*bytes_of("alloc"), "bytes"),
         ("inuse_objects", "count"),
-        ("inuse_bytes", "bytes"),
+        (&*bytes_of("inuse"), "bytes"),
     ];
     assert_eq!(types, expected);
     let period = fields(each(11).next().expect("no period type"));
