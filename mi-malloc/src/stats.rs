@@ -18,7 +18,7 @@
 //!
 //! A snapshot has the numbers of the process ([`Stats::now`]), of one heap or of one subprocess (v3; from their own
 //! types). [`Stats::since`] subtracts one from another. `Display` prints a table, [`Stats::to_json`] writes JSON, and
-//! [`Stats::rows`] hands out each number with its name and unit, for exporters: `examples/metrics.rs` writes
+//! [`Stats::rows`] hands out each number with its name and unit, for exporters: `examples/metrics` writes
 //! Prometheus' text format with it.
 //!
 //! # Exact or estimated

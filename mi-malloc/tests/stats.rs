@@ -4,15 +4,17 @@
 #[allow(dead_code)]
 #[path = "../../tests/support/json.rs"]
 mod json;
-#[allow(dead_code)]
-#[path = "../examples/metrics.rs"]
-mod metrics; // its global allocator is this test's
+#[path = "../examples/metrics/prometheus.rs"]
+mod prometheus;
 
 use json::Json;
 use mi_malloc::stats::{Row, Stats, Unit};
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::thread;
+
+#[global_allocator]
+static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
 const MIB: i64 = 1 << 20;
 
@@ -208,7 +210,7 @@ fn the_table_says_the_same() {
 /// Prometheus' text format: a help and a type before each metric, each sample once.
 fn the_metrics_say_the_same() {
     let stats = Stats::now();
-    let text = metrics::prometheus(&stats);
+    let text = prometheus::page(&stats);
     let mut kinds = std::collections::HashMap::new();
     let mut helps = HashSet::new();
     let mut samples = std::collections::HashMap::new();

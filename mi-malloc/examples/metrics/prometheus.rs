@@ -1,17 +1,10 @@
-//! The statistics in Prometheus' text format, for a page that Prometheus reads:
-//!
-//! ```text
-//! cargo run --example metrics
-//! ```
+//! mimalloc's statistics in Prometheus' text format. Copy this file into a server.
 
 use mi_malloc::stats::{Stats, Unit};
 use std::fmt::Write;
 
-#[global_allocator]
-static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
-
 /// The page. Its content type is `text/plain; version=0.0.4`.
-pub fn prometheus(stats: &Stats) -> String {
+pub fn page(stats: &Stats) -> String {
     let mut page = String::new();
     for row in stats.rows() {
         let unit = match row.unit {
@@ -59,10 +52,4 @@ pub fn prometheus(stats: &Stats) -> String {
 fn metric(page: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(page, "# HELP {} {}", name, help);
     let _ = writeln!(page, "# TYPE {} {}", name, kind);
-}
-
-fn main() {
-    let kept: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
-    print!("{}", prometheus(&Stats::now()));
-    drop(kept);
 }
