@@ -441,6 +441,8 @@ impl Drop for Heap {
         unsafe {
             sys::mi_theap_delete(sys::mi_heap_theap(self.raw.as_ptr()));
         }
+        #[cfg(all(mi_v3, feature = "std"))]
+        crate::profile::end_heap(self.raw.as_ptr());
         // SAFETY: whoever could use or free a block of the heap has borrowed it, and no borrow is left. A thread
         // that has used it may still be ending (the end of a scope of threads does not wait for that); v3 takes
         // its locks for it. On v2 this is the thread that made the heap, and the heap's tag has kept

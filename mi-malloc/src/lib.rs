@@ -26,6 +26,8 @@ pub mod callbacks;
 mod global;
 pub mod heap;
 pub mod options;
+#[cfg(all(mi_v3, feature = "std"))]
+pub mod profile;
 pub mod purge;
 pub mod stats;
 

@@ -1,0 +1,467 @@
+//! Heap profiles (v3): what they estimate, and what must not disturb them.
+#![cfg(mi_v3)]
+
+use mi_malloc::profile::{self, Interval, Profile, Snapshot, StartError};
+use mi_malloc::{sys, Heap, MiMalloc};
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+#[cfg(unix)]
+#[path = "../../tests/support/fork.rs"]
+mod fork;
+#[allow(dead_code)]
+#[path = "../../tests/support/pprof.rs"]
+mod pprof;
+
+#[global_allocator]
+static GLOBAL: MiMalloc = MiMalloc;
+
+/// One test at a time: a process has one profile.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+const MIB: usize = 1 << 20;
+
+fn start(bytes: usize) -> Profile {
+    profile::start(Interval::bytes(bytes)).unwrap()
+}
+
+fn read(snapshot: &Snapshot) -> pprof::Profile {
+    let mut message = Vec::new();
+    snapshot.dump(&mut message).unwrap();
+    pprof::message_with(&message, "space")
+}
+
+#[track_caller]
+fn assert_about(found: u64, real: usize, percent: usize) {
+    let wrong = (found as usize).abs_diff(real);
+    assert!(
+        wrong <= real * percent / 100,
+        "{found} and not about {real}"
+    );
+}
+
+fn blocks(count: usize, size: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|n| vec![n as u8; size]).collect()
+}
+
+#[test]
+fn estimates_of_all_sizes() {
+    let _alone = alone();
+    for (count, size) in [
+        (2_000_000, 32),
+        (64_000, 1000),
+        (8_000, 10_000),
+        (640, 100_000),
+        (16, 8 * MIB),
+    ] {
+        for interval in [1, 64 << 10, 512 << 10] {
+            // A sample takes microseconds.
+            let count = if interval == 1 { count / 16 } else { count };
+            let profile = start(interval);
+            let kept = blocks(count, size);
+            drop(blocks(count, size));
+            let snapshot = profile.snapshot();
+            let found = read(&snapshot).sum();
+            // The vector of vectors is one block.
+            let real = count * size + count * std::mem::size_of::<Vec<u8>>();
+            // 64 MiB in steps of half a MiB are 128 samples, so 12 % is usual.
+            assert_about(snapshot.in_use_bytes(), real, 40);
+            assert_about(snapshot.allocated_bytes(), 2 * real, 30);
+            assert_eq!(found.inuse_bytes as u64, snapshot.in_use_bytes());
+            assert_eq!(found.alloc_bytes as u64, snapshot.allocated_bytes());
+            assert_about(found.inuse_objects as u64, count, 45);
+            drop(kept);
+            // A few blocks of the test's own harness may be in use.
+            assert!(profile.stop().in_use_bytes() < 4 * MIB as u64, "{size}");
+        }
+    }
+}
+
+/// A thread that has worked without a profile brings nothing of that along.
+#[test]
+fn a_late_start() {
+    let _alone = alone();
+    for _ in 0..20 {
+        drop(blocks(1000, 100_000));
+    }
+    let profile = start(64 << 10);
+    let kept = blocks(1000, 30_000);
+    let snapshot = profile.stop();
+    assert_about(snapshot.allocated_bytes(), 30_000_000, 20);
+    drop(kept);
+}
+
+#[test]
+fn stacks_lead_through_this_program() {
+    let _alone = alone();
+    let profile = start(64 << 10);
+    let kept = blocks(3000, 3000);
+    let snapshot = profile.stop();
+    let found = read(&snapshot);
+    assert!(!found.samples.is_empty());
+    let name = std::env::current_exe().unwrap();
+    for sample in &found.samples {
+        assert!(sample.stack.len() > 5, "{sample:?}");
+    }
+    if cfg!(target_os = "linux") {
+        assert_eq!(found.mappings[0].file, name.to_str().unwrap());
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        for sample in &found.samples {
+            let is_own = |frame: &u64| found.mapping_of(*frame) == name.to_str();
+            assert!(sample.stack.iter().any(is_own), "{sample:?}");
+        }
+        // The system says the same of each mapping that has a file.
+        let mut compared = 0;
+        for mapping in found.mappings.iter().filter(|m| m.file.starts_with('/')) {
+            let start = format!("{:x}-", mapping.start);
+            let line = maps.lines().find(|line| line.starts_with(&start)).unwrap();
+            let words: Vec<_> = line.split_whitespace().collect();
+            assert!(words[1].contains('x'), "{line}");
+            assert_eq!(
+                u64::from_str_radix(words[2], 16),
+                Ok(mapping.offset),
+                "{line}"
+            );
+            let real = |file| std::fs::canonicalize(file).unwrap();
+            assert_eq!(real(words[5]), real(&mapping.file));
+            compared += 1;
+        }
+        assert!(compared >= 2, "{:?}", found.mappings);
+    }
+    assert_eq!(found.period, 64 << 10);
+    drop(kept);
+}
+
+#[test]
+fn one_at_a_time() {
+    let _alone = alone();
+    let profile = start(MIB);
+    assert_eq!(profile.interval().get(), MIB);
+    let error = profile::start(Interval::default()).unwrap_err();
+    assert_eq!(error, StartError::AlreadyRunning);
+    // The first one goes on.
+    let kept = blocks(1000, 100_000);
+    assert!(profile.snapshot().in_use_bytes() > 50_000_000);
+    drop(profile);
+    drop(start(1));
+
+    // SAFETY: a profiler that lives until it is detached, and has no callback.
+    unsafe {
+        let other = Box::into_raw(Box::new(sys::mi_profiler_t::new()));
+        assert!(sys::mi_profile(other));
+        let error = profile::start(Interval::default()).unwrap_err();
+        assert_eq!(error, StartError::OtherProfiler);
+        assert!(error.to_string().contains("MIMALLOC_PROFILE"), "{error}");
+        sys::mi_profile(std::ptr::null_mut());
+        drop(Box::from_raw(other));
+    }
+    drop(start(1));
+    drop(kept);
+}
+
+/// Blocks that the profile before has sampled are freed: the new one knows nothing of them.
+#[test]
+fn blocks_of_an_older_profile() {
+    let _alone = alone();
+    let first = start(1);
+    let old = blocks(1000, 10_000);
+    drop(first);
+    let second = start(1);
+    // On the same call stack, so that the free would be subtracted there.
+    let new = blocks(1000, 10_000);
+    drop(old);
+    assert_about(second.snapshot().in_use_bytes(), 10_000_000, 10);
+    drop(new);
+    assert!(second.stop().in_use_bytes() < MIB as u64);
+}
+
+/// A profiler that was attached by the bindings leaves samples behind, with data of its own.
+#[test]
+fn samples_of_another_profiler() {
+    use std::ffi::c_void;
+    unsafe extern "C" fn on_alloc(
+        _: *mut sys::mi_profiler_t,
+        data: *mut sys::mi_profiler_sample_data_t,
+        _: *mut c_void,
+        _: usize,
+        _: usize,
+        _: u64,
+        _: *mut sys::mi_heap_t,
+    ) -> usize {
+        // SAFETY: so many bytes are there.
+        unsafe {
+            let place = std::ptr::addr_of_mut!((*data).user_data).cast::<u8>();
+            place.write_bytes(0x41, (*data).user_data_size);
+        }
+        1
+    }
+    unsafe extern "C" fn on_free(
+        _: *mut sys::mi_profiler_t,
+        _: *mut sys::mi_profiler_sample_data_t,
+        _: *mut c_void,
+        _: *mut sys::mi_heap_t,
+    ) {
+    }
+
+    let _alone = alone();
+    for sample_data_size in [8, 40, 1024] {
+        let other = Box::into_raw(Box::new(sys::mi_profiler_t {
+            sample_data_size,
+            initial_sample_rate: 1,
+            on_alloc: Some(on_alloc),
+            on_free: Some(on_free),
+            ..sys::mi_profiler_t::new()
+        }));
+        // SAFETY: the profiler is never freed.
+        unsafe {
+            assert!(sys::mi_profile(other));
+            sys::mi_profiler_start(other);
+        }
+        let old = blocks(1000, 10_000);
+        // SAFETY: as above.
+        unsafe {
+            sys::mi_profiler_stop(other);
+            sys::mi_profile(std::ptr::null_mut());
+        }
+        let profile = start(1);
+        let new = blocks(100, 10_000);
+        drop(old);
+        assert_about(profile.snapshot().in_use_bytes(), 1_000_000, 20);
+        drop(new);
+    }
+}
+
+/// Fails, panics, or allocates while it writes.
+enum Writer {
+    Fails,
+    Panics,
+    Allocates(Vec<Vec<u8>>),
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Writer::Fails => Err(io::Error::new(io::ErrorKind::Other, "the disk is full")),
+            Writer::Panics => std::panic::resume_unwind(Box::new("a writer panics")),
+            Writer::Allocates(kept) => {
+                kept.push(bytes[..bytes.len().min(100)].to_vec());
+                kept.extend(blocks(1, 50_000));
+                Ok(bytes.len().min(100))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn writers() {
+    let _alone = alone();
+    let profile = start(1); // every allocation of a writer is sampled, if it can be
+    let kept = blocks(1000, 10_000);
+    let error = profile.dump(Writer::Fails).unwrap_err();
+    assert_eq!(error.to_string(), "the disk is full");
+    let panic = thread::scope(|scope| scope.spawn(|| profile.dump(Writer::Panics)).join());
+    assert!(panic.is_err());
+    // Four threads write at the same time, and allocate between the pieces.
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let mut writer = Writer::Allocates(Vec::new());
+                    profile.dump(&mut writer).unwrap();
+                    match writer {
+                        Writer::Allocates(kept) => assert!(kept.len() > 20, "{}", kept.len()),
+                        _ => unreachable!(),
+                    }
+                }
+            });
+        }
+    });
+    assert_about(profile.stop().in_use_bytes(), 10_000_000, 20);
+    drop(kept);
+}
+
+/// The output of a writer holds a lock that other threads wait for while they allocate.
+#[test]
+fn a_lock_of_the_writer() {
+    let _alone = alone();
+    let profile = start(1);
+    let log = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                profile::include_thread();
+                for n in 0..2000 {
+                    log.lock().unwrap().extend(vec![n as u8; 2000]);
+                }
+            });
+        }
+        for _ in 0..20 {
+            profile.dump(&mut *log.lock().unwrap()).unwrap();
+        }
+    });
+    assert!(log.into_inner().unwrap().len() > 3 * 2000 * 2000);
+}
+
+#[test]
+fn threads() {
+    let _alone = alone();
+    let profile = start(64 << 10);
+    // With blocks so large a thread notices a profile late.
+    let make = |is_included: bool| {
+        thread::spawn(move || {
+            if is_included {
+                profile::include_thread();
+            }
+            blocks(200, 200_000)
+        })
+        .join()
+        .unwrap()
+    };
+    let unnoticed = make(false);
+    assert!(profile.snapshot().in_use_bytes() < 4 * MIB as u64);
+    let kept = make(true);
+    assert_about(profile.snapshot().in_use_bytes(), 40_000_000, 10);
+    // Freed by this thread, and the other one has ended.
+    drop((unnoticed, kept));
+    assert!(profile.stop().in_use_bytes() < 2 * MIB as u64);
+
+    // Starts, snapshots and stops while threads work.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut kept = Vec::new();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    kept.push(blocks(20, 20_000));
+                    if kept.len() > 50 {
+                        kept.swap_remove(7);
+                    }
+                }
+            });
+        }
+        for round in 0..50 {
+            let profile = start(1 + round % 3 * 100_000);
+            for _ in 0..3 {
+                thread::sleep(std::time::Duration::from_millis(2));
+                read(&profile.snapshot());
+            }
+            read(&profile.stop());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    profile::include_thread(); // no profile, no effect
+}
+
+/// What was leaked into a heap goes when the heap does.
+#[test]
+fn a_heap_ends_while_its_profile_runs() {
+    let _alone = alone();
+    let profile = start(1);
+    let fill = |heap: &Heap| {
+        for _ in 0..5000 {
+            heap.alloc_slice(&[1u8; 10_000]).unwrap();
+        }
+    };
+    let stays = Heap::new().unwrap();
+    fill(&stays);
+    // A heap notices the profile after a thousand allocations, and a new one does again.
+    assert_about(profile.snapshot().in_use_bytes(), 40_000_000, 10);
+    for _ in 0..3 {
+        let ends = Heap::new().unwrap();
+        fill(&ends);
+        assert_about(profile.snapshot().in_use_bytes(), 80_000_000, 10);
+        drop(ends);
+        assert_about(profile.snapshot().in_use_bytes(), 40_000_000, 10);
+    }
+    drop(stays);
+    let snapshot = profile.stop();
+    assert!(snapshot.in_use_bytes() < MIB as u64);
+    assert_about(snapshot.allocated_bytes(), 4 * 40_000_000, 10);
+}
+
+#[cfg(unix)]
+#[test]
+fn fork() {
+    let _alone = alone();
+    let profile = start(1);
+    let kept = blocks(1000, 10_000);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Forks come while others are in the middle of a sample.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                profile::include_thread();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(blocks(1, 3000));
+                }
+            });
+        }
+        for _ in 0..20 {
+            assert!(fork::run(|| {
+                let more = blocks(1000, 10_000);
+                assert_about(profile.snapshot().in_use_bytes(), 20_000_000, 20);
+                drop(more);
+            }));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_about(profile.stop().in_use_bytes(), 10_000_000, 20);
+    drop(kept);
+}
+
+#[test]
+fn intervals() {
+    assert_eq!(Interval::default().get(), 512 << 10);
+    assert_eq!(Interval::bytes(0), Interval::bytes(1));
+    assert_eq!(Interval::bytes(usize::MAX).get(), 64 << 20);
+}
+
+/// The figures of the module's documentation:
+/// `cargo test --release -p mi-malloc --test profile cost -- --ignored --nocapture`
+#[test]
+#[ignore = "measures"]
+fn cost() {
+    let _alone = alone();
+    for size in [32, 1000, 100_000] {
+        let count = (1 << 30) / size.max(200);
+        let round = || {
+            let start = std::time::Instant::now();
+            let mut kept: Vec<Vec<u8>> = (0..1000).map(|_| Vec::with_capacity(size)).collect();
+            for n in 0..count {
+                kept[n % 1000] = Vec::with_capacity(size);
+            }
+            std::hint::black_box(&kept);
+            start.elapsed().as_nanos() as f64 / count as f64
+        };
+        let least = |n| (0..n).map(|_| round()).fold(f64::MAX, f64::min);
+        print!("{size} bytes: {:.1} ns without", least(5));
+        for interval in [512 << 10, 64 << 10] {
+            let profile = start(interval);
+            print!(", {:.1} every {} KiB", least(5), interval >> 10);
+            drop(profile);
+        }
+        println!(", {:.1} afterwards", least(5));
+    }
+    let profile = start(1);
+    let begin = std::time::Instant::now();
+    let kept = blocks(20_000, 1 << 10);
+    let all = begin.elapsed();
+    println!("{} ns a sample", all.as_nanos() / kept.len() as u128);
+    let begin = std::time::Instant::now();
+    let bytes = {
+        let mut out = Vec::new();
+        profile.dump(&mut out).unwrap();
+        out.len()
+    };
+    println!("{bytes} bytes in {:?}", begin.elapsed());
+}
