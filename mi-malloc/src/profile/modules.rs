@@ -101,6 +101,7 @@ mod elf {
                 modules.push(Module {
                     start: start - before,
                     end: start.saturating_add(size),
+                    #[allow(clippy::unnecessary_cast)] // 32 bits on 32-bit systems
                     offset: (header.p_offset as u64).saturating_sub(before as u64),
                     file: file.clone(),
                     build_id: build_id.clone(),

@@ -4,7 +4,7 @@
 //! when it allocates, or a fork copy. It only grows: a site is added at the head of a list and stays.
 
 use crate::sys;
-use core::mem::size_of;
+use core::mem::{size_of, size_of_val};
 use core::ptr;
 use core::slice;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
@@ -205,7 +205,7 @@ impl Site {
         // SAFETY: always safe to call; a block of this size has the alignment of a `Site`, and there is place for the
         // frames behind it.
         unsafe {
-            let block = sys::mi_malloc(size_of::<Site>() + depth * size_of::<usize>());
+            let block = sys::mi_malloc(size_of::<Site>() + size_of_val(frames));
             let site = block.cast::<Site>();
             if site.is_null() {
                 return None;
