@@ -27,9 +27,10 @@ mod prometheus;
 #[global_allocator]
 static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
-// Measured with `load` (two processors, MiB resident at the peak, when all but 1 % of the documents are deleted, and 8
-// seconds later): 474, 474 and 118 with mimalloc's own values, 446, 446 and 94 with the first of these, 445, 224 and 74
-// with both, for no more processor time. `page_full_retain: Some(0)` changed nothing.
+// Measured with `load` on two processors, MiB resident 8 seconds after all but 1 % of the documents were deleted, in two
+// runs: 118 and 130 with mimalloc's own values, 94 and 98 with the first of these, 74 and 94 with both (from 474, 446 and
+// 445 at the peak). Neither `page_full_retain: Some(0)` nor the heap profile made a difference that could be told from
+// that between runs, also in processor time.
 #[cfg(mi_v3)]
 mi_malloc::options! {
     // Give back ranges of 64 KiB, and not only whole huge pages: what stays is a little of everything.
