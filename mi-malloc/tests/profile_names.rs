@@ -92,7 +92,9 @@ fn names_over_http() {
     // The allocator is not in the picture, and what calls it is.
     for table in [in_use, allocated] {
         for left_out in [
-            "mi_",
+            "_mi_",
+            "mi_theap_",
+            "mi_profiler_",
             "GlobalAlloc",
             "__rust_alloc",
             "profile::on_alloc",
