@@ -62,7 +62,10 @@ fn estimates_of_all_sizes() {
     ] {
         for interval in [1, 64 << 10, 512 << 10] {
             // A sample takes microseconds.
-            let count = if interval == 1 { count / 16 } else { count };
+            let count = match interval {
+                1 => (count / 16).max(16),
+                _ => count,
+            };
             let profile = start(interval);
             let kept = blocks(count, size);
             drop(blocks(count, size));
