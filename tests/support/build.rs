@@ -42,6 +42,7 @@ impl Package {
                 &root.join("c_src").join(part),
             );
         }
+        leave_workspace(&root);
         Package { root }
     }
 
@@ -235,6 +236,22 @@ impl Said {
         self.text.contains("Compiling mi-malloc-sys")
             || self.text.contains("Checking mi-malloc-sys")
     }
+}
+
+/// The copy is a workspace of its own, without `mi-malloc` and its dependencies.
+fn leave_workspace(root: &Path) {
+    let manifest = root.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let members = "members = [\"mi-malloc\"]\n";
+    assert!(text.contains(members), "Cargo.toml has no {}", members);
+    fs::write(&manifest, text.replace(members, "")).unwrap();
+    // Of the lock file that leaves the versions, and only removes packages.
+    let status = Command::new(env!("CARGO"))
+        .args(["update", "--workspace", "--offline", "--quiet"])
+        .current_dir(root)
+        .status()
+        .unwrap();
+    assert!(status.success(), "the lock file could not be shortened");
 }
 
 /// Shared by all copies, for their dependencies' sake.
