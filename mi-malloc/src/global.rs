@@ -60,4 +60,38 @@ impl MiMalloc {
         // SAFETY: the caller's promise.
         unsafe { sys::mi_usable_size(ptr.cast()) }
     }
+
+    /// mimalloc's own text of its statistics, in JSON. [`stats`](crate::stats) has numbers with units.
+    ///
+    /// The error says that memory has run out.
+    #[cfg(feature = "std")]
+    pub fn stats_json() -> Result<impl core::ops::Deref<Target = std::ffi::CStr>, &'static str> {
+        // SAFETY: with NULL the text is put into a new block, which becomes the value's.
+        let text = unsafe { sys::mi_stats_get_json(0, core::ptr::null_mut()) };
+        core::ptr::NonNull::new(text)
+            .map(Text)
+            .ok_or("there is no memory for mimalloc's statistics")
+    }
+}
+
+/// A text of mimalloc's, in a block of its own.
+#[cfg(feature = "std")]
+struct Text(core::ptr::NonNull<cty::c_char>);
+
+#[cfg(feature = "std")]
+impl core::ops::Deref for Text {
+    type Target = std::ffi::CStr;
+
+    fn deref(&self) -> &std::ffi::CStr {
+        // SAFETY: mimalloc ends the text with NUL, nothing changes it, and the block lives as long as `self`.
+        unsafe { std::ffi::CStr::from_ptr(self.0.as_ptr()) }
+    }
+}
+
+#[cfg(feature = "std")]
+impl Drop for Text {
+    fn drop(&mut self) {
+        // SAFETY: the block is mimalloc's, and nothing uses it any more.
+        unsafe { sys::mi_free(self.0.as_ptr().cast()) }
+    }
 }
