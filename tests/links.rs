@@ -31,6 +31,46 @@ fn the_readme_leads_to_pages_and_packed_files() {
     }
 }
 
+/// That of `mi-malloc`: its own pages are its modules.
+#[test]
+fn the_readme_of_the_safe_crate_leads_to_pages() {
+    let text = read("mi-malloc/README.md");
+    let packed = packed_files();
+    let links = links(&text);
+    assert!(links.len() > 10, "{links:?}");
+    for link in links {
+        assert_eq!(wrong_in_safe_readme(&link, &text, &packed), None, "{link}");
+    }
+    for link in [
+        "CHANGELOG.md",
+        "https://docs.rs/mi-malloc/latest/mi_malloc/nothing/index.html",
+        "https://docs.rs/crate/mi-malloc/latest/source/tests/ui.rs",
+        "https://example.com",
+    ] {
+        let wrong = wrong_in_safe_readme(link, &text, &packed);
+        assert!(wrong.is_some(), "{link}");
+    }
+}
+
+fn wrong_in_safe_readme(link: &str, text: &str, packed: &BTreeSet<String>) -> Option<String> {
+    let folder = root().join("mi-malloc");
+    if let Some(page) = link.strip_prefix("https://docs.rs/mi-malloc/latest/mi_malloc/") {
+        let module = page.strip_suffix("/index.html")?;
+        let line = format!("pub mod {module};");
+        let is_there = read("mi-malloc/src/lib.rs").lines().any(|l| l == line);
+        return Some("no such module".into()).filter(|_| !is_there);
+    }
+    if let Some(file) = link.strip_prefix("https://docs.rs/crate/mi-malloc/latest/source/") {
+        let is_packed = ["README.md", "LICENSE", "CHANGELOG.md"].contains(&file);
+        let is_there = is_packed && folder.join(file).is_file();
+        return Some("not in the package".into()).filter(|_| !is_there);
+    }
+    if !link.starts_with("https://docs.rs/") {
+        return Some("not a page of docs.rs".into());
+    }
+    wrong_in_readme(link, text, packed)
+}
+
 /// A page of the manual is included by `src/guide/`, which defines the links anew where files lie elsewhere.
 #[test]
 fn pages_lead_somewhere_as_files_and_in_the_manual() {
@@ -76,6 +116,7 @@ fn other_texts_lead_to_files() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "mi-malloc/CHANGELOG.md",
         "c_src/README.md",
         "bench/README.md",
     ] {

@@ -1,4 +1,4 @@
-//! mimalloc for programs, without `unsafe` code.
+//! mimalloc for programs, without `unsafe` code: the global allocator, and all that one can know of it and ask of it.
 //!
 //! ```
 //! #[global_allocator]
@@ -8,7 +8,48 @@
 //! assert_eq!(squares[999], 998_001);
 //! ```
 //!
-//! What the safe modules leave out is in [`sys`], the complete bindings.
+//! That is all that most programs need. The modules are the manual's other pages:
+//!
+//! | to | read |
+//! |---|---|
+//! | change how mimalloc behaves, in the program or while it runs | [`options`] |
+//! | give memory back that the program has freed, above all while it is idle | [`purge`] |
+//! | see what the allocator holds, as a table, as JSON, in a monitoring system | [`stats`] |
+//! | free everything of a request, a document or a phase at once | [`heap`] |
+//! | limit a heap, or put it into memory of the program's own | [`arena`] |
+//! | learn of errors, log what mimalloc prints, free what was put off | [`callbacks`] |
+//! | keep a `Vec`, a `Box` or a map in a heap | [`heap`], with one of the features below |
+//! | do what has no safe form, such as subprocesses | [`sys`], the complete bindings, with a manual of their own |
+//!
+//! Nothing in the first seven is `unsafe`, except where a pointer comes in from outside ([`MiMalloc::usable_size`],
+//! [`Arena::from_raw`]).
+//!
+//! # Who decides
+//!
+//! Options, callbacks and the global allocator belong to the process, and so to the program: a library leaves them
+//! alone, and makes a [`Heap`] if it wants memory of its own. Nothing here starts a thread except
+//! [`purge::Background`], which says so.
+//!
+//! # Versions of mimalloc
+//!
+//! The crate stands on mimalloc 3.6.0, or with the feature `v2` on 2.5.2. If crates of one program ask for both, it is
+//! v3. What v2 lacks is not there at compile time, and the pages say what it is.
+//!
+//! # Features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `std` (default) | threads, `std::io`, `std::error::Error`: without it the crate is `no_std`, and has no [`callbacks`] and no [`purge::Background`] |
+//! | `allocator-api2` | [`MiMalloc`] and [`Heap`] are allocators of that crate, for its collections and hashbrown's |
+//! | `allocator_api` | they are allocators of the standard library, with a nightly compiler. `nightly_allocator_api` is the same |
+//!
+//! All others are those of [`mi-malloc-sys`](crate::sys), whose manual describes them: `secure`, `debug`, `guarded`,
+//! `override`, `local_dynamic_tls`, `no_thp` and more. They have the names that `mimalloc`, `mimalloc-safe` and
+//! `mimalloc3` use, so a program comes from those by a line of its manifest:
+//!
+//! ```toml
+//! mimalloc = { package = "mi-malloc", version = "0.1" }
+//! ```
 
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn, missing_docs)]
@@ -37,3 +78,8 @@ pub use heap::Heap;
 
 /// The complete bindings, [`mi_malloc_sys`].
 pub use mi_malloc_sys as sys;
+
+/// Tests what the README shows.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
