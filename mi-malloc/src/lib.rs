@@ -12,7 +12,7 @@
 //!
 //! | to | read |
 //! |---|---|
-//! | change how mimalloc behaves, in the program or while it runs | [`options`] |
+//! | change how mimalloc behaves, in the program or while it runs | [`options`](mod@options) |
 //! | give memory back that the program has freed, above all while it is idle | [`purge`] |
 //! | see what the allocator holds, as a table, as JSON, in a monitoring system | [`stats`] |
 //! | free everything of a request, a document or a phase at once | [`heap`] |
