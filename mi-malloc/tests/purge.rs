@@ -124,10 +124,14 @@ fn an_idle_thread_returns_its_pages() {
 
 /// Calls one after the other read the clock only.
 fn idle_calls_are_limited() {
-    let start = Instant::now();
-    const CALLS: u32 = 1_000_000;
-    (0..CALLS).for_each(|_| purge::on_thread_idle());
-    let each = start.elapsed() / CALLS;
+    const CALLS: u32 = 10_000;
+    // The least of many short rounds: other processes may have the processor meanwhile.
+    let rounds = (0..100).map(|_| {
+        let start = Instant::now();
+        (0..CALLS).for_each(|_| purge::on_thread_idle());
+        start.elapsed() / CALLS
+    });
+    let each = rounds.min().unwrap();
     println!("on_thread_idle: {each:?} each");
     // One that collects takes more than a microsecond.
     assert!(each < Duration::from_nanos(500), "{each:?}");
