@@ -9,12 +9,10 @@
 // * 0 keeps them from mimalloc's memory only. Upstream switches them off for the process (`PR_SET_THP_DISABLE`), and
 //   the kernel keeps that setting across `fork` and `execve` (oven-sh/bun#36990).
 //
-// The default is upstream's. `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1` leaves all of this out.
+// On 64-bit systems 3 is the default, `MIMALLOC_SYS_DEFINES=MI_DEFAULT_ALLOW_THP=2` upstream's, and
+// `MI_MALLOC_SYS_UPSTREAM_THP=1` leaves all of this out.
 #if defined(__linux__) && !MI_MALLOC_SYS_UPSTREAM_THP
 
-#ifndef _DEFAULT_SOURCE // as `static.c` does, before the first header
-#define _DEFAULT_SOURCE
-#endif
 #include "mimalloc.h"
 #include "mimalloc/types.h"
 #if MI_MALLOC_VERSION >= 30000
@@ -50,10 +48,14 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
 #if MI_MALLOC_VERSION >= 30000 && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE) && MI_SIZE_SIZE >= 8
 #define MI_MALLOC_SYS_LARGE_THP  3
 
+#if !defined(MI_DEFAULT_ALLOW_THP) && !defined(__ANDROID__)
+#define MI_DEFAULT_ALLOW_THP  MI_MALLOC_SYS_LARGE_THP
+#endif
+
 // So much of the first arena is without huge pages. An arena fills from its start, each kind of pages in a chunk of
 // its own (32 MiB): small, medium and large pages, and single blocks.
 #ifndef MI_MALLOC_SYS_PLAIN_SIZE
-#define MI_MALLOC_SYS_PLAIN_SIZE  (128*MI_MiB)
+#define MI_MALLOC_SYS_PLAIN_SIZE  (64*MI_MiB)
 #endif
 
 // A block from this size on has them also there. All pages for several blocks are smaller.
@@ -150,6 +152,10 @@ static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count,
 static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                                   bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
+  #if MI_MALLOC_SYS_KEEP
+  void* const kept = mi_malloc_sys_take_kept(subproc, size, alignment, align_offset, req_arena, memid);
+  if (kept != NULL) return kept;
+  #endif
   void* const p = mi_upstream_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
   if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
     mi_malloc_sys_ask_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),

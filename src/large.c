@@ -10,9 +10,7 @@
 // No moved memory gets into an arena. It stays a mapping of its own there, and mappings are limited
 // (vm.max_map_count); a region's go with the region.
 //
-// Each region lies at an address of its own, for which upstream's page map keeps 4 KiB, as for every block that fits no
-// arena. Upstream's `MI_NO_ALIGNED_HINT` ends that, but then an arena needs 256 MiB of further addresses for a moment,
-// which a process with a limit of its address space may not have (tests/faults_memory.rs).
+// Addresses of large mappings are used again (`reuse.h`), but not the memory of such a region.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_MOVES=1` leaves this out.
 
@@ -102,6 +100,28 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
   return (p == to ? MI_MALLOC_SYS_NOT_MOVED : MI_MALLOC_SYS_LOST);
 }
 
+// So much of a block lies in the part of the first arena where huge pages are asked for block by block: many mappings.
+static size_t mi_malloc_sys_plain_front(const uint8_t* start, size_t size) {
+  #if MI_MALLOC_SYS_LARGE_THP
+  const uintptr_t plain_start = mi_atomic_load_relaxed(&mi_malloc_sys_plain_start);
+  const uintptr_t plain_end = mi_atomic_load_relaxed(&mi_malloc_sys_plain_end);
+  if ((uintptr_t)start >= plain_start && (uintptr_t)start < plain_end) { return mi_min(size, plain_end - (uintptr_t)start); }
+  #else
+  MI_UNUSED(start); MI_UNUSED(size);
+  #endif
+  return 0;
+}
+
+// The old memory is given up on the way, so that only little is there twice.
+static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t size) {
+  const size_t step = 2*MI_MiB;
+  for (size_t at = 0; at < size; at += step) {
+    const size_t count = mi_min(step, size - at);
+    memcpy(to + at, from + at, count);
+    (void)madvise(from + at, count, MADV_DONTNEED); // an error: it is purged later
+  }
+}
+
 // Moves or copies so many bytes from the start of one page's slices to that of a region that has not been used.
 static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size) {
   uint8_t* const new_start = mi_page_slice_start(to);
@@ -110,20 +130,27 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, 
   const mi_malloc_sys_parts_t* const old = (from->memid.memkind == MI_MEM_OS ? mi_malloc_sys_parts(from) : NULL);
   const size_t old_count = (old == NULL ? 0 : old->count);
   mi_malloc_sys_parts_t* const parts = mi_malloc_sys_parts(to);
-  size_t moved = 0;
+  const size_t front = mi_malloc_sys_plain_front(old_start, whole);
+  if (front > 0) { parts->ends[parts->count++] = front; }
+  size_t moved = front;
   for (size_t i = 0; moved < whole && parts->count < MI_MALLOC_SYS_PARTS; i++) {
     const size_t end = (i < old_count && old->ends[i] < whole ? old->ends[i] : whole);
     const mi_malloc_sys_moved_t result = mi_malloc_sys_move_part(new_start + moved, old_start + moved, end - moved);
     if (result == MI_MALLOC_SYS_LOST) {
-      memcpy(old_start, new_start, moved);
+      memcpy(old_start + front, new_start + front, moved - front);
       return result;
     }
     if (result == MI_MALLOC_SYS_NOT_MOVED) break;
     moved = end;
     parts->ends[parts->count++] = end;
   }
+  #if MI_MALLOC_SYS_KEEP
+  mi_malloc_sys_do_not_keep(&from->memid);
+  mi_malloc_sys_do_not_keep(&to->memid);
+  #endif
+  mi_malloc_sys_move_by_copying(new_start, old_start, front);
   if (moved < size) { memcpy(new_start + moved, old_start + moved, size - moved); }
-  return (moved > 0 ? MI_MALLOC_SYS_MOVED : MI_MALLOC_SYS_NOT_MOVED);
+  return (moved > front ? MI_MALLOC_SYS_MOVED : MI_MALLOC_SYS_NOT_MOVED);
 }
 
 // ---- The new place.

@@ -54,7 +54,7 @@ mod v3 {
     #[test]
     fn with_3_large_blocks_have_them_and_small_ones_do_not() {
         let name = "v3::with_3_large_blocks_have_them_and_small_ones_do_not";
-        with_each(name, &["3"], || {
+        with_each(name, &["3", ""], || {
             assert_eq!(allow_thp(), 3);
             for size in [8, 1000, 20_000, 200_000, 3 * MIB] {
                 assert_eq!(huge_pages(block(size)), Unwanted, "{size}");
@@ -75,15 +75,15 @@ mod v3 {
     fn with_3_a_large_heap_has_them() {
         let name = "v3::with_3_a_large_heap_has_them";
         with_each(name, &["3"], || {
-            let blocks: Vec<_> = (0..200).map(|_| block(MIB)).collect();
+            let blocks: Vec<_> = (0..100).map(|_| block(MIB)).collect();
             assert_eq!(huge_pages(blocks[0]), Unwanted);
-            assert_eq!(huge_pages(blocks[199]), Wanted);
+            assert_eq!(huge_pages(blocks[99]), Wanted);
         });
     }
 
     #[test]
     fn with_1_and_2_all_have_them() {
-        with_each("v3::with_1_and_2_all_have_them", &["1", "2", ""], || {
+        with_each("v3::with_1_and_2_all_have_them", &["1", "2"], || {
             for size in [8, 20_000, 3 * MIB, 100 * MIB] {
                 assert_eq!(huge_pages(block(size)), Wanted, "{size}");
             }
@@ -94,7 +94,7 @@ mod v3 {
     #[test]
     fn with_3_a_purge_goes_by_slices() {
         let name = "v3::with_3_a_purge_goes_by_slices";
-        with_each(name, &["3", "2"], || unsafe {
+        with_each(name, &["3", "2", ""], || unsafe {
             const SIZE: usize = 600 << 10; // no huge page is free if each second one of these is
             let blocks: Vec<_> = (0..100).map(|_| mi_malloc(SIZE)).collect();
             for p in &blocks {
@@ -104,7 +104,7 @@ mod v3 {
             blocks.iter().step_by(2).for_each(|p| mi_free(*p));
             mi_collect(true);
             let purged = before.saturating_sub(resident::resident());
-            let by_slices = child::argument() == "3";
+            let by_slices = child::argument() != "2";
             assert_eq!(purged > 25 * SIZE, by_slices, "{purged} bytes");
         });
     }

@@ -20,13 +20,19 @@
 //! | `mi_collect(true)` | all free memory, due or not | yes | yes |
 //! | an allocation that finds no memory | all free memory, due or not | yes | yes |
 //! | a thread, each 10,000th time it allocates outside the fast path (`MIMALLOC_GENERIC_COLLECT`) | what is due | yes | yes |
-//! | a free that empties a segment or a page | what is due | **no** | yes |
-//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | yes | no |
+//! | a free that empties a segment or a page | what is due | yes (upstream: no) | yes |
+//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | see below | no |
 //! | `mi_arenas_purge` | all free memory of the arenas | yes | |
 //!
-//! So an idle process keeps what it has freed, until one of its threads allocates much or collects.
-//! A block that is too large for an arena (about 250 MiB on v3) is not kept at all: it is unmapped
-//! when it is freed.
+//! So an idle process keeps what it has freed, until one of its threads frees a page, allocates much or collects.
+//!
+//! # Large blocks
+//!
+//! On v3 a block of 32 MiB or more goes back to the system when it is freed. A block that is too large for an
+//! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
+//! each time. So memory that is freed for the second time within the delay above, and so was allocated in between,
+//! waits for its purge as smaller blocks do, and serves the next task. This is not upstream's;
+//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's ways, also in that frees purge nothing that is due.
 //!
 //! # What to do when a program holds too much
 //!
@@ -69,15 +75,15 @@
 //!
 //! | `MIMALLOC_ALLOW_THP` | resident | smallest range that is purged |
 //! |---|---|---|
-//! | 2 (default) | 20 MiB | 2 MiB |
+//! | 3 (default on 64-bit Linux) | 12 MiB | 64 KiB |
+//! | 2 (upstream's default) | 20 MiB | 2 MiB |
 //! | 1 | 20 MiB | 64 KiB |
-//! | 3 | 12 MiB | 64 KiB |
 //! | 0, or the feature `no_thp` | 12 MiB | 64 KiB |
 //!
-//! So 0 is for programs that should be small, and 1 for programs that should return more of what they
-//! free. 3 is this crate's own, on 64-bit Linux with v3: no huge pages behind the first 128 MiB of the first
+//! 3 is this crate's own: no huge pages behind the first 64 MiB of the first
 //! arena, except for blocks of 8 MiB and more, and huge pages behind all else, also behind blocks that fit no
-//! arena. [`mi_option_allow_thp`](crate::mi_option_allow_thp) has the details. Each value is a setting of
+//! arena. 2 may be faster for a program with much memory in small blocks that is short of processor time and not of memory.
+//! [`mi_option_allow_thp`](crate::mi_option_allow_thp) has the details. Each value is a setting of
 //! mimalloc's memory alone: programs that are started by this one keep their own.
 //!
 //! # What the numbers mean

@@ -379,14 +379,15 @@ pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 /// * 1: mimalloc asks for them behind whole arenas. A program takes some MiB more than it uses.
 /// * 2: as 1, and purges only in units that keep them whole, mostly 2 MiB. Less memory goes back to
 ///   the system (upstream issue #1282).
-/// * 3: not upstream's. As 1, but none behind the first 128 MiB of the first arena, where a program's
+/// * 3: not upstream's. As 1, but none behind the first 64 MiB of the first arena, where a program's
 ///   first blocks are, except behind blocks of 8 MiB and more; and also behind those too large for an
 ///   arena. 64-bit only. Builds that leave this out treat it as 1.
 ///
 /// A system that is set to `never` has none whatever the value.
 ///
-/// Default: 2; 0 on Android and in builds with `no_thp`. `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1`
-/// leaves out all that differs from upstream, as builds of other sources than the pinned ones do.
+/// Default: 3 on 64-bit Linux, otherwise upstream's 2; 0 on Android and in builds with `no_thp`.
+/// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_UPSTREAM_THP=1` leaves out all that differs from upstream, as builds of other
+/// sources than the pinned ones do.
 /// Environment: `MIMALLOC_ALLOW_THP`.
 ///
 /// Header: `mimalloc.h`.

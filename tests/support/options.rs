@@ -60,6 +60,12 @@ impl Entry {
 const WIDE: bool = cfg!(target_pointer_width = "64");
 const ERRORS: i64 = mode::SHOWS_ERRORS as i64;
 const NO_THP: bool = cfg!(any(feature = "no_thp", target_os = "android"));
+/// Where `src/huge_pages.h` is compiled and has its own default.
+const LARGE_THP: bool = cfg!(all(
+    program_options,
+    target_os = "linux",
+    target_pointer_width = "64"
+));
 const ARENA: i64 = if WIDE { 1 << 20 } else { 128 << 10 };
 
 #[cfg(line = "v3")]
@@ -157,7 +163,16 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
         "page_cross_thread_max_reclaim",
         32,
     ),
-    entry(mi_option_allow_thp, "allow_thp", if NO_THP { 0 } else { 2 }).number(1),
+    entry(
+        mi_option_allow_thp,
+        "allow_thp",
+        match (NO_THP, LARGE_THP) {
+            (true, _) => 0,
+            (_, true) => 3,
+            _ => 2,
+        },
+    )
+    .number(1),
     entry(mi_option_arena_purge_min_size, "arena_purge_min_size", 0)
         .size(Kib)
         .older("minimal_purge_size"),

@@ -1,0 +1,261 @@
+// See `reuse.h`. Included after upstream's `static.c`.
+#if MI_MALLOC_SYS_REUSE
+#undef munmap
+
+// ---- What was freed a while ago.
+
+// Where recent large ranges start, and when they were last freed. Only a hint: threads may mix their entries up.
+typedef struct mi_malloc_sys_freed_range_s {
+  _Atomic(uintptr_t)  start;
+  _Atomic(mi_msecs_t) time;
+} mi_malloc_sys_freed_range_t;
+
+#define MI_MALLOC_SYS_FREED_RANGES  64
+static mi_malloc_sys_freed_range_t mi_malloc_sys_freed_ranges[MI_MALLOC_SYS_FREED_RANGES];
+
+static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t start) {
+  return &mi_malloc_sys_freed_ranges[(start / MI_ARENA_SLICE_SIZE) % MI_MALLOC_SYS_FREED_RANGES];
+}
+
+// Whether the range was freed so short a time before.
+static bool mi_malloc_sys_is_reused(uintptr_t start, long delay) {
+  mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(start);
+  const mi_msecs_t now = _mi_clock_now();
+  const bool is_reused = (mi_atomic_load_relaxed(&range->start) == start &&
+                          now - mi_atomic_loadi64_relaxed(&range->time) <= delay);
+  mi_atomic_store_relaxed(&range->start, start);
+  mi_atomic_storei64_relaxed(&range->time, now);
+  return is_reused;
+}
+
+// ---- Ranges of arenas.
+
+static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count) {
+  // Upstream purges at once what is not smaller than this, and everything without a delay.
+  const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
+  const long delay = mi_arena_purge_delay();
+  if (slice_count < limit || limit < 2 || delay <= 0 ||
+      !mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), delay))
+  {
+    (mi_arena_schedule_purge)(arena, slice_index, slice_count);
+    return;
+  }
+  while (slice_count > 0) {
+    const size_t count = mi_min(slice_count, limit - 1);
+    (mi_arena_schedule_purge)(arena, slice_index, count);
+    slice_index += count;
+    slice_count -= count;
+  }
+}
+
+// ---- Addresses.
+#if MI_MALLOC_SYS_REUSE_ADDRESSES
+#define MI_MALLOC_SYS_LARGE_MAPPING   (32*MI_MiB)
+#define MI_MALLOC_SYS_ADDRESS_RANGES  32
+
+// Ranges of addresses that were unmapped. `end` is 0 in an entry that has none.
+typedef struct mi_malloc_sys_addresses_s {
+  uintptr_t start;
+  uintptr_t end;
+} mi_malloc_sys_addresses_t;
+
+static mi_malloc_sys_addresses_t mi_malloc_sys_addresses[MI_MALLOC_SYS_ADDRESS_RANGES];
+
+// Nobody waits for it: without the table there is still upstream's way. So neither a signal handler nor a child process
+// can hang here.
+static _Atomic(uintptr_t) mi_malloc_sys_addresses_lock;
+
+static bool mi_malloc_sys_lock_addresses(void) {
+  uintptr_t expected = 0;
+  return mi_atomic_cas_strong_acq_rel(&mi_malloc_sys_addresses_lock, &expected, (uintptr_t)1);
+}
+
+static void mi_malloc_sys_unlock_addresses(void) {
+  mi_atomic_store_release(&mi_malloc_sys_addresses_lock, (uintptr_t)0);
+}
+
+static size_t mi_malloc_sys_addresses_size(const mi_malloc_sys_addresses_t* range) {
+  return (size_t)(range->end - range->start);
+}
+
+// With what lies next to it; in place of the smallest entry if there is no other.
+static void mi_malloc_sys_add_addresses(uintptr_t start, uintptr_t end) {
+  mi_malloc_sys_addresses_t* smallest = &mi_malloc_sys_addresses[0];
+  for (size_t i = 0; i < MI_MALLOC_SYS_ADDRESS_RANGES; i++) {
+    mi_malloc_sys_addresses_t* const range = &mi_malloc_sys_addresses[i];
+    if (range->end != 0 && (range->start == end || range->end == start)) {
+      start = mi_min(start, range->start);
+      end = mi_max(end, range->end);
+      range->start = range->end = 0;
+    }
+    if (mi_malloc_sys_addresses_size(range) < mi_malloc_sys_addresses_size(smallest)) { smallest = range; }
+  }
+  if (mi_malloc_sys_addresses_size(smallest) < (size_t)(end - start)) {
+    smallest->start = start;
+    smallest->end = end;
+  }
+}
+
+// The smallest range that is large enough. NULL if there is none.
+static void* mi_malloc_sys_take_addresses(size_t alignment, size_t size) {
+  mi_malloc_sys_addresses_t* best = NULL;
+  for (size_t i = 0; i < MI_MALLOC_SYS_ADDRESS_RANGES; i++) {
+    mi_malloc_sys_addresses_t* const range = &mi_malloc_sys_addresses[i];
+    const uintptr_t start = mi_align_up(range->start, alignment);
+    if (start < range->end && range->end - start >= size &&
+        (best == NULL || mi_malloc_sys_addresses_size(range) < mi_malloc_sys_addresses_size(best))) { best = range; }
+  }
+  if (best == NULL) return NULL;
+  const uintptr_t start = mi_align_up(best->start, alignment);
+  const uintptr_t end = best->end;
+  best->end = (best->start == start ? 0 : start);
+  if (best->end == 0) { best->start = 0; }
+  if (start + size < end) { mi_malloc_sys_add_addresses(start + size, end); }
+  return (void*)start;
+}
+
+static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size) {
+  if (size >= MI_MALLOC_SYS_LARGE_MAPPING && mi_malloc_sys_lock_addresses()) {
+    void* const p = mi_malloc_sys_take_addresses(alignment, size);
+    mi_malloc_sys_unlock_addresses();
+    if (p != NULL) return p;
+  }
+  return (_mi_os_get_aligned_hint)(alignment, size);
+}
+
+static int mi_malloc_sys_munmap(void* addr, size_t size) {
+  const int result = munmap(addr, size);
+  const uintptr_t start = (uintptr_t)addr;
+  // Only where upstream proposes addresses (below MI_HINT_BASE too, if the first one was wanted before there was a
+  // theap): elsewhere the system puts mappings of others.
+  if (result == 0 && size >= MI_MALLOC_SYS_LARGE_MAPPING && start < MI_HINT_MAX && mi_malloc_sys_lock_addresses())
+  {
+    mi_malloc_sys_add_addresses(start, start + mi_align_up(size, _mi_os_page_size()));
+    mi_malloc_sys_unlock_addresses();
+  }
+  return result;
+}
+#endif
+
+// ---- Mappings of blocks that fit no arena.
+#if MI_MALLOC_SYS_KEEP
+#define MI_MALLOC_SYS_KEPT  4
+
+// For `large.c`: a region that memory was moved to or from is several mappings, or an empty one. It is not kept when
+// it is freed next.
+static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
+  if (memid->memkind == MI_MEM_OS) {
+    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range((uintptr_t)memid->mem.os.base)->start, (uintptr_t)0);
+  }
+}
+
+// A mapping of the main subprocess, with one page in it, which starts MI_PAGE_ALIGN behind the data about it. The base
+// of an entry that has none is NULL.
+typedef struct mi_malloc_sys_kept_s {
+  mi_memid_t memid;
+  mi_msecs_t expire;
+} mi_malloc_sys_kept_t;
+
+static mi_malloc_sys_kept_t mi_malloc_sys_kept[MI_MALLOC_SYS_KEPT];
+static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
+static _Atomic(uintptr_t) mi_malloc_sys_kept_lock; // as the lock of the addresses: nobody waits for it
+
+static bool mi_malloc_sys_lock_kept(void) {
+  uintptr_t expected = 0;
+  return mi_atomic_cas_strong_acq_rel(&mi_malloc_sys_kept_lock, &expected, (uintptr_t)1);
+}
+
+static void mi_malloc_sys_unlock_kept(void) {
+  mi_atomic_store_release(&mi_malloc_sys_kept_lock, (uintptr_t)0);
+}
+
+// The caller holds the lock.
+static void mi_malloc_sys_forget_kept(mi_malloc_sys_kept_t* kept) {
+  kept->memid.mem.os.base = NULL;
+  mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
+}
+
+static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+                                     mi_arena_id_t req_arena, mi_memid_t* memid)
+{
+  if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
+  if (align_offset != 0 || req_arena != NULL || subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept()) return NULL;
+  uint8_t* base = NULL;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == _mi_os_good_alloc_size(size) &&
+        mi_is_aligned(kept->memid.mem.os.base, alignment))
+    {
+      base = (uint8_t*)kept->memid.mem.os.base;
+      *memid = kept->memid;
+      mi_malloc_sys_forget_kept(kept);
+    }
+  }
+  mi_malloc_sys_unlock_kept();
+  if (base == NULL) return NULL;
+  // As upstream maps such a block: it commits the memory next, which then is counted again. The data about a page
+  // (and `large.c`'s) are to be zero.
+  memid->initially_committed = false;
+  memid->initially_zero = false;
+  mi_subproc_stat_decrease(subproc, committed, memid->mem.os.size - MI_PAGE_ALIGN);
+  memset(base, 0, 4*MI_KiB);
+  return base;
+}
+
+// The entry to put another mapping in: an empty one, or the oldest.
+static mi_malloc_sys_kept_t* mi_malloc_sys_oldest_kept(void) {
+  mi_malloc_sys_kept_t* oldest = &mi_malloc_sys_kept[0];
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    if (kept->memid.mem.os.base == NULL) return kept;
+    if (kept->expire < oldest->expire) { oldest = kept; }
+  }
+  return oldest;
+}
+
+static void mi_malloc_sys_unmap_kept(mi_memid_t memid) {
+  _mi_os_free(_mi_subproc_main(), (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN, memid.mem.os.size - MI_PAGE_ALIGN, memid);
+}
+
+// False if the mapping is to be unmapped.
+static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid) {
+  const long delay = mi_arena_purge_delay();
+  if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
+      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 || _mi_preloading() ||
+      !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept()) return false;
+  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
+  const mi_memid_t oldest = kept->memid;
+  if (oldest.mem.os.base == NULL) { mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count); }
+  kept->memid = memid;
+  kept->expire = _mi_clock_now() + delay;
+  mi_malloc_sys_unlock_kept();
+  if (oldest.mem.os.base != NULL) { mi_malloc_sys_unmap_kept(oldest); }
+  return true;
+}
+
+static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid) {
+  if mi_unlikely(memid.memkind == MI_MEM_OS && mi_malloc_sys_keep(subproc, p, memid)) return;
+  (_mi_arenas_free)(subproc, p, size, memid);
+}
+
+static void mi_malloc_sys_purge_kept(bool force) {
+  if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
+  const mi_msecs_t now = _mi_clock_now();
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_lock_kept(); i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    const mi_memid_t memid = kept->memid;
+    const bool is_due = (memid.mem.os.base != NULL && (force || kept->expire <= now));
+    if (is_due) { mi_malloc_sys_forget_kept(kept); }
+    mi_malloc_sys_unlock_kept();
+    if (is_due) { mi_malloc_sys_unmap_kept(memid); }
+  }
+}
+#endif
+
+static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
+  (mi_arenas_try_purge)(force, visit_all, subproc, tseq);
+  #if MI_MALLOC_SYS_KEEP
+  mi_malloc_sys_purge_kept(force);
+  #endif
+}
+#endif

@@ -1,0 +1,67 @@
+// Large blocks that a program allocates again and again, on v3. Included before upstream's `static.c`, of a release
+// that this was checked with; `reuse.c` comes after it.
+//
+// Upstream purges a free range of an arena from 32 MiB on at once, and unmaps a block that fits no arena. A program
+// that needs such a buffer for each of its tasks pays for all its pages each time, and for a new address.
+//
+// * A range that was freed twice within the delay of a purge, and so was allocated in between, waits for its purge as
+//   smaller ones do. Any other one is purged at once, so that a program that frees its only large buffer returns it.
+// * Likewise a block that fits no arena: its mapping is kept until then, for the next block of its size.
+// * What waits is purged when it is due, by the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE), or by a
+//   collection.
+// * The addresses of a large mapping serve the next one: upstream's page map keeps 4 KiB for every 32 MiB of addresses
+//   that were ever in use.
+//
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out.
+#include "mimalloc.h"
+
+#if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
+#define MI_MALLOC_SYS_REUSE  1
+
+#include "mimalloc/types.h"
+
+#ifndef MI_ARENA_PURGE_ON_FREE
+#define MI_ARENA_PURGE_ON_FREE  1
+#endif
+
+// All of upstream is one file. As in `program_options.h`, the first token between the parentheses tells a declaration
+// from a call. `reuse.c` calls upstream's function by its name in parentheses, which no macro replaces.
+static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count);
+#define mi_arena_schedule_purge(...)              MI_MALLOC_SYS_SCHEDULE_PURGE_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_SCHEDULE_PURGE_mi_arena_t   mi_arena_schedule_purge(mi_arena_t
+#define MI_MALLOC_SYS_SCHEDULE_PURGE_arena        mi_malloc_sys_schedule_purge(arena
+
+static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq);
+#define mi_arenas_try_purge(...)                  MI_MALLOC_SYS_TRY_PURGE_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_TRY_PURGE_bool              mi_arenas_try_purge(bool
+#define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_arenas_try_purge(false
+#define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
+#define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
+
+// Addresses: where upstream proposes its own. With mitigations an address is not used again on purpose.
+#if defined(__linux__) && UINTPTR_MAX > UINT32_MAX && !MI_SECURE && !defined(MI_NO_ALIGNED_HINT)
+#define MI_MALLOC_SYS_REUSE_ADDRESSES  1
+#include <sys/mman.h>
+
+static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size);
+static int mi_malloc_sys_munmap(void* addr, size_t size);
+#define _mi_os_get_aligned_hint(...)              MI_MALLOC_SYS_ALIGNED_HINT_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_ALIGNED_HINT_size_t         _mi_os_get_aligned_hint(size_t
+#define MI_MALLOC_SYS_ALIGNED_HINT_try_alignment  mi_malloc_sys_aligned_hint(try_alignment
+#define munmap(addr, size)                        mi_malloc_sys_munmap(addr, size)
+
+// Mappings are kept where `huge_pages.h` has its hands on the allocation.
+#if !MI_MALLOC_SYS_UPSTREAM_THP
+#define MI_MALLOC_SYS_KEEP  1
+static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+                                     mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
+static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid);
+#define _mi_arenas_free(...)                      MI_MALLOC_SYS_ARENAS_FREE_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_ARENAS_FREE_mi_subproc_t    _mi_arenas_free(mi_subproc_t
+#define MI_MALLOC_SYS_ARENAS_FREE_subproc         _mi_arenas_free(subproc
+#define MI_MALLOC_SYS_ARENAS_FREE_heap            _mi_arenas_free(heap
+#define MI_MALLOC_SYS_ARENAS_FREE_mi_theap_subproc  _mi_arenas_free(mi_theap_subproc
+#define MI_MALLOC_SYS_ARENAS_FREE_mi_page_subproc   mi_malloc_sys_arenas_free(mi_page_subproc
+#endif
+#endif
+#endif

@@ -1,0 +1,274 @@
+//! Large blocks that a program allocates again and again: their memory is kept for a while (`src/reuse.c`).
+//!
+//! Each test runs in a process of its own: it looks at the memory of the process, and sets options.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", line = "v3"))]
+
+use core::ffi::c_void;
+use mi_malloc_sys::*;
+use std::thread::sleep;
+use std::time::Duration;
+
+#[allow(dead_code)]
+#[path = "support/child.rs"]
+mod child;
+#[allow(dead_code)]
+#[path = "support/resident.rs"]
+mod resident;
+
+use resident::resident;
+
+const MIB: usize = 1 << 20;
+
+/// Fits an arena.
+const RANGE: usize = 64 * MIB;
+
+/// Fits no arena.
+const MAPPING: usize = 300 * MIB;
+
+/// With mitigations the address of a mapping is not used again, and so the mapping is not kept.
+const KEEPS_MAPPINGS: bool = cfg!(not(feature = "secure"));
+
+/// How long what was freed is kept, in milliseconds. On a busy machine it takes a while to fill a block.
+const DELAY: u64 = 3000;
+
+/// So much of a block is filled.
+const FILLED: usize = 24 * MIB;
+
+fn in_child(name: &str, work: impl Fn()) {
+    if child::is_this() {
+        // SAFETY: no other thread runs yet.
+        unsafe {
+            mi_option_set(mi_option_purge_delay, DELAY as _);
+            mi_option_set(mi_option_arena_purge_mult, 1);
+            mi_free(mi_malloc(1));
+        }
+        work();
+    } else {
+        child::succeeds(name, "", &[]);
+    }
+}
+
+fn filled(size: usize) -> *mut c_void {
+    // SAFETY: the block has so many bytes.
+    unsafe {
+        let p = mi_malloc(size);
+        assert!(!p.is_null());
+        p.cast::<u8>().write_bytes(1, FILLED.min(size));
+        p
+    }
+}
+
+/// Fills a block and frees it.
+fn fill(size: usize) {
+    // SAFETY: the block is used no more.
+    unsafe { mi_free(filled(size)) };
+}
+
+fn assert_returned(before: usize, when: &str) {
+    let now = resident();
+    assert!(now < before + 10 * MIB, "{when}: {before} to {now}");
+}
+
+fn assert_kept(before: usize, when: &str) {
+    let now = resident();
+    assert!(now > before + FILLED - MIB, "{when}: {before} to {now}");
+}
+
+fn sizes() -> &'static [usize] {
+    if KEEPS_MAPPINGS {
+        &[RANGE, MAPPING]
+    } else {
+        &[RANGE]
+    }
+}
+
+#[test]
+fn the_first_is_returned_and_the_next_are_kept() {
+    in_child("the_first_is_returned_and_the_next_are_kept", || {
+        for &size in sizes() {
+            let before = resident();
+            fill(size);
+            assert_returned(before, "after the first");
+            for _ in 0..3 {
+                fill(size);
+                assert_kept(before, "after the next");
+            }
+            // A collection returns what is due, and all if it is forced.
+            // SAFETY: always allowed.
+            unsafe { mi_collect(false) };
+            assert_kept(before, "before the delay has passed");
+            sleep(Duration::from_millis(DELAY + DELAY / 4));
+            unsafe { mi_collect(false) };
+            assert_returned(before, "after the delay");
+            // So long after the last one it is a first one again.
+            fill(size);
+            assert_returned(before, "after a pause");
+            fill(size);
+            assert_kept(before, "after the pause and another one");
+            unsafe { mi_collect(true) };
+            assert_returned(before, "after a forced collection");
+        }
+    });
+}
+
+#[test]
+fn a_free_returns_what_is_due() {
+    in_child("a_free_returns_what_is_due", || {
+        for &size in sizes() {
+            let another = filled(20 * MIB);
+            let before = resident();
+            fill(size);
+            fill(size);
+            assert_kept(before, "after two");
+            sleep(Duration::from_millis(DELAY + DELAY / 4));
+            assert_kept(before, "when the delay has passed");
+            // SAFETY: the block is used no more.
+            unsafe { mi_free(another) };
+            assert_returned(before, "after the free of another block");
+        }
+    });
+}
+
+#[test]
+fn several_large_blocks_at_once_are_returned() {
+    in_child("several_large_blocks_at_once_are_returned", || {
+        let before = resident();
+        let blocks = [RANGE, 40 * MIB, MAPPING, RANGE].map(filled);
+        for p in blocks {
+            // SAFETY: the block is used no more.
+            unsafe { mi_free(p) };
+        }
+        assert_returned(before, "after all of them");
+    });
+}
+
+#[test]
+fn without_a_delay_nothing_is_kept() {
+    in_child("without_a_delay_nothing_is_kept", || {
+        // SAFETY: no other thread runs.
+        unsafe { mi_option_set(mi_option_purge_delay, 0) };
+        let before = resident();
+        for size in [RANGE, MAPPING] {
+            for _ in 0..3 {
+                fill(size);
+                assert_returned(before, "after each");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_kept_is_zeroed_and_counted() {
+    in_child("what_is_kept_is_zeroed_and_counted", || {
+        // SAFETY: the structure is large enough, and the blocks are used as far as they go.
+        unsafe {
+            let committed = || {
+                let mut stats = mi_stats_t {
+                    size: core::mem::size_of::<mi_stats_t>(),
+                    version: MI_STAT_VERSION as _,
+                    ..core::mem::zeroed()
+                };
+                mi_collect(true);
+                assert!(mi_stats_get(&mut stats));
+                stats.committed.current
+            };
+            for &size in sizes() {
+                mi_free(mi_malloc(size));
+                let before = committed();
+                for _ in 0..5 {
+                    let p = mi_zalloc(size).cast::<u8>();
+                    assert!(!p.is_null());
+                    for at in (0..size).step_by(4096 - 8) {
+                        assert_eq!(*p.add(at), 0, "{at} of {size}");
+                        *p.add(at) = 0xff;
+                    }
+                    mi_free(p.cast());
+                }
+                // Upstream counts a few MiB less when it unmaps a block than when it maps it.
+                let after = committed();
+                assert!(
+                    (after - before).unsigned_abs() < size as u64 / 2,
+                    "{before} to {after}"
+                );
+            }
+        }
+    });
+}
+
+/// The page map, of which each block that fits no arena took 4 KiB for ever.
+#[test]
+fn addresses_are_used_again() {
+    in_child("addresses_are_used_again", || {
+        if !KEEPS_MAPPINGS {
+            return println!("not run: with mitigations addresses are not used again");
+        }
+        // SAFETY: no other thread runs; blocks that are not touched.
+        unsafe {
+            mi_option_set(mi_option_purge_delay, 0);
+            let take = |size| mi_free(mi_malloc(size));
+            (0..100).for_each(|i| take(MAPPING + i * MIB));
+            let before = resident();
+            for i in 0..4000 {
+                take(MAPPING + i % 100 * MIB);
+            }
+            let now = resident();
+            assert!(now < before + 2 * MIB, "{before} to {now}");
+        }
+    });
+}
+
+/// Nobody finds bytes of another thread in a block.
+#[test]
+fn threads_that_take_the_same_sizes() {
+    in_child("threads_that_take_the_same_sizes", || {
+        std::thread::scope(|scope| {
+            for thread in 1..=4u8 {
+                scope.spawn(move || {
+                    for round in 0..24 {
+                        let size = if round % 2 == 0 { RANGE } else { MAPPING };
+                        // SAFETY: the block has so many bytes.
+                        unsafe {
+                            let p = mi_malloc(size).cast::<u8>();
+                            assert!(!p.is_null());
+                            let places = || (0..size).step_by(MIB).chain([size - 1]);
+                            places().for_each(|place| *p.add(place) = thread);
+                            std::thread::yield_now();
+                            assert!(places().all(|place| *p.add(place) == thread));
+                            mi_free(p.cast());
+                        }
+                        if round % 16 == 0 {
+                            // SAFETY: always allowed.
+                            unsafe { mi_collect(round % 32 == 0) };
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// A block that grew is several mappings, which are not kept.
+#[test]
+fn blocks_that_grow_again_and_again() {
+    use std::alloc::{GlobalAlloc, Layout};
+    in_child("blocks_that_grow_again_and_again", || {
+        let layout = |size| Layout::from_size_align(size, 8).unwrap();
+        for _ in 0..4 {
+            let mut size = 20 * MIB;
+            // SAFETY: the block has the layout that is said each time, and all its bytes are written.
+            unsafe {
+                let mut p = MiMalloc.alloc(layout(size));
+                p.write_bytes(3, size);
+                while size < 800 * MIB {
+                    p = MiMalloc.realloc(p, layout(size), 2 * size);
+                    assert!(!p.is_null());
+                    assert!((0..size).step_by(MIB / 2).all(|at| *p.add(at) == 3));
+                    p.add(size).write_bytes(3, size);
+                    size *= 2;
+                }
+                MiMalloc.dealloc(p, layout(size));
+            }
+            fill(MAPPING);
+        }
+    });
+}
