@@ -15,13 +15,14 @@
 //! | change how mimalloc behaves, in the program or while it runs | [`options`](mod@options) |
 //! | give memory back that the program has freed, above all while it is idle | [`purge`] |
 //! | see what the allocator holds, as a table, as JSON, in a monitoring system | [`stats`] |
+//! | see which functions allocate, with pprof, in production | [`profile`](https://docs.rs/mi-malloc/latest/mi_malloc/profile/), on v3 |
 //! | free everything of a request, a document or a phase at once | [`heap`] |
 //! | limit a heap, or put it into memory of the program's own | [`arena`] |
 //! | learn of errors, log what mimalloc prints, free what was put off | [`callbacks`] |
 //! | keep a `Vec`, a `Box` or a map in a heap | [`heap`], with one of the features below |
 //! | do what has no safe form, such as subprocesses | [`sys`], the complete bindings, with a manual of their own |
 //!
-//! Nothing in the first seven is `unsafe`, except where a pointer comes in from outside ([`MiMalloc::usable_size`],
+//! Nothing in the first eight is `unsafe`, except where a pointer comes in from outside ([`MiMalloc::usable_size`],
 //! [`Arena::from_raw`]).
 //!
 //! # Who decides

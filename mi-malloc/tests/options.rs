@@ -103,11 +103,11 @@ fn durations() {
 }
 
 fn sys_long_max() -> i128 {
-    libc::c_long::MAX as i128
+    cty::c_long::MAX as i128
 }
 
 fn factor_bits() -> u32 {
-    if libc::c_long::BITS == 64 {
+    if cty::c_long::BITS == 64 {
         31
     } else {
         7
@@ -127,8 +127,8 @@ fn sizes() {
     assert!(raw() > 0);
     unsafe { sys::mi_option_set(sys::mi_option_arena_reserve, -5) };
     assert_eq!(arena_reserve::get(), 0);
-    unsafe { sys::mi_option_set(sys::mi_option_arena_reserve, libc::c_long::MAX) };
-    let largest = (libc::c_long::MAX as usize).saturating_mul(1024);
+    unsafe { sys::mi_option_set(sys::mi_option_arena_reserve, cty::c_long::MAX) };
+    let largest = (cty::c_long::MAX as usize).saturating_mul(1024);
     assert_eq!(arena_reserve::get(), largest);
     arena_reserve::set(before);
 }
@@ -159,7 +159,7 @@ fn numbers() {
 }
 
 /// `get` after `number` was set.
-fn with<T>(option: sys::mi_option_t, number: libc::c_long, get: fn() -> T) -> T {
+fn with<T>(option: sys::mi_option_t, number: cty::c_long, get: fn() -> T) -> T {
     unsafe { sys::mi_option_set(option, number) };
     get()
 }
