@@ -235,7 +235,7 @@ fn moves_leave_no_mappings() {
 }
 
 /// A filter of system calls that answers each `mremap` with an error.
-fn refuse_moves(error: libc::c_int) {
+fn refuse_moves(error: cty::c_int) {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
         jt: 0,

@@ -25,7 +25,7 @@ fn setting_and_reading() {
 const INERT: mi_option_t = mi_option_deprecated_segment_cache;
 
 unsafe fn values() {
-    for value in [5, -5, 0, 1, libc::c_long::MAX, libc::c_long::MIN] {
+    for value in [5, -5, 0, 1, cty::c_long::MAX, cty::c_long::MIN] {
         mi_option_set(INERT, value);
         assert_eq!(mi_option_get(INERT), value);
         assert_eq!(mi_option_is_enabled(INERT), value != 0);
@@ -60,7 +60,7 @@ unsafe fn sizes() {
     mi_option_set(option, -1);
     assert_eq!((mi_option_get(option), mi_option_get_size(option)), (-1, 0));
     // Too large to be a size: the largest that the line knows.
-    mi_option_set(option, libc::c_long::MAX);
+    mi_option_set(option, cty::c_long::MAX);
     let largest = mi_option_get_size(option);
     if cfg!(line = "v3") {
         assert_eq!(largest, isize::MAX as usize);
