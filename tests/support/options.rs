@@ -61,6 +61,7 @@ const WIDE: bool = cfg!(target_pointer_width = "64");
 const ERRORS: i64 = mode::SHOWS_ERRORS as i64;
 const NO_THP: bool = cfg!(any(feature = "no_thp", target_os = "android"));
 /// Where `src/huge_pages.h` is compiled and has its own default.
+#[cfg(line = "v3")]
 const LARGE_THP: bool = cfg!(all(
     program_options,
     target_os = "linux",
