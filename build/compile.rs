@@ -148,6 +148,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         own.push(env::manifest_dir().join("src/upstream.c"));
         own.push(env::manifest_dir().join("src/program_options.h"));
         own.push(env::manifest_dir().join("src/huge_pages.h"));
+        own.push(env::manifest_dir().join("src/callbacks.h"));
         own.push(env::manifest_dir().join("src/reuse.h"));
         own.push(env::manifest_dir().join("src/reuse.c"));
     }

@@ -5,6 +5,7 @@
 #include "reuse.h"
 #include "huge_pages.h"
 #include "program_options.h"
+#include "callbacks.h"
 #include "static.c"
 #include "reuse.c"
 
