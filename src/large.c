@@ -147,6 +147,9 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, 
   #if MI_MALLOC_SYS_KEEP
   mi_malloc_sys_do_not_keep(&from->memid);
   mi_malloc_sys_do_not_keep(&to->memid);
+  // The region may be a mapping that was kept, with its memory.
+  const size_t room = mi_align_down(mi_page_block_size(to), _mi_os_page_size());
+  if (room > whole) { (void)madvise(new_start + whole, room - whole, MADV_DONTNEED); }
   #endif
   mi_malloc_sys_move_by_copying(new_start, old_start, front);
   if (moved < size) { memcpy(new_start + moved, old_start + moved, size - moved); }

@@ -14,7 +14,9 @@ typedef struct mi_malloc_sys_freed_range_s {
 static mi_malloc_sys_freed_range_t mi_malloc_sys_freed_ranges[MI_MALLOC_SYS_FREED_RANGES];
 
 static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t start) {
-  return &mi_malloc_sys_freed_ranges[(start / MI_ARENA_SLICE_SIZE) % MI_MALLOC_SYS_FREED_RANGES];
+  // Ranges start at large powers of two, so the lowest bits tell nothing.
+  const uint64_t mixed = (uint64_t)(start / MI_ARENA_SLICE_SIZE) * UINT64_C(0x9E3779B97F4A7C15);
+  return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
 }
 
 // Whether the range was freed so short a time before.
@@ -157,12 +159,23 @@ typedef struct mi_malloc_sys_kept_s {
 } mi_malloc_sys_kept_t;
 
 static mi_malloc_sys_kept_t mi_malloc_sys_kept[MI_MALLOC_SYS_KEPT];
+static _Atomic(uintptr_t) mi_malloc_sys_keeps_no_more; // when the process ends
 static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
 static _Atomic(uintptr_t) mi_malloc_sys_kept_lock; // as the lock of the addresses: nobody waits for it
 
 static bool mi_malloc_sys_lock_kept(void) {
   uintptr_t expected = 0;
   return mi_atomic_cas_strong_acq_rel(&mi_malloc_sys_kept_lock, &expected, (uintptr_t)1);
+}
+
+// With `wait` the lock is waited for, but not for ever: its owner may be a thread that a signal handler has
+// interrupted, or that a child process does not have.
+static bool mi_malloc_sys_wait_for_kept(bool wait) {
+  for (size_t i = 0; i < (wait ? 1000 : 1); i++) {
+    if (mi_malloc_sys_lock_kept()) return true;
+    _mi_prim_thread_yield();
+  }
+  return false;
 }
 
 static void mi_malloc_sys_unlock_kept(void) {
@@ -179,7 +192,7 @@ static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t 
                                      mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  if (align_offset != 0 || req_arena != NULL || subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept()) return NULL;
+  if (align_offset != 0 || req_arena != NULL || mi_option_is_enabled(mi_option_disallow_os_alloc) || subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept()) return NULL;
   uint8_t* base = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
@@ -221,7 +234,7 @@ static void mi_malloc_sys_unmap_kept(mi_memid_t memid) {
 static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid) {
   const long delay = mi_arena_purge_delay();
   if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
-      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 || _mi_preloading() ||
+      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || mi_atomic_load_relaxed(&mi_malloc_sys_keeps_no_more) != 0 || subproc != _mi_subproc_main() || delay <= 0 || _mi_preloading() ||
       !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept()) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
   const mi_memid_t oldest = kept->memid;
@@ -234,20 +247,32 @@ static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid)
 }
 
 static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid) {
-  if mi_unlikely(memid.memkind == MI_MEM_OS && mi_malloc_sys_keep(subproc, p, memid)) return;
+  if mi_unlikely(memid.memkind == MI_MEM_OS && mi_malloc_sys_keep(subproc, p, memid)) {
+    mi_malloc_sys_arenas_try_purge(false, false, subproc, 0); // as after any other free
+    return;
+  }
   (_mi_arenas_free)(subproc, p, size, memid);
 }
 
 static void mi_malloc_sys_purge_kept(bool force) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
   const mi_msecs_t now = _mi_clock_now();
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_lock_kept(); i++) {
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_wait_for_kept(force); i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
     const mi_memid_t memid = kept->memid;
     const bool is_due = (memid.mem.os.base != NULL && (force || kept->expire <= now));
     if (is_due) { mi_malloc_sys_forget_kept(kept); }
     mi_malloc_sys_unlock_kept();
     if (is_due) { mi_malloc_sys_unmap_kept(memid); }
+  }
+}
+#endif
+
+#if MI_MALLOC_SYS_KEEP
+static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
+  if (subproc == _mi_subproc_main()) {
+    mi_atomic_store_relaxed(&mi_malloc_sys_keeps_no_more, (uintptr_t)1);
+    mi_malloc_sys_purge_kept(true);
   }
 }
 #endif

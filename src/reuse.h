@@ -50,8 +50,8 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #define MI_MALLOC_SYS_ALIGNED_HINT_try_alignment  mi_malloc_sys_aligned_hint(try_alignment
 #define munmap(addr, size)                        mi_malloc_sys_munmap(addr, size)
 
-// Mappings are kept where `huge_pages.h` has its hands on the allocation.
-#if !MI_MALLOC_SYS_UPSTREAM_THP
+// Mappings are kept where `huge_pages.h` intercepts the allocation, and the data about a page lies before it.
+#if !MI_MALLOC_SYS_UPSTREAM_THP && MI_PAGE_META_IS_ALIGNED && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE)
 #define MI_MALLOC_SYS_KEEP  1
 static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                      mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
@@ -62,6 +62,12 @@ static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t siz
 #define MI_MALLOC_SYS_ARENAS_FREE_heap            _mi_arenas_free(heap
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_theap_subproc  _mi_arenas_free(mi_theap_subproc
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_page_subproc   mi_malloc_sys_arenas_free(mi_page_subproc
+
+// With `destroy_on_exit`. The main subprocess comes last.
+static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc);
+#define _mi_arenas_unsafe_destroy_all(...)        MI_MALLOC_SYS_DESTROY_ALL_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_DESTROY_ALL_mi_subproc_t    _mi_arenas_unsafe_destroy_all(mi_subproc_t
+#define MI_MALLOC_SYS_DESTROY_ALL_subproc         mi_malloc_sys_destroy_kept(subproc), _mi_arenas_unsafe_destroy_all(subproc
 #endif
 #endif
 #endif

@@ -11,6 +11,8 @@ use std::time::Duration;
 #[allow(dead_code)]
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/first.rs"]
+mod first;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
@@ -217,6 +219,29 @@ fn addresses_are_used_again() {
     });
 }
 
+/// As a program with an input and an output buffer has them.
+#[test]
+fn two_in_turn_are_both_kept() {
+    in_child("two_in_turn_are_both_kept", || {
+        for size in sizes().iter().copied() {
+            let before = resident();
+            for _ in 0..3 {
+                let blocks = [filled(size), filled(size + 100 * MIB)];
+                for p in blocks {
+                    // SAFETY: the block is used no more.
+                    unsafe { mi_free(p) };
+                }
+            }
+            let now = resident();
+            let kept = 2 * FILLED - MIB;
+            assert!(now > before + kept, "{size}: {before} to {now}");
+            // SAFETY: always allowed.
+            unsafe { mi_collect(true) };
+            assert_returned(before, "after a forced collection");
+        }
+    });
+}
+
 /// Nobody finds bytes of another thread in a block.
 #[test]
 fn threads_that_take_the_same_sizes() {
@@ -271,4 +296,32 @@ fn blocks_that_grow_again_and_again() {
             fill(MAPPING);
         }
     });
+}
+
+/// Also by a thread that mimalloc does not know, which collects nothing.
+#[test]
+fn nothing_is_kept_when_all_memory_is_destroyed() {
+    let name = "nothing_is_kept_when_all_memory_is_destroyed";
+    if !child::is_this() {
+        child::succeeds(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
+        return;
+    }
+    fill(MAPPING);
+    let p = filled(MAPPING);
+    let address = p as usize;
+    // SAFETY: the block is used no more, and after that nobody uses mimalloc, here or in the test's harness.
+    unsafe { mi_free(p) };
+    assert_eq!(is_mapped(address), KEEPS_MAPPINGS);
+    first::run(|| unsafe { mi_process_done() });
+    assert!(!is_mapped(address));
+}
+
+fn is_mapped(address: usize) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().any(|line| {
+        let (start, rest) = line.split_once('-').unwrap();
+        let end = rest.split(' ').next().unwrap();
+        let number = |text| usize::from_str_radix(text, 16).unwrap();
+        (number(start)..number(end)).contains(&address)
+    })
 }
