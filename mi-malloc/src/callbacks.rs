@@ -37,6 +37,8 @@
 //! * It must not take a lock that its thread may hold when it allocates, or it waits for itself. The locks of
 //!   [`std::io::stdout`] and [`std::io::stderr`] are such: a thread that prints may allocate. Count, or write
 //!   into a buffer under a lock of your own in which nothing allocates, and report elsewhere.
+//! * Where errors abort (`secure`, `debug`), a heap whose arena is full may end the process when another thread uses or
+//!   drops it: mimalloc then reports that it has no memory for its data as [`Error::Corrupted`].
 //! * It must not panic. mimalloc's C cannot be unwound, so **a panic ends the process**, with its own message, one that
 //!   says so, and an abort.
 //! * It may be called after `main` has returned, and when the thread ends, after thread-local values are gone.
@@ -146,7 +148,9 @@ pub fn remove_error() {
 ///
 /// A line may come in several pieces, also mixed with those of other threads. What was printed before the first
 /// registration (up to 16 KiB) comes at once; each further registration brings it again. It arrives while mimalloc
-/// holds a lock, so a callback must not wait for other threads.
+/// holds a lock, so a callback must not wait for other threads. A message about memory that could not be had may come while
+/// mimalloc takes new memory from the system: a callback that then needs more than the thread has at hand waits for
+/// ever. One that is to report such messages writes into memory that it has.
 pub fn on_output(callback: impl Fn(&str) + Send + Sync + 'static) {
     OUTPUT.put(Some(Box::new(callback)));
     // In the callback itself it is registered already, and mimalloc's lock may be held.
@@ -159,12 +163,16 @@ pub fn on_output(callback: impl Fn(&str) + Send + Sync + 'static) {
 
 /// Removes the callback of [`on_output`]: mimalloc prints to the standard error stream again.
 ///
-/// What other threads are printing at this moment may be lost. If another thread registers a callback meanwhile, either
+/// What other threads are printing at this moment may be lost. If the callback itself removes itself, further text is lost
+/// until the next [`on_output`] or `remove_output` from outside. If another thread registers a callback meanwhile, either
 /// may win, and text may be lost until the next registration.
 pub fn remove_output() {
-    // SAFETY: removing is always possible: the C loads the function pointer once in a call. No lock is taken.
-    unsafe { sys::mi_register_output(None, ptr::null_mut()) }
     OUTPUT.put(None);
+    // In the callback itself the function stays, since a callback that replaces this one could not register it.
+    if !OUTPUT.is_inside() {
+        // SAFETY: removing is always possible: the C loads the function pointer once in a call. No lock is taken.
+        unsafe { sys::mi_register_output(None, ptr::null_mut()) }
+    }
 }
 
 /// Asks `callback` from time to time to free what the program has put off, for example by a reference-counting

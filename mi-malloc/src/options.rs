@@ -505,7 +505,7 @@ define! { OWN
     /// How many segments a thread tries not to exceed, at most 1024; `None` is no limit. Experimental.
     ///
     /// Default: `None`.
-    target_segments_per_thread = mi_option_target_segments_per_thread: Option<u32> as Positive, late;
+    target_segments_per_thread = mi_option_target_segments_per_thread: Option<u32> as Positive, start;
 }
 
 /// An option by its name, for lists of all.

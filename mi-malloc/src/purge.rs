@@ -104,7 +104,7 @@ pub fn now() -> u64 {
         #[cfg(mi_v3)]
         sys::mi_arenas_purge();
     }
-    purged() - before
+    purged().saturating_sub(before) // the counters may be reset meanwhile
 }
 
 /// Bytes that mimalloc has given back so far.

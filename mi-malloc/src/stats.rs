@@ -527,13 +527,20 @@ fn resident() -> Option<(i64, i64)> {
             more => length += more,
         }
     }
-    let text = core::str::from_utf8(&text[..length]).ok()?;
-    let bytes = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name))?;
+    resident_in(&text[..length])
+}
+
+/// The name of the program, cut anywhere, may be no text.
+#[cfg(all(feature = "std", any(target_os = "linux", target_os = "android")))]
+fn resident_in(status: &[u8]) -> Option<(i64, i64)> {
+    let bytes = |name: &[u8]| {
+        let mut lines = status.split(|&byte| byte == b'\n');
+        let line = lines.find(|line| line.starts_with(name))?;
+        let line = core::str::from_utf8(line).ok()?;
         let kib: i64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kib * 1024)
     };
-    Some((bytes("VmRSS:")?, bytes("VmHWM:")?))
+    Some((bytes(b"VmRSS:")?, bytes(b"VmHWM:")?))
 }
 
 /// Resident memory of the process and its peak, in bytes.

@@ -292,9 +292,7 @@ fn v3() {
 fn v2() {
     purge_extend_delay::set(Duration::from_millis(3));
     assert_eq!(purge_extend_delay::get(), Duration::from_millis(3));
-    target_segments_per_thread::set(Some(9));
-    assert_eq!(target_segments_per_thread::get(), Some(9));
-    target_segments_per_thread::set(None);
+    assert_eq!(target_segments_per_thread::get(), None);
     eager_commit::set(false);
     assert!(!eager_commit::get());
     assert!(!visit_abandoned::get());

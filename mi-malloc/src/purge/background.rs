@@ -1,14 +1,12 @@
 //! The thread that gives memory back.
 
 use crate::sys;
-use std::cell::Cell;
 use std::io;
 use std::process;
 use std::string::ToString;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::thread_local;
 use std::time::{Duration, Instant};
 
 /// Fifteen bytes, the most that Linux keeps of a name.
@@ -75,10 +73,6 @@ pub struct Report {
     pub bytes: u64,
     /// The time all this took. It includes the time in which the system gave the processor to somebody else.
     pub busy: Duration,
-}
-
-thread_local! {
-    static IS_THIS: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Background {
@@ -148,7 +142,7 @@ impl Drop for Background {
         self.shared.stop.store(true, Relaxed);
         thread.thread().unpark();
         // A callback in the thread itself may drop it, and cannot wait for its own end.
-        if !IS_THIS.with(Cell::get) {
+        if thread.thread().id() != std::thread::current().id() {
             // It has not panicked: nothing in it does.
             let _ = thread.join();
         }
@@ -157,7 +151,6 @@ impl Drop for Background {
 
 impl Shared {
     fn run(&self, every: Duration) {
-        IS_THIS.with(|is_this| is_this.set(true));
         // In a thread that has not allocated a collection does nothing, and another allocator may be the global one.
         // SAFETY: always safe to call.
         unsafe { sys::mi_thread_init() };
@@ -167,7 +160,7 @@ impl Shared {
             let before = super::purged();
             // SAFETY: always safe to call.
             unsafe { sys::mi_collect(pace.is_at_rest(delay())) };
-            let bytes = super::purged() - before;
+            let bytes = super::purged().saturating_sub(before);
             pace.next(bytes > 0, delay());
             self.rounds.fetch_add(1, Relaxed);
             self.purges.fetch_add((bytes > 0) as u64, Relaxed);

@@ -82,3 +82,11 @@ fn a_subprocess_counts_its_memory() {
         assert!(Stats::of_subprocess(sys::mi_subproc_main()).threads.current > 0);
     }
 }
+
+#[cfg(all(feature = "std", any(target_os = "linux", target_os = "android")))]
+#[test]
+fn a_program_may_have_any_name() {
+    let status = b"Name:\t\xd0\xbf\xd1\nVmHWM:\t  12 kB\nVmRSS:\t  10 kB\n";
+    assert_eq!(super::resident_in(status), Some((10 << 10, 12 << 10)));
+    assert_eq!(super::resident_in(b"Name:\tzombie\n"), None);
+}
