@@ -38,15 +38,16 @@ const FILLED: usize = 24 * MIB;
 
 fn in_child(name: &str, work: impl Fn()) {
     if child::is_this() {
-        // SAFETY: no other thread runs yet.
-        unsafe {
-            mi_option_set(mi_option_purge_delay, DELAY as _);
-            mi_option_set(mi_option_arena_purge_mult, 1);
-            mi_free(mi_malloc(1));
-        }
+        // SAFETY: the block is used no more.
+        unsafe { mi_free(mi_malloc(1)) };
         work();
     } else {
-        child::succeeds(name, "", &[]);
+        let delay = DELAY.to_string();
+        let variables = [
+            ("MIMALLOC_PURGE_DELAY", delay.as_str()),
+            ("MIMALLOC_ARENA_PURGE_MULT", "1"),
+        ];
+        child::succeeds(name, "", &variables);
     }
 }
 
@@ -302,6 +303,9 @@ fn blocks_that_grow_again_and_again() {
 #[test]
 fn nothing_is_kept_when_all_memory_is_destroyed() {
     let name = "nothing_is_kept_when_all_memory_is_destroyed";
+    if cfg!(feature = "override") {
+        return println!("not run: the test's harness would use destroyed memory");
+    }
     if !child::is_this() {
         child::succeeds(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
         return;
