@@ -331,7 +331,7 @@ define! { COMMON
     /// `set` is for arenas to come (on v2 for mappings to come): as a rule the first one is there before `main`, so
     /// this belongs into [`options!`](crate::options!). A system that is set to `never` has none whatever the value.
     ///
-    /// Default: prefer on v3, allow on v2; never on Android and with the feature `no_thp`.
+    /// Default: large blocks on v3 on 64-bit Linux, otherwise prefer; allow on v2; never on Android and with the feature `no_thp`.
     allow_thp = mi_option_allow_thp: Thp as Thp, late;
 }
 

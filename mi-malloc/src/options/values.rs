@@ -101,7 +101,7 @@ choice! {
         /// As `Allow`; and memory is purged only in units that keep huge pages whole, mostly 2 MiB. Less memory goes
         /// back to the system.
         Prefer = 2 "prefer",
-        /// As `Allow`, but in the first 128 MiB of the first arena behind blocks of 8 MiB and more only, and also
+        /// As `Allow`, but in the first 64 MiB of the first arena behind blocks of 8 MiB and more only, and also
         /// behind blocks that are too large for an arena. Not upstream's; 64-bit only, elsewhere it is `Allow`.
         LargeBlocks = 3 "large blocks",
     }
