@@ -2,6 +2,18 @@
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
 
+// ---- Locks of the tables below. Without a table there is still upstream's way, so nobody waits for long: the owner may
+// be a thread that a signal handler has interrupted, or that a child process does not have.
+
+static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
+  uintptr_t expected = 0;
+  return mi_atomic_cas_strong_acq_rel(lock, &expected, (uintptr_t)1);
+}
+
+static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
+  mi_atomic_store_release(lock, (uintptr_t)0);
+}
+
 // ---- What was freed a while ago.
 
 // Where recent large ranges start, and when they were last freed. Only a hint: threads may mix their entries up.
@@ -62,19 +74,7 @@ typedef struct mi_malloc_sys_addresses_s {
 } mi_malloc_sys_addresses_t;
 
 static mi_malloc_sys_addresses_t mi_malloc_sys_addresses[MI_MALLOC_SYS_ADDRESS_RANGES];
-
-// Nobody waits for it: without the table there is still upstream's way. So neither a signal handler nor a child process
-// can hang here.
 static _Atomic(uintptr_t) mi_malloc_sys_addresses_lock;
-
-static bool mi_malloc_sys_lock_addresses(void) {
-  uintptr_t expected = 0;
-  return mi_atomic_cas_strong_acq_rel(&mi_malloc_sys_addresses_lock, &expected, (uintptr_t)1);
-}
-
-static void mi_malloc_sys_unlock_addresses(void) {
-  mi_atomic_store_release(&mi_malloc_sys_addresses_lock, (uintptr_t)0);
-}
 
 static size_t mi_malloc_sys_addresses_size(const mi_malloc_sys_addresses_t* range) {
   return (size_t)(range->end - range->start);
@@ -117,9 +117,9 @@ static void* mi_malloc_sys_take_addresses(size_t alignment, size_t size) {
 }
 
 static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size) {
-  if (size >= MI_MALLOC_SYS_LARGE_MAPPING && mi_malloc_sys_lock_addresses()) {
+  if (size >= MI_MALLOC_SYS_LARGE_MAPPING && mi_malloc_sys_try_lock(&mi_malloc_sys_addresses_lock)) {
     void* const p = mi_malloc_sys_take_addresses(alignment, size);
-    mi_malloc_sys_unlock_addresses();
+    mi_malloc_sys_unlock(&mi_malloc_sys_addresses_lock);
     if (p != NULL) return p;
   }
   return (_mi_os_get_aligned_hint)(alignment, size);
@@ -130,10 +130,11 @@ static int mi_malloc_sys_munmap(void* addr, size_t size) {
   const uintptr_t start = (uintptr_t)addr;
   // Only where upstream proposes addresses (below MI_HINT_BASE too, if the first one was wanted before there was a
   // theap): elsewhere the system puts mappings of others.
-  if (result == 0 && size >= MI_MALLOC_SYS_LARGE_MAPPING && start < MI_HINT_MAX && mi_malloc_sys_lock_addresses())
+  if (result == 0 && size >= MI_MALLOC_SYS_LARGE_MAPPING && start < MI_HINT_MAX &&
+      mi_malloc_sys_try_lock(&mi_malloc_sys_addresses_lock))
   {
     mi_malloc_sys_add_addresses(start, start + mi_align_up(size, _mi_os_page_size()));
-    mi_malloc_sys_unlock_addresses();
+    mi_malloc_sys_unlock(&mi_malloc_sys_addresses_lock);
   }
   return result;
 }
@@ -161,25 +162,15 @@ typedef struct mi_malloc_sys_kept_s {
 static mi_malloc_sys_kept_t mi_malloc_sys_kept[MI_MALLOC_SYS_KEPT];
 static _Atomic(uintptr_t) mi_malloc_sys_keeps_no_more; // when the process ends
 static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
-static _Atomic(uintptr_t) mi_malloc_sys_kept_lock; // as the lock of the addresses: nobody waits for it
+static _Atomic(uintptr_t) mi_malloc_sys_kept_lock;
 
-static bool mi_malloc_sys_lock_kept(void) {
-  uintptr_t expected = 0;
-  return mi_atomic_cas_strong_acq_rel(&mi_malloc_sys_kept_lock, &expected, (uintptr_t)1);
-}
-
-// With `wait` the lock is waited for, but not for ever: its owner may be a thread that a signal handler has
-// interrupted, or that a child process does not have.
-static bool mi_malloc_sys_wait_for_kept(bool wait) {
-  for (size_t i = 0; i < (wait ? 1000 : 1); i++) {
-    if (mi_malloc_sys_lock_kept()) return true;
+// With `wait` for a moment: memory has run out, or all of it is to go.
+static bool mi_malloc_sys_lock_kept(bool wait) {
+  for (size_t yields = (wait ? 1000 : 0); !mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock); yields--) {
+    if (yields == 0) return false;
     _mi_prim_thread_yield();
   }
-  return false;
-}
-
-static void mi_malloc_sys_unlock_kept(void) {
-  mi_atomic_store_release(&mi_malloc_sys_kept_lock, (uintptr_t)0);
+  return true;
 }
 
 // The caller holds the lock.
@@ -192,7 +183,8 @@ static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t 
                                      mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  if (align_offset != 0 || req_arena != NULL || mi_option_is_enabled(mi_option_disallow_os_alloc) || subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept()) return NULL;
+  if (align_offset != 0 || req_arena != NULL || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
+      subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept(false)) return NULL;
   uint8_t* base = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
@@ -204,7 +196,7 @@ static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t 
       mi_malloc_sys_forget_kept(kept);
     }
   }
-  mi_malloc_sys_unlock_kept();
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (base == NULL) return NULL;
   // As upstream maps such a block: it commits the memory next, which then is counted again. The data about a page
   // (and `large.c`'s) are to be zero.
@@ -234,14 +226,15 @@ static void mi_malloc_sys_unmap_kept(mi_memid_t memid) {
 static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid) {
   const long delay = mi_arena_purge_delay();
   if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
-      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || mi_atomic_load_relaxed(&mi_malloc_sys_keeps_no_more) != 0 || subproc != _mi_subproc_main() || delay <= 0 || _mi_preloading() ||
-      !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept()) return false;
+      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 ||
+      _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keeps_no_more) != 0 ||
+      !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept(false)) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
   const mi_memid_t oldest = kept->memid;
   if (oldest.mem.os.base == NULL) { mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count); }
   kept->memid = memid;
   kept->expire = _mi_clock_now() + delay;
-  mi_malloc_sys_unlock_kept();
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (oldest.mem.os.base != NULL) { mi_malloc_sys_unmap_kept(oldest); }
   return true;
 }
@@ -257,18 +250,16 @@ static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t siz
 static void mi_malloc_sys_purge_kept(bool force) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
   const mi_msecs_t now = _mi_clock_now();
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_wait_for_kept(force); i++) {
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_lock_kept(force); i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
     const mi_memid_t memid = kept->memid;
     const bool is_due = (memid.mem.os.base != NULL && (force || kept->expire <= now));
     if (is_due) { mi_malloc_sys_forget_kept(kept); }
-    mi_malloc_sys_unlock_kept();
+    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
     if (is_due) { mi_malloc_sys_unmap_kept(memid); }
   }
 }
-#endif
 
-#if MI_MALLOC_SYS_KEEP
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc == _mi_subproc_main()) {
     mi_atomic_store_relaxed(&mi_malloc_sys_keeps_no_more, (uintptr_t)1);
