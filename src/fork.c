@@ -38,6 +38,19 @@ static void mi_malloc_sys_lock_init(mi_lock_t* lock);
 static void mi_malloc_sys_lock_done(mi_lock_t* lock);
 #define mi_lock_init(lock)  mi_malloc_sys_lock_init(lock)
 #define mi_lock_done(lock)  mi_malloc_sys_lock_done(lock)
+
+// Nor is there one of all segments. Those are noted where upstream enters them into its map of memory outside arenas.
+// The first token between the parentheses tells the definition (`const`) from a call.
+struct mi_segment_s;
+static void mi_malloc_sys_segment_allocated(const struct mi_segment_s* segment);
+static void mi_malloc_sys_segment_freed(const struct mi_segment_s* segment);
+#include "mimalloc/internal.h" // declares both
+#define _mi_segment_map_allocated_at(...)  MI_MALLOC_SYS_ALLOCATED_AT_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_ALLOCATED_AT_const   _mi_segment_map_allocated_at(const
+#define MI_MALLOC_SYS_ALLOCATED_AT_segment mi_malloc_sys_segment_allocated(segment
+#define _mi_segment_map_freed_at(...)      MI_MALLOC_SYS_FREED_AT_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_FREED_AT_const       _mi_segment_map_freed_at(const
+#define MI_MALLOC_SYS_FREED_AT_segment     mi_malloc_sys_segment_freed(segment
 #endif
 
 // A guard is a lock that nobody waits for: whoever finds it taken leaves the work undone (to purge, to write a
@@ -68,35 +81,37 @@ static mi_lock_t mi_malloc_sys_fork_turn = MI_LOCK_INITIALIZER;
 static _Atomic(uintptr_t) mi_malloc_sys_forking; // that thread, or 0
 static size_t mi_malloc_sys_forks;               // more than 1 when a signal handler forks during a fork
 
-// A list of locks. mimalloc's own memory is behind the locks, so a list that grows takes its memory from the system.
-#define MI_MALLOC_SYS_LOCKS  256
-typedef struct mi_malloc_sys_lock_list_s {
-  mi_lock_t** locks;
-  size_t      capacity;
-  size_t      count;
-  mi_lock_t*  first[MI_MALLOC_SYS_LOCKS];
-} mi_malloc_sys_lock_list_t;
+// A list of locks, or of segments. mimalloc's own memory is behind the locks, so a list that grows takes its memory from
+// the system.
+#define MI_MALLOC_SYS_LIST  256
+typedef struct mi_malloc_sys_list_s {
+  void** items;
+  size_t capacity;
+  size_t count;
+  void*  first[MI_MALLOC_SYS_LIST];
+} mi_malloc_sys_list_t;
+#define MI_MALLOC_SYS_EMPTY_LIST(list)  { list.first, MI_MALLOC_SYS_LIST, 0, { NULL } }
 
-static void mi_malloc_sys_list_unmap(mi_malloc_sys_lock_list_t* list) {
-  if (list->locks != list->first) { munmap(list->locks, list->capacity * sizeof(mi_lock_t*)); }
+static void mi_malloc_sys_list_unmap(mi_malloc_sys_list_t* list) {
+  if (list->items != list->first) { munmap(list->items, list->capacity * sizeof(void*)); }
 }
 
-static bool mi_malloc_sys_list_add(mi_malloc_sys_lock_list_t* list, mi_lock_t* lock) {
+static bool mi_malloc_sys_list_add(mi_malloc_sys_list_t* list, void* item) {
   if (list->count == list->capacity) {
     const size_t capacity = 4 * list->capacity;
-    void* const p = mmap(NULL, capacity * sizeof(mi_lock_t*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    void* const p = mmap(NULL, capacity * sizeof(void*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (p == MAP_FAILED) return false;
-    memcpy(p, list->locks, list->count * sizeof(mi_lock_t*));
+    memcpy(p, list->items, list->count * sizeof(void*));
     mi_malloc_sys_list_unmap(list);
-    list->locks = (mi_lock_t**)p;
+    list->items = (void**)p;
     list->capacity = capacity;
   }
-  list->locks[list->count++] = lock;
+  list->items[list->count++] = item;
   return true;
 }
 
 // The locks that are held, in the order in which they were taken.
-static mi_malloc_sys_lock_list_t mi_malloc_sys_held = { mi_malloc_sys_held.first, MI_MALLOC_SYS_LOCKS, 0, { NULL } };
+static mi_malloc_sys_list_t mi_malloc_sys_held = MI_MALLOC_SYS_EMPTY_LIST(mi_malloc_sys_held);
 
 // A lock that stays taken so long is the forking thread's own (it forks in a callback of mimalloc, which holds that
 // lock), or that of a thread that does not go on. It is then not held here: the child finds it as it is, and
@@ -140,7 +155,7 @@ static void mi_malloc_sys_release_lock(mi_lock_t* lock, bool child) {
 // In the reverse order: the lock of a list keeps its members, and their locks, in memory.
 static void mi_malloc_sys_release_locks(bool child) {
   while (mi_malloc_sys_held.count > 0) {
-    mi_malloc_sys_release_lock(mi_malloc_sys_held.locks[--mi_malloc_sys_held.count], child);
+    mi_malloc_sys_release_lock((mi_lock_t*)mi_malloc_sys_held.items[--mi_malloc_sys_held.count], child);
   }
 }
 
@@ -194,8 +209,8 @@ static bool mi_malloc_sys_fork_done(bool child) {
   if (--mi_malloc_sys_forks > 0) return false;
   mi_malloc_sys_release_locks(child);
   mi_malloc_sys_list_unmap(&mi_malloc_sys_held);
-  mi_malloc_sys_held.locks = mi_malloc_sys_held.first;
-  mi_malloc_sys_held.capacity = MI_MALLOC_SYS_LOCKS;
+  mi_malloc_sys_held.items = mi_malloc_sys_held.first;
+  mi_malloc_sys_held.capacity = MI_MALLOC_SYS_LIST;
   mi_atomic_store_relaxed(&mi_malloc_sys_forking, (uintptr_t)0);
   mi_malloc_sys_release_lock(&mi_malloc_sys_fork_turn, child);
   return true;

@@ -271,7 +271,9 @@ fn another_thread_takes_a_snapshot() {
     assert_eq!(take(), 2);
 }
 
-/// Memory outside arenas that threads leave behind is in a list with a lock, one for each subprocess.
+/// Memory outside arenas that threads leave behind is in a list with a lock, one for each subprocess. A thread of the
+/// child may get the id of one that was leaving its segment: it crashed in one of 4000 children that took the segment
+/// for its own.
 #[cfg(line = "v2")]
 #[test]
 fn other_threads_leave_memory_outside_arenas() {

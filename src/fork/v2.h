@@ -3,43 +3,62 @@
 
 #undef mi_lock_init
 #undef mi_lock_done
+#undef _mi_segment_map_allocated_at
+#undef _mi_segment_map_freed_at
 
-// The locks that are initialized when the program runs: those of subprocesses and of arenas.
-static mi_malloc_sys_lock_list_t mi_malloc_sys_known = { mi_malloc_sys_known.first, MI_MALLOC_SYS_LOCKS, 0, { NULL } };
+// What upstream has no list of, guarded by `mi_malloc_sys_known_lock`: the locks that are initialized when the program
+// runs (those of subprocesses and of arenas), and the segments. Without memory for the list, an item is not known.
+static mi_malloc_sys_list_t mi_malloc_sys_known_locks = MI_MALLOC_SYS_EMPTY_LIST(mi_malloc_sys_known_locks);
+static mi_malloc_sys_list_t mi_malloc_sys_known_segments = MI_MALLOC_SYS_EMPTY_LIST(mi_malloc_sys_known_segments);
 static mi_lock_t mi_malloc_sys_known_lock = MI_LOCK_INITIALIZER;
 
-static size_t mi_malloc_sys_known_index(const mi_lock_t* lock) {
-  size_t i = 0;
-  while (i < mi_malloc_sys_known.count && mi_malloc_sys_known.locks[i] != lock) { i++; }
+static size_t mi_malloc_sys_known_index(const mi_malloc_sys_list_t* known, const void* item) {
+  size_t i = known->count; // the newest is the likeliest to go
+  while (i > 0 && known->items[i - 1] != item) { i--; }
   return i;
+}
+
+static void mi_malloc_sys_know(mi_malloc_sys_list_t* known, void* item) {
+  mi_lock(&mi_malloc_sys_known_lock) {
+    if (mi_malloc_sys_known_index(known, item) == 0) { mi_malloc_sys_list_add(known, item); }
+  }
+}
+
+static void mi_malloc_sys_forget(mi_malloc_sys_list_t* known, const void* item) {
+  mi_lock(&mi_malloc_sys_known_lock) {
+    const size_t i = mi_malloc_sys_known_index(known, item);
+    if (i > 0) { known->items[i - 1] = known->items[--known->count]; }
+  }
 }
 
 static void mi_malloc_sys_lock_init(mi_lock_t* lock) {
   mi_lock_init(lock);
-  mi_lock(&mi_malloc_sys_known_lock) {
-    if (mi_malloc_sys_known_index(lock) == mi_malloc_sys_known.count) {
-      mi_malloc_sys_list_add(&mi_malloc_sys_known, lock); // without memory for the list, this lock is not held
-    }
-  }
+  mi_malloc_sys_know(&mi_malloc_sys_known_locks, lock);
 }
 
 // A lock ends before its memory does, so whoever holds the list keeps all locks on it in memory.
 static void mi_malloc_sys_lock_done(mi_lock_t* lock) {
-  mi_lock(&mi_malloc_sys_known_lock) {
-    const size_t i = mi_malloc_sys_known_index(lock);
-    if (i < mi_malloc_sys_known.count) {
-      mi_malloc_sys_known.locks[i] = mi_malloc_sys_known.locks[--mi_malloc_sys_known.count];
-    }
-  }
+  mi_malloc_sys_forget(&mi_malloc_sys_known_locks, lock);
   mi_lock_done(lock);
+}
+
+static void mi_malloc_sys_segment_allocated(const mi_segment_t* segment) {
+  _mi_segment_map_allocated_at(segment);
+  mi_malloc_sys_know(&mi_malloc_sys_known_segments, (void*)segment);
+}
+
+// Its memory ends later as well.
+static void mi_malloc_sys_segment_freed(const mi_segment_t* segment) {
+  mi_malloc_sys_forget(&mi_malloc_sys_known_segments, segment);
+  _mi_segment_map_freed_at(segment);
 }
 
 static bool mi_malloc_sys_take_all(mi_lock_t** busy) {
   if (mi_malloc_sys_take_lock(&out_buf_lock, busy) == MI_MALLOC_SYS_BUSY) return false;
   const mi_malloc_sys_take_t known = mi_malloc_sys_take_lock(&mi_malloc_sys_known_lock, busy);
   if (known != MI_MALLOC_SYS_TAKEN) return (known == MI_MALLOC_SYS_LEFT); // the list may change
-  for (size_t i = 0; i < mi_malloc_sys_known.count; i++) {
-    if (mi_malloc_sys_take_lock(mi_malloc_sys_known.locks[i], busy) == MI_MALLOC_SYS_BUSY) return false;
+  for (size_t i = 0; i < mi_malloc_sys_known_locks.count; i++) {
+    if (mi_malloc_sys_take_lock((mi_lock_t*)mi_malloc_sys_known_locks.items[i], busy) == MI_MALLOC_SYS_BUSY) return false;
   }
   return true;
 }
@@ -60,7 +79,23 @@ static bool mi_malloc_sys_unmark(mi_heap_t* heap, mi_page_queue_t* queue, mi_pag
   return true; // go on
 }
 
+// A thread of the child may get the address, and so the id, of a thread that stayed behind. It would take that thread's
+// segments for its own, and one that was being abandoned for complete: they get an id that no thread has. Blocks in
+// them are freed as those of another thread then.
+static void mi_malloc_sys_disown_segments(void) {
+  const mi_threadid_t nobody = 1;
+  const mi_threadid_t self = _mi_thread_id();
+  if (!mi_lock_try_acquire(&mi_malloc_sys_known_lock)) return; // it was left out, and the list may be half changed
+  for (size_t i = 0; i < mi_malloc_sys_known_segments.count; i++) {
+    mi_segment_t* const segment = (mi_segment_t*)mi_malloc_sys_known_segments.items[i];
+    const mi_threadid_t owner = mi_atomic_load_relaxed(&segment->thread_id);
+    if (owner != 0 && owner != self) { mi_atomic_store_relaxed(&segment->thread_id, nobody); }
+  }
+  mi_lock_release(&mi_malloc_sys_known_lock);
+}
+
 static void mi_malloc_sys_mend(void) {
+  mi_malloc_sys_disown_segments();
   mi_heap_t* const own = mi_prim_get_default_heap();
   if (_mi_preloading() || !mi_heap_is_initialized(own)) return;
   for (mi_heap_t* heap = own->tld->heaps; heap != NULL; heap = heap->next) {
