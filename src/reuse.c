@@ -62,6 +62,32 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
+// ---- Zeroes. Called in `mi_arena_purge`, which owns the slices.
+#if MI_MALLOC_SYS_KNOWS_ZEROES
+static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
+                                       void* p, size_t size, bool allow_reset, size_t stat_size,
+                                       mi_commit_fun_t* commit_fun, void* commit_fun_arg)
+{
+  // Memory of the caller may be a file, with other contents than zeroes.
+  if (arena->memid.memkind != MI_MEM_OS || commit_fun != NULL || mi_option_get(mi_option_purge_delay) < 0 ||
+      !mi_option_is_enabled(mi_option_purge_decommits) || _mi_preloading())
+  {
+    return (_mi_os_purge_ex)(subproc, p, size, allow_reset, stat_size, commit_fun, commit_fun_arg);
+  }
+  mi_subproc_stat_counter_increase(subproc, purge_calls, 1);
+  mi_subproc_stat_counter_increase(subproc, purged, size);
+  bool needs_recommit = true;
+  const bool is_dropped = mi_os_decommit_ex(subproc, p, size, &needs_recommit, stat_size);
+  if (is_dropped && !needs_recommit) {
+    const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
+    mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
+    // Where the system commits memory when it is used, upstream counts slices that become dirty.
+    if (_mi_os_has_overcommit()) { mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty)); }
+  }
+  return needs_recommit;
+}
+#endif
+
 // ---- Addresses.
 #if MI_MALLOC_SYS_REUSE_ADDRESSES
 #define MI_MALLOC_SYS_LARGE_MAPPING   (32*MI_MiB)

@@ -11,6 +11,8 @@
 //   collection.
 // * The addresses of a large mapping serve the next one: upstream's page map keeps 4 KiB for every 32 MiB of addresses
 //   that were ever in use.
+// * A range that was purged is zero when it is next used. Upstream takes it for dirty, and writes zeroes to a zeroed block
+//   in it.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out.
 #include "mimalloc.h"
@@ -37,6 +39,18 @@ static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subpro
 #define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_arenas_try_purge(false
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
+
+// Zeroes: where the system drops a range's memory and leaves it accessible.
+#if defined(__linux__)
+#define MI_MALLOC_SYS_KNOWS_ZEROES  1
+static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
+                                       void* p, size_t size, bool allow_reset, size_t stat_size,
+                                       mi_commit_fun_t* commit_fun, void* commit_fun_arg);
+#define _mi_os_purge_ex(...)                      MI_MALLOC_SYS_OS_PURGE_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_OS_PURGE_mi_subproc_t       _mi_os_purge_ex(mi_subproc_t
+#define MI_MALLOC_SYS_OS_PURGE_subproc            _mi_os_purge_ex(subproc
+#define MI_MALLOC_SYS_OS_PURGE_arena              mi_malloc_sys_purge_slices(arena, slice_index, slice_count, arena
+#endif
 
 // Addresses: where upstream proposes its own. With mitigations an address is not used again on purpose.
 #if defined(__linux__) && UINTPTR_MAX > UINT32_MAX && !MI_SECURE && !defined(MI_NO_ALIGNED_HINT)

@@ -37,16 +37,21 @@ const DELAY: u64 = 3000;
 const FILLED: usize = 24 * MIB;
 
 fn in_child(name: &str, work: impl Fn()) {
+    in_child_with(name, &[], work);
+}
+
+fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
     if child::is_this() {
         // SAFETY: the block is used no more.
         unsafe { mi_free(mi_malloc(1)) };
         work();
     } else {
         let delay = DELAY.to_string();
-        let variables = [
+        let mut variables = vec![
             ("MIMALLOC_PURGE_DELAY", delay.as_str()),
             ("MIMALLOC_ARENA_PURGE_MULT", "1"),
         ];
+        variables.extend(more);
         child::succeeds(name, "", &variables);
     }
 }
@@ -193,6 +198,46 @@ fn what_is_kept_is_zeroed_and_counted() {
                     (after - before).unsigned_abs() < size as u64 / 2,
                     "{before} to {after}"
                 );
+            }
+        }
+    });
+}
+
+/// Blocks below the size from which `MiMalloc` asks the system which memory is there.
+#[test]
+fn purged_memory_is_known_to_be_zero() {
+    let no_huge_pages = [("MIMALLOC_ALLOW_THP", "0")];
+    in_child_with("purged_memory_is_known_to_be_zero", &no_huge_pages, || {
+        const SIZES: [usize; 3] = [600 << 10, 3 * MIB, 40 * MIB];
+        // SAFETY: the block is used no more. The page map and others are there then.
+        unsafe { mi_free(filled(40 * MIB)) };
+        let is_told = cfg!(not(any(
+            feature = "debug",
+            feature = "debug_full",
+            feature = "secure_full",
+            feature = "guarded"
+        )));
+        for round in 0..4 {
+            for size in SIZES {
+                // SAFETY: the blocks are used as far as they go.
+                unsafe {
+                    mi_free(filled(size));
+                    mi_collect(true);
+                    let before = resident();
+                    let p = mi_zalloc(size).cast::<u8>();
+                    assert!(!p.is_null());
+                    let taken = resident().saturating_sub(before);
+                    assert!(!is_told || taken < size / 8, "{taken} of {size}");
+                    for at in (0..size).step_by(509) {
+                        assert_eq!(*p.add(at), 0, "{at} of {size} in round {round}");
+                    }
+                    // Without a purge it is dirty.
+                    p.write_bytes(2, size);
+                    mi_free(p.cast());
+                    let p = mi_zalloc(size).cast::<u8>();
+                    assert!((0..size).step_by(509).all(|at| *p.add(at) == 0), "{size}");
+                    mi_free(p.cast());
+                }
             }
         }
     });
