@@ -6,12 +6,12 @@ use super::config::Config;
 use super::env;
 use super::lto;
 use super::object::{self, Object};
-use super::plan::{Helper, Language, Plan};
+use super::plan::{Flag, Helper, Language, Plan};
 use super::sources::Sources;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// What only a compiled object, or its compiler, can tell of what to link.
 #[derive(Default)]
@@ -56,11 +56,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let mut version = compiler.to_command();
     version.arg("--version").current_dir(env::out_dir());
     if let Err(error) = version.output() {
-        return Err(no_compiler(format!(
-            "{}: {}",
-            compiler.path().display(),
-            error
-        )));
+        return Err(no_compiler(not_run(&compiler, error)));
     }
     if compiler.is_like_msvc() {
         for flag in &plan.cl_flags {
@@ -71,8 +67,24 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             build.flag(&listing);
         }
     } else {
-        for flag in &plan.flags {
-            if flag.if_supported {
+        // Debug information and assertions name files. Without this machine's folders in those
+        // names the library is the same wherever it is built. (The last that fits is taken.)
+        let maps = [
+            (env::out_dir(), "out".to_string()),
+            (env::manifest_dir(), "mi-malloc-sys".to_string()),
+            (
+                sources.root.clone(),
+                format!("mimalloc-{}", sources.version),
+            ),
+        ];
+        let maps = maps.iter().map(|(folder, name)| Flag {
+            text: format!("-ffile-prefix-map={}={}", folder.display(), name),
+            if_supported: true,
+        });
+        let flags: Vec<Flag> = plan.flags.iter().cloned().chain(maps).collect();
+        let takes_all = takes_optional(&compiler, &flags)?;
+        for flag in &flags {
+            if flag.if_supported && !takes_all {
                 build.flag_if_supported(&flag.text);
             } else {
                 build.flag(&flag.text);
@@ -84,19 +96,6 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         }
         if plan.assembly {
             build.flag("-save-temps=obj"); // beside the object, which is in OUT_DIR
-        }
-        // Debug information and assertions name files. Without this machine's folders in those
-        // names the library is the same wherever it is built. (The last that fits is taken.)
-        for (folder, name) in [
-            (env::out_dir(), "out".to_string()),
-            (env::manifest_dir(), "mi-malloc-sys".to_string()),
-            (
-                sources.root.clone(),
-                format!("mimalloc-{}", sources.version),
-            ),
-        ] {
-            let map = format!("-ffile-prefix-map={}={}", folder.display(), name);
-            build.flag_if_supported(&map);
         }
     }
     if let (Some(reason), false) = (&plan.clang_only, compiler.is_like_clang()) {
@@ -155,6 +154,12 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
+    // At the same time as the library, which takes a hundred times as long.
+    let insides = env::manifest_dir().join("src/global/inlined.c");
+    let check = match plan.inlined {
+        true => Some(start_check(&compiler, plan, &insides)?),
+        false => None,
+    };
     archive(&build, &compiler, plan, &source)?;
     let mut inlined = false;
     if lto::is_elf(&config.target) {
@@ -166,9 +171,11 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         fits(config, plan, &compiler, &object)?;
         inlined = plan.inlined && object.has_initial_exec("__mi_theap_default");
     }
-    if plan.inlined {
-        let insides = env::manifest_dir().join("src/global/inlined.c");
-        inlined &= agrees(&compiler, plan, &insides)?;
+    if let Some(mut check) = check {
+        inlined &= check
+            .wait()
+            .map_err(|error| not_run(&compiler, error))?
+            .success();
         own.push(insides);
     }
     Ok(Compiled {
@@ -278,14 +285,35 @@ fn other_machine(config: &Config, compiler: &impl Display, object: &Object) -> S
     )
 }
 
-/// Whether a file has no error, with all options that the library was compiled with.
-fn agrees(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<bool, String> {
-    let mut command = with_appended(compiler, plan);
-    command
+/// Looks for errors in a file, with all options that the library is compiled with.
+fn start_check(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<Child, String> {
+    with_appended(compiler, plan)
         .arg("-fsyntax-only")
         .arg(file)
+        .current_dir(env::out_dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| not_run(compiler, error))
+}
+
+/// Whether the compiler takes all flags that need not be taken: one run instead of one for each. What it says of
+/// them together does not tell which it refuses, and then `cc` has to ask about each.
+fn takes_optional(compiler: &cc::Tool, flags: &[Flag]) -> Result<bool, String> {
+    let file = env::out_dir().join("flags.c");
+    fs::write(&file, "int flags;\n").map_err(|error| format!("{}: {}", file.display(), error))?;
+    let optional = flags.iter().filter(|flag| flag.if_supported);
+    let mut command = compiler.to_command();
+    command
+        .args(optional.map(|flag| &flag.text))
+        .arg("-c")
+        .arg(&file)
+        .arg("-o")
+        .arg(file.with_extension("o"))
         .current_dir(env::out_dir());
-    succeeds(compiler, command)
+    let output = command.output().map_err(|error| not_run(compiler, error))?;
+    Ok(output.status.success() && output.stderr.is_empty())
 }
 
 /// Asks the preprocessor.
@@ -306,7 +334,11 @@ fn succeeds(compiler: &cc::Tool, mut command: Command) -> Result<bool, String> {
     command
         .output()
         .map(|output| output.status.success())
-        .map_err(|error| format!("{}: {}", compiler.path().display(), error))
+        .map_err(|error| not_run(compiler, error))
+}
+
+fn not_run(compiler: &cc::Tool, error: impl Display) -> String {
+    format!("{}: {}", compiler.path().display(), error)
 }
 
 /// A call of another library is an undefined symbol, and so a name in the archive.

@@ -240,6 +240,52 @@ fn a_compiler_that_is_not_there() {
     said.all_of(&["no-such-compiler", "name"]);
 }
 
+/// A clean build starts the compiler as seldom as it can: besides the library it compiles one file, with all flags that
+/// need not be taken. With a compiler that refuses one of them, the others are passed.
+#[cfg(unix)]
+#[test]
+fn flags_are_probed_in_one_run() {
+    let package = Package::new("one-probe");
+    let tree = package.stand_in(V3);
+    let map = "-ffile-prefix-map=";
+    let runs = |name: &str, refusal: &str| {
+        let compiler = package.root.join(name);
+        let log = package.root.join(format!("{name}.log"));
+        let text = format!(
+            "#!/bin/sh\necho \"$*\" >> {log:?}\n{refusal}\nexec cc \"$@\"\n",
+            log = log.display().to_string(),
+        );
+        build::stand_in_program(&compiler, &text);
+        package
+            .with("MIMALLOC_SYS_SOURCE_DIR", &tree)
+            .with("CC", &compiler)
+            .builds();
+        let log = fs::read_to_string(log).unwrap();
+        let compiles = |line: &&str| line.split(' ').any(|argument| argument == "-c");
+        log.lines()
+            .filter(compiles)
+            .map(str::to_string)
+            .collect::<Vec<_>>()
+    };
+    let has = |run: &str, flag: &str| run.contains(&format!(" {flag}"));
+
+    let all = runs("takes-all", "");
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert!(all[0].contains("flags.c") && all[1].contains("static.c"));
+    for run in &all {
+        assert!(has(run, "-Wno-unknown-pragmas") && has(run, map), "{run}");
+    }
+
+    let refusal = format!("case \"$*\" in *{map}*) exit 1;; esac");
+    let some = runs("refuses-one", &refusal);
+    let last = some.last().unwrap();
+    assert!(last.contains("static.c"), "{some:#?}");
+    assert!(
+        has(last, "-Wno-unknown-pragmas") && !has(last, map),
+        "{last}"
+    );
+}
+
 /// The documentation of the whole API must be had where there is no network and no C compiler.
 #[test]
 fn docs_rs_compiles_no_c() {

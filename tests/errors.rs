@@ -26,12 +26,11 @@ mod platform;
 #[path = "../build/tools.rs"]
 mod tools;
 
-use build::{Package, V2, V3};
+use build::{stand_in_program, Package, V2, V3};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -592,11 +591,6 @@ fn entry_of_all_errors() -> String {
         .next()
         .unwrap()
         .to_string()
-}
-
-fn stand_in_program(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn path() -> OsString {

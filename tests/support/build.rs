@@ -270,6 +270,14 @@ pub fn rewrite(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
+/// A shell script in the place of a program.
+#[cfg(unix)]
+pub fn stand_in_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// All files below a folder.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
