@@ -162,6 +162,11 @@ pub fn compiler(plan: &mut Plan) {
     for quiet in ["-Wno-unknown-pragmas", "-Wno-static-in-inline"] {
         plan.flag_if_supported(quiet); // gcc 4 fails on names that it does not know
     }
+    if !plan.assembly {
+        // gcc's assembler runs beside the compiler, and not after it. (Without effect, and so with a warning, beside
+        // -save-temps.)
+        plan.flag_if_supported("-pipe");
+    }
 }
 
 /// What a compiler does not write out may be a call of a library, and the object tells.

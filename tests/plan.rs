@@ -181,7 +181,7 @@ const EVERY_V3: &str =
     "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0";
 const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";
 /// `?` before a flag: only if the compiler knows it.
-const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline";
+const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline ?-pipe";
 
 #[test]
 fn every_target_has_its_plan() {
@@ -286,7 +286,7 @@ const EFFECTS: &[Effect] = &[
     effect("free_use_pagemap", "*", "v2", "!free_use_pagemap:segments"),
     effect("etw", "msvc", "both", "+MI_TRACK_ETW=1"), effect("etw", "mingw mingw-ucrt", "both", "!etw:Microsoft"),
     effect("etw", "*", "both", "!etw:Windows"),
-    effect("asm", "*", "both", "+assembly"),
+    effect("asm", "*", "both", "-?-pipe +assembly"),
     // No plan here has anything to leave out; `instructions_follow_rust` has some that do.
     effect("no_opt_arch", "*", "both", ""),
 ];
