@@ -39,7 +39,12 @@ mod tools;
 mod version;
 
 fn main() {
-    if let Err(reason) = build() {
+    let version = parent::ask_version(&env::cargo_program());
+    let result = build();
+    if parent::knows_check_cfg(version) {
+        emit::conditions();
+    }
+    if let Err(reason) = result {
         emit::error(&reason);
         std::process::exit(1);
     }
@@ -48,9 +53,6 @@ fn main() {
 fn build() -> Result<(), String> {
     let config = env::config()?;
     emit::line(config.line);
-    if parent::knows_check_cfg(&env::cargo_program()) {
-        emit::conditions();
-    }
     if env::docs_rs() {
         emit::program_options();
         return Ok(()); // documentation needs no C, and docs.rs has no network

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// Folders where the user's configuration may be found, most likely first.
 pub fn folders(shell: Option<PathBuf>, out_dir: PathBuf) -> Vec<PathBuf> {
@@ -38,11 +38,21 @@ pub fn forbids_network(arguments: &[u8]) -> bool {
         .any(|argument| argument == b"--offline" || argument == b"--frozen")
 }
 
-/// Whether `cargo` knows the directive `rustc-check-cfg`. Where it cannot be asked, it does not.
-pub fn knows_check_cfg(cargo: &str) -> bool {
+/// Asks `cargo` for its version. The answer is not needed before the end, and the build goes on.
+pub fn ask_version(cargo: &str) -> Option<Child> {
     Command::new(cargo)
         .arg("--version")
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
+}
+
+/// Whether that Cargo knows the directive `rustc-check-cfg`. Where it cannot be asked, it does not.
+pub fn knows_check_cfg(version: Option<Child>) -> bool {
+    version
+        .and_then(|child| child.wait_with_output().ok())
         .map_or(false, |output| {
             has_check_cfg(&String::from_utf8_lossy(&output.stdout))
         })
