@@ -3,11 +3,11 @@ use crate::Repetition;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// About a megabyte: records of nested objects, lists and strings of many lengths.
-fn text() -> String {
+/// Records of nested objects, lists and strings of many lengths, some 300 bytes each.
+pub fn text(records: usize) -> String {
     let mut random = Random::new(4);
     let mut text = String::from("[");
-    for id in 0..3_500 {
+    for id in 0..records {
         if id > 0 {
             text.push(',');
         }
@@ -51,7 +51,7 @@ fn weight(value: &Value) -> u64 {
 }
 
 pub fn parse(_threads: usize) -> Repetition {
-    let text = text();
+    let text = text(3_500);
     Box::new(move || {
         (0..20)
             .map(|_| weight(&serde_json::from_str(&text).expect("our own text is JSON")))

@@ -1,13 +1,15 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
 //! `key value` lines, `runner settle <workload> [threads]` prints when the work is done, and what
 //! it still holds some time after that, `runner rest <program>` works, prints when it is done and rests until its
-//! input ends, `runner hot <operation> <count>` is for an instruction counter.
+//! input ends, `runner program <name> <folder>` does all of a whole program's work once, with input from this folder,
+//! `runner hot <operation> <count>` is for an instruction counter.
 
 use crate::process::{huge_pages_kib, status_kib};
-use crate::{hot, resting, Repetition, Workload};
+use crate::{hot, programs, resting, Repetition, Workload};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -39,6 +41,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         ["settle", workload] => settle(workload, "1", &hooks),
         ["settle", workload, threads] => settle(workload, threads, &hooks),
         ["rest", program] => rest(program),
+        ["program", name, folder] => program(name, folder),
         ["hot", operation, count] => count
             .parse()
             .map_err(drop)
@@ -50,7 +53,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         Err(()) => {
             eprintln!(
                 "usage: runner time <workload> [threads] | settle <workload> [threads] | \
-                 rest <program> | hot <operation> <count>"
+                 rest <program> | program <name> <folder> | hot <operation> <count>"
             );
             ExitCode::FAILURE
         }
@@ -111,9 +114,7 @@ fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     if let Some(huge_pages) = huge_pages {
         println!("huge_kib {huge_pages}");
     }
-    if let (Some(before), Some(after)) = (before, after) {
-        println!("left_kib {}", after.saturating_sub(before));
-    }
+    print_left(before, after);
     Ok(())
 }
 
@@ -156,4 +157,25 @@ fn rest(program: &str) -> Result<(), ()> {
     // Whoever measures holds the other end open.
     input.read(&mut [0]).map_err(drop)?;
     Ok(())
+}
+
+/// A whole program. Its time is the process's, which is seen from outside.
+fn program(name: &str, folder: &str) -> Result<(), ()> {
+    let before = status_kib("VmRSS:");
+    let checksum = programs::work(name, Path::new(folder)).ok_or(())?;
+    // Read before anything below allocates.
+    let (peak, after) = (status_kib("VmHWM:"), status_kib("VmRSS:"));
+    println!("checksum {checksum}");
+    if let Some(peak) = peak {
+        println!("peak_kib {peak}");
+    }
+    print_left(before, after);
+    Ok(())
+}
+
+/// What is resident when all was freed.
+fn print_left(before: Option<u64>, after: Option<u64>) {
+    if let (Some(before), Some(after)) = (before, after) {
+        println!("left_kib {}", after.saturating_sub(before));
+    }
 }

@@ -4,13 +4,14 @@
 //! Requests are lines: `put KEY LENGTH`, followed by the value; `get KEY`; `remove KEY`. The answer is a line with
 //! the length of what follows: the value for `get`, nothing for the others.
 
-use super::{Rest, HOLD};
+use super::Rest;
 use crate::random::Random;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// As many threads of the server wait for connections.
 const CLIENTS: usize = 8;
@@ -22,7 +23,8 @@ const STAYS: usize = 50;
 
 type Store = Mutex<HashMap<String, Vec<u8>>>;
 
-pub fn serve() -> Rest {
+/// Pauses after each phase.
+pub fn serve(pause: Duration) -> Rest {
     let store = Arc::new(Store::default());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port on loopback");
     let address = listener.local_addr().expect("a bound port has an address");
@@ -38,7 +40,7 @@ pub fn serve() -> Rest {
     let mut checksum = 0;
     for phase in [put, get, remove] {
         checksum += load(address, phase);
-        thread::sleep(HOLD);
+        thread::sleep(pause);
     }
     let bytes_in_use = store
         .lock()
