@@ -24,14 +24,34 @@ pub fn target_folder(allocator: &Allocator) -> PathBuf {
 
 /// Builds a runner and says where its program is, or why there is none.
 pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
-    let target = target_folder(allocator);
+    build_in(target_folder(allocator), allocator, "", profile)
+}
+
+/// The same for a runner with whole programs. Their many crates are compiled once for all runners: these have one
+/// target folder, from which each program is copied before the next one takes its place.
+pub fn build_with_programs(allocator: &Allocator) -> Result<PathBuf, String> {
+    let target = bench().join("target").join("programs");
+    let program = build_in(target.clone(), allocator, "programs", "release")?;
+    let copy = target.join(format!("runner-{}", allocator.id));
+    std::fs::copy(program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
+    Ok(copy)
+}
+
+fn build_in(
+    target: PathBuf,
+    allocator: &Allocator,
+    feature: &str,
+    profile: &str,
+) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["build", "--quiet", "--locked", "--profile", profile])
         .current_dir(runner_folder(allocator))
         .env("CARGO_TARGET_DIR", &target);
-    if !allocator.features.is_empty() {
-        cargo.args(["--features", allocator.features]);
+    for features in [allocator.features, feature] {
+        if !features.is_empty() {
+            cargo.args(["--features", features]);
+        }
     }
     if !allocator.defines.is_empty() {
         cargo.env("MIMALLOC_SYS_DEFINES", allocator.defines);

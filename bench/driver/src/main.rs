@@ -10,6 +10,7 @@ mod machine;
 mod measure;
 mod memory;
 mod plot;
+mod programs;
 mod results;
 mod table;
 
@@ -20,6 +21,7 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use workloads::programs::Program;
 use workloads::resting::{self, Resting};
 use workloads::{Group, Workload};
 
@@ -33,6 +35,9 @@ large [the same options]
 memory [--rounds N] [--allocators a,b] [--programs a,b] [--out FOLDER]
     memory of programs that have worked and then rest, over time
     (N: 3; FOLDER: bench/results/memory)
+programs [the same options as memory]
+    time and memory of whole programs over well-known crates
+    (N: 5; FOLDER: bench/results/programs)
 report RESULTS.json
     writes results.md and plot.svg again
 counts
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         ["run", options @ ..] => run(Group::Usual, options),
         ["large", options @ ..] => run(Group::Large, options),
         ["memory", options @ ..] => memory(options),
+        ["programs", options @ ..] => whole_programs(options),
         ["report", path] => report(path),
         ["counts"] => match machine::missing(&["valgrind"]) {
             Some(reason) => not_run(reason),
@@ -125,6 +131,9 @@ fn list() {
     for program in resting::ALL {
         println!("program of memory {}: {}", program.name, program.about);
     }
+    for program in workloads::programs::ALL {
+        println!("program of programs {}: {}", program.name, program.about);
+    }
 }
 
 struct Options<Measured: 'static> {
@@ -188,6 +197,7 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
         Group::Usual => (select(|one| !one.purges), results),
         // The bump allocator never frees: of large blocks its 16 GiB would soon be memory.
         Group::Large => (select(|one| one.side != Side::Bound), results.join("large")),
+        Group::Programs => return whole_programs(arguments),
     };
     let options = Options::<Workload> {
         rounds: 7,
@@ -196,7 +206,7 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
         out,
     };
     let options = options.read(arguments, "--workloads", |workload| workload.name)?;
-    let (programs, head) = built(options.allocators, options.rounds);
+    let (programs, head) = built(options.allocators, options.rounds, in_release);
     let rows = measure::measure(&programs, &options.measured, options.rounds)?;
     write(&Results { head, rows }, &options.out)
 }
@@ -209,21 +219,41 @@ fn memory(arguments: &[&str]) -> Result<(), String> {
         out: build::bench().join("results").join("memory"),
     };
     let options = options.read(arguments, "--programs", |program| program.name)?;
-    let (programs, head) = built(options.allocators, options.rounds);
+    let (programs, head) = built(options.allocators, options.rounds, in_release);
     let rows = memory::measure(&programs, &options.measured, options.rounds)?;
     write(&memory::Results::new(head, rows), &options.out)
+}
+
+fn whole_programs(arguments: &[&str]) -> Result<(), String> {
+    let options = Options::<Program> {
+        rounds: 5,
+        // What purges in a thread of its own has no time to do so, and without frees nothing fits.
+        allocators: select(|one| !one.purges && one.side != Side::Bound),
+        measured: workloads::programs::ALL.iter().collect(),
+        out: build::bench().join("results").join("programs"),
+    };
+    let options = options.read(arguments, "--programs", |program| program.name)?;
+    let build = build::build_with_programs;
+    let (programs, head) = built(options.allocators, options.rounds, build);
+    let rows = programs::measure(&programs, &options.measured, options.rounds)?;
+    write(&Results { head, rows }, &options.out)
+}
+
+fn in_release(allocator: &Allocator) -> Result<PathBuf, String> {
+    build::build(allocator, "release")
 }
 
 /// The programs of those allocators that can be built here, and what the report says about all of them.
 fn built(
     allocators: Vec<&'static Allocator>,
     rounds: usize,
+    build: fn(&Allocator) -> Result<PathBuf, String>,
 ) -> (Vec<(&'static Allocator, PathBuf)>, Head) {
     let mut programs = Vec::new();
     let mut not_run = Vec::new();
     for allocator in allocators {
         eprintln!("building {}", allocator.id);
-        match build::build(allocator, "release") {
+        match build(allocator) {
             Ok(program) => programs.push((allocator, program)),
             Err(reason) => {
                 eprintln!("not run: {}: {reason}", allocator.id);

@@ -3,18 +3,38 @@
 use crate::allocators::{Allocator, Side};
 use crate::machine;
 use crate::results::{Cell, Row};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use workloads::{runner, Group, Threads, Workload};
 
 /// What one process said about itself.
-struct Sample {
+pub struct Sample {
     nanoseconds: u64,
     checksum: String,
     peak_kib: u64,
     left_kib: u64,
     huge_kib: Option<u64>,
+    /// Of all its threads together, where it is known.
+    pub processor_ns: Option<u64>,
+}
+
+impl Sample {
+    /// What a runner printed, and the time it took.
+    pub fn read(text: &str, nanoseconds: u64) -> Result<Sample, String> {
+        Ok(Sample {
+            nanoseconds,
+            checksum: values(text, "checksum")
+                .first()
+                .ok_or("the runner printed no checksum")?
+                .to_string(),
+            peak_kib: kib(text, "peak_kib")?,
+            left_kib: kib(text, "left_kib")?,
+            huge_kib: None,
+            processor_ns: None,
+        })
+    }
 }
 
 /// A line of the table to be: a workload and its number of threads.
@@ -24,9 +44,7 @@ struct Task {
     threads: usize,
 }
 
-/// Measures all of `workloads` with all of `programs`. Rounds are the outer loop, and in each the
-/// order of the allocators turns by one, so that no allocator always follows the same other one
-/// and slow minutes of the machine hit all of them.
+/// Measures all of `workloads` with all of `programs`.
 pub fn measure(
     programs: &[(&'static Allocator, PathBuf)],
     workloads: &[&'static Workload],
@@ -36,13 +54,43 @@ pub fn measure(
         .iter()
         .flat_map(|&workload| tasks(workload))
         .collect();
+    let samples = interleaved(programs, &tasks, |task| &task.name, run, rounds)?;
+    tasks
+        .iter()
+        .zip(samples)
+        .map(|(task, samples)| {
+            let row = Row {
+                workload: task.name.clone(),
+                about: task.workload.about.to_string(),
+                threads: task.threads,
+                cells: BTreeMap::new(),
+            };
+            let mut row = filled(row, task.workload.group, programs, samples)?;
+            if task.workload.settles {
+                settle(programs, task, &mut row)?;
+            }
+            Ok(row)
+        })
+        .collect()
+}
+
+/// Samples by task and program. Rounds are the outer loop, and in each the order of the allocators turns by one, so that
+/// no allocator always follows the same other one and slow minutes of the machine hit all of them.
+pub fn interleaved<Task>(
+    programs: &[(&'static Allocator, PathBuf)],
+    tasks: &[Task],
+    name: fn(&Task) -> &str,
+    run: impl Fn(&Path, &Task) -> Result<Sample, String>,
+    rounds: usize,
+) -> Result<Vec<Vec<Vec<Sample>>>, String> {
     let mut samples: Vec<Vec<Vec<Sample>>> = tasks
         .iter()
         .map(|_| programs.iter().map(|_| Vec::new()).collect())
         .collect();
     for round in 0..rounds {
         for (task_index, task) in tasks.iter().enumerate() {
-            eprintln!("round {} of {rounds}: {}", round + 1, task.name);
+            let name = name(task);
+            eprintln!("round {} of {rounds}: {name}", round + 1);
             for turn in 0..programs.len() {
                 let index = (turn + round + task_index) % programs.len();
                 let (allocator, program) = &programs[index];
@@ -50,24 +98,12 @@ pub fn measure(
                     Ok(sample) => samples[task_index][index].push(sample),
                     // The bump allocator never frees: some workloads do not fit into its region.
                     Err(_) if allocator.side == Side::Bound => {}
-                    Err(error) => {
-                        return Err(format!("{} with {}: {error}", task.name, allocator.id))
-                    }
+                    Err(error) => return Err(format!("{name} with {}: {error}", allocator.id)),
                 }
             }
         }
     }
-    tasks
-        .iter()
-        .zip(samples)
-        .map(|(task, samples)| {
-            let mut row = row(task, programs, samples)?;
-            if task.workload.settles {
-                settle(programs, task, &mut row)?;
-            }
-            Ok(row)
-        })
-        .collect()
+    Ok(samples)
 }
 
 fn tasks(workload: &'static Workload) -> Vec<Task> {
@@ -98,24 +134,17 @@ fn tasks(workload: &'static Workload) -> Vec<Task> {
 fn run(program: &Path, task: &Task) -> Result<Sample, String> {
     let output = command(program, "time", task).output();
     let text = text(output)?;
-    Ok(Sample {
-        // Whatever disturbs a repetition makes it longer: the shortest is closest to the truth.
-        nanoseconds: values(&text, "nanoseconds")
-            .iter()
-            .filter_map(|value| value.parse().ok())
-            .min()
-            .ok_or("the runner printed no time")?,
-        checksum: values(&text, "checksum")
-            .first()
-            .ok_or("the runner printed no checksum")?
-            .to_string(),
-        peak_kib: kib(&text, "peak_kib")?,
-        left_kib: kib(&text, "left_kib")?,
-        huge_kib: match task.workload.huge_pages {
-            true => Some(kib(&text, "huge_kib")?),
-            false => None,
-        },
-    })
+    // Whatever disturbs a repetition makes it longer: the shortest is closest to the truth.
+    let nanoseconds = values(&text, "nanoseconds")
+        .iter()
+        .filter_map(|value| value.parse().ok())
+        .min()
+        .ok_or("the runner printed no time")?;
+    let mut sample = Sample::read(&text, nanoseconds)?;
+    if task.workload.huge_pages {
+        sample.huge_kib = Some(kib(&text, "huge_kib")?);
+    }
+    Ok(sample)
 }
 
 /// What an allocator gives back depends on the moment at which it looks: the largest of these counts.
@@ -170,7 +199,7 @@ fn command(program: &Path, what: &str, task: &Task) -> Command {
 }
 
 /// What a runner printed.
-fn text(output: io::Result<Output>) -> Result<String, String> {
+pub fn text(output: io::Result<Output>) -> Result<String, String> {
     let output = output.map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(format!(
@@ -197,8 +226,10 @@ pub fn kib(text: &str, key: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("the runner printed no {key}: this needs Linux"))
 }
 
-fn row(
-    task: &Task,
+/// The row with a cell for each program that has samples.
+pub fn filled(
+    row: Row,
+    group: Group,
     programs: &[(&'static Allocator, PathBuf)],
     samples: Vec<Vec<Sample>>,
 ) -> Result<Row, String> {
@@ -208,7 +239,7 @@ fn row(
         if checksums.any(|checksum| checksum != first) {
             return Err(format!(
                 "{}: the allocators disagree about the result",
-                task.name
+                row.workload
             ));
         }
     }
@@ -217,16 +248,11 @@ fn row(
         .zip(samples)
         .filter(|(_, samples)| !samples.is_empty())
         .map(|((allocator, _), samples)| {
-            let cell = cell(&samples, task.workload.group);
+            let cell = cell(&samples, group);
             (allocator.id.to_string(), cell)
         })
         .collect();
-    Ok(Row {
-        workload: task.name.clone(),
-        about: task.workload.about.to_string(),
-        threads: task.threads,
-        cells,
-    })
+    Ok(Row { cells, ..row })
 }
 
 fn cell(samples: &[Sample], group: Group) -> Cell {
@@ -239,14 +265,16 @@ fn cell(samples: &[Sample], group: Group) -> Cell {
     let peaks = sorted(|sample| Some(sample.peak_kib));
     let left = sorted(|sample| Some(sample.left_kib));
     let huge = sorted(|sample| sample.huge_kib);
+    let processor = sorted(|sample| sample.processor_ns);
     Cell {
         median_ns: median(&times),
         least_ns: times[0],
         most_ns: times[times.len() - 1],
         peak_kib: peaks[peaks.len() - 1],
         rest_kib: None,
-        left_kib: (group == Group::Large).then(|| left[left.len() - 1]),
+        left_kib: (group != Group::Usual).then(|| left[left.len() - 1]),
         huge_kib: (!huge.is_empty()).then(|| median(&huge)),
+        processor_ns: (!processor.is_empty()).then(|| median(&processor)),
     }
 }
 

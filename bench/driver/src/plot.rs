@@ -1,15 +1,18 @@
 //! The results as a picture: one line for each workload, one dot for each allocator, its time in
-//! units of ours on a logarithmic axis.
+//! units of ours on a logarithmic axis. Of whole programs the same for memory below.
 
 use crate::allocators;
 use crate::results::{Head, Results};
 use std::fmt::Write;
+use workloads::Group;
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 30.0;
 const LINE: f64 = 26.0;
 const UNIT: &str = "v3";
+/// From one chart to the next.
+const BETWEEN: f64 = 62.0;
 /// Of the legend.
 const COLUMNS: usize = 6;
 
@@ -78,35 +81,63 @@ fn lines(results: &Results) -> Vec<(String, Vec<(String, f64)>)> {
 }
 
 pub fn svg(results: &Results) -> String {
-    let lines = lines(results);
-    let axis = Axis::new(
-        lines
-            .iter()
-            .flat_map(|(_, ratios)| ratios.iter().map(|(_, ratio)| *ratio)),
-    );
     let allocators: Vec<(&str, &str)> = results
         .head
         .allocators
         .iter()
         .map(|ran| (ran.id.as_str(), ran.title.as_str()))
         .collect();
-    let top = top(allocators.len());
-    let bottom = top + LINE * lines.len() as f64 + 8.0;
+    let mut bottom = top(allocators.len());
+    let mut charts = chart(results, bottom);
+    bottom += height(results);
+    if results.group() == Group::Programs {
+        bottom += BETWEEN;
+        charts += &title(
+            "Peak memory of each allocator in units of ours (left is less)",
+            bottom - 12.0,
+        );
+        charts += &chart(&results.of_the_peaks(), bottom);
+        bottom += height(results);
+    }
     let height = bottom + 46.0;
+    let title = title(
+        "Time of each allocator in units of ours (left is faster)",
+        26.0,
+    );
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#333">
+<rect width="100%" height="100%" fill="#ffffff"/>
+{title}{}{charts}<text x="16" y="{:.1}" font-size="11" fill="#666">{}</text>
+</svg>
+"##,
+        legend(&allocators),
+        height - 10.0,
+        caption(&results.head)
+    )
+}
+
+fn title(title: &str, y: f64) -> String {
+    format!("<text x=\"16\" y=\"{y}\" font-size=\"16\" fill=\"#111\">{title}</text>\n")
+}
+
+/// Of a chart, without the figures at its axis.
+fn height(results: &Results) -> f64 {
+    LINE * (1 + results.counted().count()) as f64 + 8.0
+}
+
+/// Lines and dots from `top` on.
+fn chart(results: &Results, top: f64) -> String {
+    let lines = lines(results);
+    let axis = Axis::new(
+        lines
+            .iter()
+            .flat_map(|(_, ratios)| ratios.iter().map(|(_, ratio)| *ratio)),
+    );
+    let bottom = top + height(results);
     let mut svg = String::new();
     let mut add = |arguments: std::fmt::Arguments| {
         writeln!(svg, "{arguments}").expect("a string takes everything");
     };
-    add(format_args!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#333">"##
-    ));
-    add(format_args!(
-        r##"<rect width="100%" height="100%" fill="#ffffff"/>"##
-    ));
-    add(format_args!(
-        r##"<text x="16" y="26" font-size="16" fill="#111">Time of each allocator in units of ours (left is faster)</text>"##
-    ));
-    add(format_args!("{}", legend(&allocators).trim_end()));
     for tick in axis.ticks() {
         let x = axis.x(tick);
         let (colour, width) = if tick == 1.0 {
@@ -146,12 +177,6 @@ pub fn svg(results: &Results) -> String {
             add(format_args!("{}", dot(id, axis.x(*ratio), y)));
         }
     }
-    add(format_args!(
-        r##"<text x="16" y="{:.1}" font-size="11" fill="#666">{}</text>"##,
-        height - 10.0,
-        caption(&results.head)
-    ));
-    svg.push_str("</svg>\n");
     svg
 }
 

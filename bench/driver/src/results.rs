@@ -3,7 +3,7 @@
 use crate::allocators::{self, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use workloads::{Group, Threads, Workload};
+use workloads::{programs, Group, Threads, Workload};
 
 /// What was measured with what, the same for time and for memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Cell {
     /// Of what is resident, huge pages, while the workload keeps its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huge_kib: Option<u64>,
+    /// Of all threads of a whole process, for itself and in the system: the median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_ns: Option<u64>,
 }
 
 impl Row {
@@ -126,13 +129,18 @@ impl Results {
     /// With the least of the rounds in the median's place. What disturbs a round makes it longer, so on a busy
     /// machine the least tells more.
     pub fn of_the_least(&self) -> Results {
-        let mut least = self.clone();
-        for row in &mut least.rows {
+        self.with(|cell| cell.least_ns)
+    }
+
+    /// With another figure in the median's place: ratios and means are of this one then.
+    pub fn with(&self, figure: fn(&Cell) -> u64) -> Results {
+        let mut other = self.clone();
+        for row in &mut other.rows {
             for cell in row.cells.values_mut() {
-                cell.median_ns = cell.least_ns;
+                cell.median_ns = figure(cell);
             }
         }
-        least
+        other
     }
 
     /// The same, with the other allocator chosen anew for each row.
@@ -141,9 +149,26 @@ impl Results {
         geometric_mean(ratios)
     }
 
+    /// What a row is.
+    pub fn measured(&self) -> &'static str {
+        match self.group() {
+            Group::Programs => "program",
+            Group::Usual | Group::Large => "workload",
+        }
+    }
+
+    /// By the peak of memory in the median's place.
+    pub fn of_the_peaks(&self) -> Results {
+        self.with(|cell| cell.peak_kib)
+    }
+
     /// The rows are of one group.
     pub fn group(&self) -> Group {
-        let workload = self.rows.first().and_then(Row::of);
+        let first = self.rows.first();
+        if first.is_some_and(|row| programs::find(&row.workload).is_some()) {
+            return Group::Programs;
+        }
+        let workload = first.and_then(Row::of);
         workload.map_or(Group::Usual, |workload| workload.group)
     }
 }
@@ -159,6 +184,7 @@ fn geometric_mean(ratios: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::{geometric_mean, Results, Row};
+    use serde_json::json;
     use workloads::Group;
 
     /// Also of a run that was published before there were fields for large blocks.
@@ -174,6 +200,26 @@ mod tests {
         assert!(known.contains(&Some(("larson", true, false))));
         assert!(known.contains(&Some(("scale", true, true))));
         assert_eq!(results.group(), Group::Usual);
+    }
+
+    #[test]
+    fn programs_are_compared_by_their_peaks_too() {
+        let cell = |ns: u64, kib: u64| json!({ "median_ns": ns, "least_ns": ns, "most_ns": ns, "peak_kib": kib, "rest_kib": null });
+        let cells =
+            json!({ "v3": cell(10, 300), "mimalloc": cell(20, 100), "snmalloc": cell(5, 600) });
+        let results: Results = serde_json::from_value(json!({
+            "facts": [], "rounds": 1, "allocators": [], "not_run": [],
+            "rows": [{ "workload": "pulldown-cmark", "about": "", "threads": 1, "cells": cells }],
+        }))
+        .expect("results as they are written");
+        assert_eq!(results.group(), Group::Programs);
+        let to_best = |results: &Results| {
+            let row = &results.rows[0];
+            let bests = [row.best_mimalloc_peer(), row.best_peer()];
+            bests.map(|best| row.ratio("v3", best?))
+        };
+        assert_eq!(to_best(&results), [Some(0.5), Some(2.0)]);
+        assert_eq!(to_best(&results.of_the_peaks()), [Some(3.0), Some(3.0)]);
     }
 
     #[test]

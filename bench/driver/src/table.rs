@@ -24,14 +24,19 @@ pub fn report(results: &Results) -> String {
     let title = match results.group() {
         Group::Usual => "# Benchmark results\n",
         Group::Large => "# Benchmark results: large blocks\n",
+        Group::Programs => "# Benchmark results: whole programs\n",
     };
     let mut parts = vec![
         title.to_string(),
-        machine(&results.head, "workload"),
+        machine(&results.head, results.measured()),
         times(results),
         least(results),
+        processor(results),
     ];
-    parts.extend(COMPARED.map(|(ours, name)| ratios(results, ours, name)));
+    parts.extend(COMPARED.map(|(ours, name)| ratios_of_time(results, ours, name)));
+    if results.group() == Group::Programs {
+        parts.extend(COMPARED.map(|(ours, name)| ratios_of_peaks(results, ours, name)));
+    }
     parts.extend([
         memory(results),
         left(results),
@@ -76,7 +81,7 @@ fn times(results: &Results) -> String {
         "## Time\n\nMilliseconds: median over the rounds, and half of the distance between the \
          slowest and the fastest round in percent of it.\n\n",
     );
-    header_of_allocators(&mut text, &results.head);
+    header_of_allocators(&mut text, results);
     for row in &results.rows {
         let cells = results
             .head
@@ -106,7 +111,7 @@ fn times(results: &Results) -> String {
 /// What disturbs a round makes it longer: on a busy machine this tells more.
 fn least(results: &Results) -> String {
     let mut text = String::from("## Time of the least rounds\n\nMilliseconds.\n\n");
-    header_of_allocators(&mut text, &results.head);
+    header_of_allocators(&mut text, results);
     for row in &results.of_the_least().rows {
         let cells = results.head.allocators.iter().map(|ran| {
             let cell = row.cells.get(&ran.id);
@@ -119,7 +124,48 @@ fn least(results: &Results) -> String {
     text
 }
 
-fn ratios(results: &Results, ours: &str, name: &str) -> String {
+/// Of whole programs, which may have several threads.
+fn processor(results: &Results) -> String {
+    let known = |cell: &Cell| cell.processor_ns.is_some();
+    if !results.rows.iter().any(|row| row.cells.values().any(known)) {
+        return String::new();
+    }
+    let mut text = String::from(
+        "## Processor time\n\nMilliseconds of all threads, in the program and in the system: median of the rounds.\n\n",
+    );
+    header_of_allocators(&mut text, results);
+    for row in &results.rows {
+        let cells = results.head.allocators.iter().map(|ran| {
+            let time = row.cells.get(&ran.id).and_then(|cell| cell.processor_ns);
+            time.map_or("–".to_string(), |time| {
+                format!("{:.1}", time as f64 / 1e6)
+            })
+        });
+        table_row(&mut text, &row.workload, cells);
+    }
+    text
+}
+
+fn ratios_of_time(results: &Results, ours: &str, name: &str) -> String {
+    let title = format!("Time of {name} in units of theirs\n\nBelow 1 ours is faster.");
+    let least = results.of_the_least();
+    let means = [
+        ("**geometric mean**", results),
+        ("**of the least rounds**", &least),
+    ];
+    ratios(results, ours, &title, &means)
+}
+
+fn ratios_of_peaks(results: &Results, ours: &str, name: &str) -> String {
+    let title = format!(
+        "Peak memory of {name} in units of theirs\n\nBelow 1 ours takes less. The best is the one that takes least."
+    );
+    let peaks = results.of_the_peaks();
+    ratios(&peaks, ours, &title, &[("**geometric mean**", &peaks)])
+}
+
+/// A row for each of the results, then their means.
+fn ratios(results: &Results, ours: &str, title: &str, means: &[(&str, &Results)]) -> String {
     if !results.head.allocators.iter().any(|ran| ran.id == ours) {
         return String::new();
     }
@@ -129,11 +175,11 @@ fn ratios(results: &Results, ours: &str, name: &str) -> String {
         .iter()
         .filter(|ran| ran.id != ours)
         .collect();
-    let mut text = format!("## Time of {name} in units of theirs\n\nBelow 1 ours is faster.\n\n");
+    let mut text = format!("## {title}\n\n");
     let titles = others.iter().map(|ran| ran.title.as_str());
     header(
         &mut text,
-        "workload",
+        results.measured(),
         BESTS.iter().map(|(title, _)| *title).chain(titles),
     );
     for row in &results.rows {
@@ -141,7 +187,7 @@ fn ratios(results: &Results, ours: &str, name: &str) -> String {
         let cells = others.iter().map(|ran| row.ratio(ours, &ran.id));
         table_row(&mut text, &row.workload, bests.chain(cells).map(ratio));
     }
-    let means = |results: &Results| -> Vec<String> {
+    let cells_of_means = |results: &Results| -> Vec<String> {
         let bests = BESTS
             .iter()
             .map(|(_, best)| results.mean_ratio_to_best(ours, *best));
@@ -151,26 +197,27 @@ fn ratios(results: &Results, ours: &str, name: &str) -> String {
             .map(|mean| format!("**{}**", ratio(mean)))
             .collect()
     };
-    for (first, results) in [
-        ("**geometric mean**", results),
-        ("**of the least rounds**", &results.of_the_least()),
-    ] {
-        table_row(&mut text, first, means(results).into_iter());
+    for (first, results) in means {
+        table_row(&mut text, first, cells_of_means(results).into_iter());
     }
     text
 }
 
 fn memory(results: &Results) -> String {
-    let mut text = format!(
-        "## Memory\n\nPeak of resident memory in MiB, the largest of all rounds; `rest` is what is \
-         still resident {} seconds after most was freed.\n\n",
-        workloads::runner::REST.as_secs(),
-    );
-    header_of_allocators(&mut text, &results.head);
+    let mut text =
+        String::from("## Memory\n\nPeak of resident memory in MiB, the largest of all rounds");
+    let rests = |row: &Row| row.cells.values().any(|cell| cell.rest_kib.is_some());
+    if results.rows.iter().any(rests) {
+        let seconds = workloads::runner::REST.as_secs();
+        text +=
+            &format!("; `rest` is what is still resident {seconds} seconds after most was freed");
+    }
+    text += ".\n\n";
+    header_of_allocators(&mut text, results);
     for row in &results.rows {
         let peak = |cell: &Cell| Some(cell.peak_kib);
         memory_row(&mut text, results, row, &row.workload, peak);
-        if row.cells.values().any(|cell| cell.rest_kib.is_some()) {
+        if rests(row) {
             let name = format!("{}, rest", row.workload);
             memory_row(&mut text, results, row, &name, |cell| cell.rest_kib);
         }
@@ -204,7 +251,7 @@ fn memory_table(
         return String::new();
     }
     let mut text = format!("## {title_and_about}\n\n");
-    header_of_allocators(&mut text, &results.head);
+    header_of_allocators(&mut text, results);
     for row in rows {
         memory_row(&mut text, results, row, &row.workload, figure);
     }
@@ -212,12 +259,16 @@ fn memory_table(
 }
 
 fn left(results: &Results) -> String {
-    memory_table(
-        results,
-        "Left behind\n\nWhat is resident as soon as all blocks of all repetitions were freed, beyond what was \
-         resident before the first: MiB, the largest of all rounds. An allocator may keep memory for a while.",
-        |cell| cell.left_kib,
-    )
+    let when = match results.group() {
+        Group::Programs => "when the work is done, before the process ends, beyond what was before",
+        Group::Usual | Group::Large => {
+            "as soon as all blocks of all repetitions were freed, beyond what was resident before the first"
+        }
+    };
+    let title = format!(
+        "Left behind\n\nWhat is resident {when}: MiB, the largest of all rounds. An allocator may keep memory for a while."
+    );
+    memory_table(results, &title, |cell| cell.left_kib)
 }
 
 fn huge_pages(results: &Results) -> String {
@@ -261,7 +312,11 @@ fn scaling(results: &Results) -> String {
 /// Where ours does not win, by the medians or by the least rounds: said here, so that nobody has to search the
 /// tables for it.
 fn slower(results: &Results) -> String {
-    let mut text = String::from("## Workloads in which another allocator is faster\n\n");
+    let measured = match results.group() {
+        Group::Programs => "Programs",
+        Group::Usual | Group::Large => "Workloads",
+    };
+    let mut text = format!("## {measured} in which another allocator is faster\n\n");
     let mut any = false;
     let least = results.of_the_least();
     for (ours, _) in COMPARED {
@@ -318,9 +373,9 @@ pub fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &
     line(text, format_args!("|---|{}", "---:|".repeat(titles.len())));
 }
 
-/// For a table of workloads, with a column for each allocator.
-fn header_of_allocators(text: &mut String, head: &Head) {
-    header(text, "workload", titles(head));
+/// For a table of workloads or programs, with a column for each allocator.
+fn header_of_allocators(text: &mut String, results: &Results) {
+    header(text, results.measured(), titles(&results.head));
 }
 
 pub fn titles(head: &Head) -> impl Iterator<Item = &str> {

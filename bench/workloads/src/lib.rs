@@ -29,6 +29,8 @@ pub enum Group {
     Usual,
     /// Blocks of 1 MiB to 1 GiB.
     Large,
+    /// Whole processes: [`programs`].
+    Programs,
 }
 
 impl Group {
@@ -38,6 +40,8 @@ impl Group {
             Group::Usual => 5,
             // Each takes up to some seconds.
             Group::Large => 3,
+            // A process is measured as a whole.
+            Group::Programs => 1,
         }
     }
 }
