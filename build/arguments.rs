@@ -30,6 +30,7 @@ pub fn definitions(plan: &mut Plan, arguments: &[String]) {
         plan.entries = false;
         plan.inlined = false;
     }
+    plan.secure_entries &= plan.is_on("MI_SECURE");
 }
 
 /// What is left of `-D` and `-U` (with Microsoft's compiler also `/D` and `/U`).

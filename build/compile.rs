@@ -136,7 +136,10 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         own.push(env::manifest_dir().join("src/global.c")); // which includes the others
         own.push(env::manifest_dir().join("src/large.c"));
     }
-    if plan.entries || plan.fork {
+    if plan.secure_entries {
+        own.push(env::manifest_dir().join("src/secure.c"));
+    }
+    if plan.entries || plan.secure_entries || plan.fork {
         own.push(env::manifest_dir().join("src/fork.c")); // which includes the following
     }
     if plan.fork {

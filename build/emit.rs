@@ -22,6 +22,7 @@ pub fn conditions() {
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     for cfg in [
         "entries",
+        "secure_entries",
         "inlined",
         "large_slices",
         "exact_size",
@@ -38,6 +39,9 @@ pub fn plan(plan: &Plan) {
     }
     if plan.entries {
         println!("cargo:rustc-cfg=entries");
+    }
+    if plan.secure_entries {
+        println!("cargo:rustc-cfg=secure_entries");
     }
     if plan.program_options {
         program_options();

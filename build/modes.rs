@@ -172,9 +172,11 @@ pub fn fork(config: &Config, plan: &mut Plan) {
 }
 
 /// Whether `MiMalloc` gets entry points of its own: on v3, whose insides they know, and where they
-/// need not care for what is behind a block.
+/// need not care for what is behind a block. Builds with mitigations have others. `src/secure.c` itself says which
+/// mitigations its fast paths know; for the rest its functions are upstream's.
 pub fn entries(config: &Config, plan: &mut Plan) {
     plan.entries = config.line == Line::V3 && !plan.exact_size;
+    plan.secure_entries = config.line == Line::V3 && plan.is_on("MI_SECURE");
     if plan.entries && plan.bitcode {
         plan.define("MI_MALLOC_SYS_LTO", 1);
     }

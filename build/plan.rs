@@ -68,6 +68,8 @@ pub struct Plan {
     pub fork: bool,
     /// Compile `src/global.c`, which includes `fork.c`: if the release is one that it fits.
     pub entries: bool,
+    /// Compile `src/secure.c` instead, under the same condition.
+    pub secure_entries: bool,
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
     /// `src/global/inlined.c`.
     pub inlined: bool,
@@ -100,6 +102,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         fork: false,
         entries: false,
+        secure_entries: false,
         inlined: false,
         program_options: true,
         bitcode: false,

@@ -254,8 +254,53 @@ mod entries {
     }
 }
 
+/// v3 with mitigations, in a release that our own entry points (`secure.c`) were checked with. Blocks end where their
+/// padding starts, so sizes are passed as they are.
+#[cfg(secure_entries)]
+mod entries {
+    use super::*;
+
+    pub use super::moving::realloc;
+    pub use crate::{
+        mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
+        mi_zalloc_aligned as zalloc_aligned,
+    };
+    pub use {free as free_aligned, free as free_medium, free as free_small};
+
+    extern "C" {
+        fn mi_malloc_sys_small(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_small_zeroed(size: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_free"]
+        pub fn free(p: *mut c_void);
+    }
+
+    #[inline(always)]
+    pub unsafe fn malloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc(size)
+        } else {
+            mi_malloc_sys_small(at_least_one(size))
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn zalloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_zalloc(size)
+        } else {
+            mi_malloc_sys_small_zeroed(at_least_one(size))
+        }
+    }
+
+    /// A block of no bytes would have no place for the list of free blocks.
+    #[inline(always)]
+    fn at_least_one(size: usize) -> usize {
+        size + (size == 0) as usize
+    }
+}
+
 /// Any v3. Where its small pages end is not known (`MI_ARENA_SLICE_SHIFT`), so none is counted on.
-#[cfg(all(line = "v3", not(entries)))]
+#[cfg(all(line = "v3", not(any(entries, secure_entries))))]
 mod entries {
     use super::*;
 

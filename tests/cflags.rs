@@ -213,6 +213,24 @@ fn definitions_of_cflags() {
 }
 
 #[test]
+fn mitigations_that_cflags_take_back() {
+    let secure = || {
+        let mut config = linux("x86_64");
+        config.features.secure = true;
+        config
+    };
+    for (told, entries, secure_entries) in [
+        ("-DMI_SECURE=4", false, true),
+        ("-DMI_SECURE=4 -UMI_SECURE -DMI_SECURE=0", false, false),
+        ("-DMI_SECURE=4 -UMI_SECURE", false, false),
+    ] {
+        let plan = adapted(&secure(), told).unwrap();
+        let got = (plan.entries, plan.secure_entries);
+        assert_eq!(got, (entries, secure_entries), "{told}");
+    }
+}
+
+#[test]
 fn code_that_calls_a_runtime() {
     let sanitized = Config {
         sanitizers: vec!["address".into()],

@@ -215,7 +215,7 @@ fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
         .collect()
 }
 
-/// Where the constants do not fit, `global.c` leaves the work to upstream.
+/// Where the constants do not fit, `global.c` and `secure.c` leave the work to upstream.
 #[test]
 fn constants_that_do_not_fit_turn_fast_paths_off() {
     let is_on = |condition: &str, definitions: &[&str]| {
@@ -241,6 +241,27 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
     ] {
         let definitions: Vec<&str> = other.split(' ').collect();
         assert!(!short(&definitions), "{other}");
+    }
+    let secure = |definitions: &str| {
+        let lines = "#if !MI_MALLOC_SYS_SECURE\n#error \"is off\"\n#endif";
+        let definitions: Vec<&str> = definitions.split_whitespace().collect();
+        let said = complaint_to(lines, "src/secure.c", &usual_build(), &definitions);
+        assert!(said.is_empty() || said.contains("is off"), "{said}");
+        said.is_empty()
+    };
+    for level in ["3", "4", "5"] {
+        assert!(secure(&format!("-DMI_SECURE={level}")), "{level}");
+    }
+    assert!(secure("-DMI_SECURE=4 -UMI_GUARDED -DMI_GUARDED=1"));
+    for other in [
+        "",
+        "-DMI_SECURE=2",
+        "-DMI_SECURE=4 -DMI_PADDING=0",
+        "-DMI_SECURE=4 -DMI_DEBUG=1",
+        "-DMI_SECURE=4 -UMI_STATS -DMI_STATS=2",
+        "-DMI_SECURE=4 -DMI_MAX_ALIGN_SIZE=32",
+    ] {
+        assert!(!secure(other), "{other}");
     }
     let said = complaint_to(
         "",

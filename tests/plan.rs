@@ -714,6 +714,30 @@ fn own_entry_points_are_for_v3_without_checks() {
     }
 }
 
+/// Builds with mitigations have others, also if a definition has asked for the mitigations.
+#[test]
+fn own_entry_points_for_mitigations_are_for_v3() {
+    let linux = target("x86_64-unknown-linux-gnu");
+    let entries = |line, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&linux, line);
+        change(&mut config);
+        let plan = plan_of(&config);
+        assert!(!(plan.entries && plan.secure_entries));
+        plan.secure_entries
+    };
+    assert!(!entries(Line::V3, &|_| ()));
+    assert!(!entries(Line::V3, &|config| config.features.debug = true));
+    assert!(entries(Line::V3, &|config| config.features.secure = true));
+    assert!(entries(Line::V3, &|config| config.features.secure_full = true));
+    assert!(!entries(Line::V2, &|config| config.features.secure = true));
+    assert!(entries(Line::V3, &|config| {
+        config.defines = vec![Define {
+            name: "MI_SECURE".into(),
+            value: Some("3".into()),
+        }];
+    }));
+}
+
 /// Where the Rust code for small blocks may stand: it reaches a thread-local variable of the C code by its
 /// name, as a program does that is optimised.
 #[test]

@@ -25,8 +25,10 @@
 //!   and freed by inlined Rust code, [without a call](super::building#without-a-call). Elsewhere
 //!   [link-time optimisation](super::building#link-time-optimisation) does the same.
 //! * A zeroed block is zeroed as far as it was asked for, not to the end of its size class.
+//! * With `secure` on v3, small blocks and all frees have entry points that make each of upstream's checks with
+//!   fewer instructions, and leave to upstream what a check does not pass.
 //!
-//! v2, builds that check blocks (`secure`, `debug`, `guarded`, valgrind, the address sanitizer), and other
+//! v2, other builds that check blocks (`debug`, `guarded`, valgrind, the address sanitizer), and other
 //! sources than the pinned release use upstream's own entry points.
 //!
 //! # The C code of the program
