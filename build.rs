@@ -70,7 +70,7 @@ fn build() -> Result<(), String> {
     plan.fork &= sources.listed && sources.version.has_known_locks();
     plan.entries &= sources.listed && sources.version.has_entries();
     plan.secure_entries &= sources.listed && sources.version.has_entries();
-    plan.inlined &= plan.entries;
+    plan.inlined &= sources.listed && sources.version.has_inlined();
     plan.program_options &=
         sources.listed && sources.version == version::Version::bound(config.line);
     let compiled = compile::compile(&config, &mut plan, &sources)?;

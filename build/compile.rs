@@ -2,7 +2,7 @@
 
 use super::arguments;
 use super::clang;
-use super::config::Config;
+use super::config::{Config, Line};
 use super::env;
 use super::lto;
 use super::object::{self, Object};
@@ -157,8 +157,13 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
+    // The thread-local variable that the Rust code reads, and what it knows.
+    let (default_heap, insides) = match config.line {
+        Line::V3 => ("__mi_theap_default", "src/global/inlined.c"),
+        Line::V2 => ("_mi_heap_default", "src/global/inlined_v2.c"),
+    };
     // At the same time as the library, which takes a hundred times as long.
-    let insides = env::manifest_dir().join("src/global/inlined.c");
+    let insides = env::manifest_dir().join(insides);
     let check = match plan.inlined {
         true => Some(start_check(&compiler, plan, &insides)?),
         false => None,
@@ -172,7 +177,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             object = object::of_archive(&read_archive()?);
         }
         fits(config, plan, &compiler, &object)?;
-        inlined = plan.inlined && object.has_initial_exec("__mi_theap_default");
+        inlined = plan.inlined && object.has_initial_exec(default_heap);
     }
     if let Some(mut check) = check {
         inlined &= check

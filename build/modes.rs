@@ -196,7 +196,7 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
         .iter()
         .any(|flag| flag.text == platform::INITIAL_EXEC);
     let optimised = ["2", "3"].contains(&config.opt_level.as_str()) && !config.debug_assertions;
-    plan.inlined = plan.entries
+    plan.inlined = (plan.entries || config.line == Line::V2 && !plan.exact_size)
         && ["x86_64", "aarch64"].contains(&target.arch.as_str())
         && glibc
         && reached
@@ -205,7 +205,7 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
         && config.sanitizers.is_empty();
     // The one other size of upstream's slices, and so of small pages, that a definition may ask for without
     // losing this.
-    if plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17") {
+    if plan.entries && plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17") {
         plan.define(LARGE_SLICES, 1);
     }
 }

@@ -71,7 +71,7 @@ pub struct Plan {
     /// Compile `src/secure.c` instead, under the same condition.
     pub secure_entries: bool,
     /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
-    /// `src/global/inlined.c`.
+    /// `src/global/inlined.c`, or on v2 `inlined_v2.c`.
     pub inlined: bool,
     /// The program can carry options (`src/program_options.h`): if the release is one that it fits.
     pub program_options: bool,

@@ -54,6 +54,12 @@ impl Version {
         self == Version::new(3, 6, 0)
     }
 
+    /// Whether the Rust code for the usual case of a small block was checked with this release: `src/global/inlined.rs`
+    /// and `inlined_v2.rs`.
+    pub fn has_inlined(self) -> bool {
+        self.has_entries() || self == Version::new(2, 5, 2)
+    }
+
     /// Whether `src/fork.c` knows all locks of this release, and what else waits for another thread.
     pub fn has_known_locks(self) -> bool {
         [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)

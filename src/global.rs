@@ -166,7 +166,7 @@ const fn in_small_page(size: usize, align: usize) -> bool {
 /// The size to ask for, if blocks of a small size serve the alignment: a multiple of the alignment. A
 /// block of mimalloc is aligned to the largest power of two that divides its size, nearly always
 /// (upstream's `mi_natural_alignment_of_size`), and any other size would be put into a larger block.
-#[cfg(entries)]
+#[cfg(any(entries, inlined))]
 #[inline(always)]
 const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     // A `Layout` is never so large that this overflows.
@@ -178,7 +178,11 @@ const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     }
 }
 
-#[cfg(inlined)]
+#[cfg(all(inlined, line = "v3"))]
+mod inlined;
+
+#[cfg(all(inlined, line = "v2"))]
+#[path = "global/inlined_v2.rs"]
 mod inlined;
 
 /// v3 in a release that our own entry points (`global.c`) were checked with.
@@ -334,8 +338,45 @@ mod entries {
     }
 }
 
-/// v2, which has no faster way to free a small block.
-#[cfg(line = "v2")]
+/// v2, in a release that the code for the usual case of a small block was checked with.
+#[cfg(all(line = "v2", inlined))]
+mod entries {
+    use super::*;
+
+    pub use super::inlined::{free as free_aligned, free as free_medium, free as free_small};
+    use super::inlined::{malloc_small, malloc_small_aligned, zalloc_small};
+    pub use super::moving::realloc;
+    pub use crate::{mi_realloc_aligned as realloc_aligned, mi_zalloc_aligned as zalloc_aligned};
+
+    #[inline(always)]
+    pub unsafe fn malloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_malloc(size)
+        } else {
+            malloc_small(size)
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn zalloc(size: usize) -> *mut c_void {
+        if size > MI_SMALL_SIZE_MAX {
+            mi_zalloc(size)
+        } else {
+            zalloc_small(size)
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
+        match small_aligned_size(size, align) {
+            Some(size) => malloc_small_aligned(size, align),
+            None => mi_malloc_aligned(size, align),
+        }
+    }
+}
+
+/// Any other v2, which has no faster way to free a small block.
+#[cfg(all(line = "v2", not(inlined)))]
 mod entries {
     use super::*;
 

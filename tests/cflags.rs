@@ -428,7 +428,7 @@ fn run(compiler: &str, rows: &[Row]) {
             .lines()
             .find(|line| line.contains("build-script-executed") && line.contains("mi-malloc-sys"));
         let inlined = script.unwrap().contains("\"inlined\"");
-        assert_eq!(inlined, row.inlined && line == "v3", "{about}");
+        assert_eq!(inlined, row.inlined, "{about}");
         let release = target.join("release");
         let plugin = release.join("libplugin.so");
         comes_to_a_good_end(Command::new(release.join("program")), &about);

@@ -1,13 +1,8 @@
-//! `src/global/inlined.c` against upstream's headers: the C compiler takes it with the definitions of a usual
-//! build, and refuses it when one of them makes upstream's insides other than `inlined.rs` knows them. And what
-//! `src/global.c` makes of upstream's constants.
+//! `src/global/inlined.c`, and for v2 `inlined_v2.c`, against upstream's headers: the C compiler takes it with the
+//! definitions of a usual build, and refuses it when one of them makes upstream's insides other than `inlined.rs` or
+//! `inlined_v2.rs` knows them. And what `src/global.c` makes of upstream's constants.
 
-#![cfg(all(
-    line = "v3",
-    target_arch = "x86_64",
-    target_os = "linux",
-    target_env = "gnu"
-))]
+#![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 #[allow(dead_code)]
 #[path = "../build/arch.rs"]
@@ -30,7 +25,9 @@ mod tools;
 #[path = "support/usual.rs"]
 mod usual;
 
-use config::{Config, Define, Line, Target};
+#[cfg(line = "v3")]
+use config::Define;
+use config::{Config, Line, Target};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -46,9 +43,22 @@ fn usual_build() -> Config {
     };
     Config {
         opt_level: "3".into(),
-        ..usual::config(&target, Line::V3)
+        ..usual::config(&target, LINE)
     }
 }
+
+const LINE: Line = if cfg!(line = "v2") {
+    Line::V2
+} else {
+    Line::V3
+};
+
+/// What is said to the C compiler, and the Rust code that it is about.
+const TOLD: [&str; 2] = if cfg!(line = "v2") {
+    ["src/global/inlined_v2.c", "src/global/inlined_v2.rs"]
+} else {
+    ["src/global/inlined.c", "src/global/inlined.rs"]
+};
 
 /// What the compiler says to the file with the definitions of a usual build and others after them: nothing, if
 /// it takes it.
@@ -57,7 +67,7 @@ fn complaint(others: &[&str]) -> String {
 }
 
 fn complaint_of(config: &Config, others: &[&str]) -> String {
-    complaint_to("", "src/global/inlined.c", config, others)
+    complaint_to("", TOLD[0], config, others)
 }
 
 /// What it says to some lines of C after one of the files.
@@ -100,7 +110,64 @@ fn a_usual_build_is_as_the_rust_code_knows_it() {
     assert_eq!(complaint(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
 }
 
+#[cfg(line = "v2")]
+#[test]
+fn other_insides_are_found() {
+    for (others, expected) in [
+        ("-DMI_DEBUG=1", "blocks are checked"),
+        ("-DMI_SECURE=4", "blocks are checked"),
+        ("-DMI_PADDING=1", "blocks are checked"),
+        ("-DMI_GUARDED=1", "blocks are checked"),
+        ("-DMI_ENCODE_FREELIST=1", "blocks are checked"),
+        ("-DMI_TSAN=1", "blocks are checked"),
+        ("-DMI_STAT=1", "blocks are counted one by one"),
+        ("-DMI_TLS_SLOT=5", "heaps are found"),
+        ("-DMI_TLS_RECURSE_GUARD=1", "heaps are found"),
+        ("-DMI_PRIM_THREAD_ID=number", "threads are told apart"),
+        ("-DMI_SEGMENT_SLICE_SHIFT=17", "segments have another size"),
+        ("-DMI_SEGMENT_SHIFT=26", "segments have another size"),
+    ] {
+        let others: Vec<&str> = others.split(' ').collect();
+        let said = complaint(&others);
+        assert!(said.contains(expected), "{:?}: {}", others, said);
+    }
+}
+
+/// The numbers of `inlined_v2.rs` are those of `inlined_v2.c`.
+#[cfg(line = "v2")]
+#[test]
+fn rust_has_the_numbers_that_c_confirms() {
+    let text = |name| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+    let [c, rust] = TOLD.map(|name| text(name).unwrap());
+    for (in_c, in_rust) in [
+        ("sizeof(mi_slice_t) == 96,", "const ENTRY: usize = 96;"),
+        (
+            "AT(mi_segment_t, thread_id, 0x118);",
+            "const THREAD: usize = 0x118;",
+        ),
+        (
+            "AT(mi_segment_t, slices, 0x120);",
+            "const ENTRIES: usize = 0x120;",
+        ),
+        (
+            "AT(mi_heap_t, pages_free_direct, 0x100);",
+            "const PAGES: usize = 0x100;",
+        ),
+        (
+            "MI_SEGMENT_SIZE == 32 * MI_MiB",
+            "const SEGMENT: usize = 32 << 20;",
+        ),
+        (
+            "MI_SEGMENT_SLICE_SIZE == 64 * MI_KiB",
+            "const SLICE: usize = 64 << 10;",
+        ),
+    ] {
+        assert!(c.contains(in_c) && rust.contains(in_rust), "{in_rust}");
+    }
+}
+
 /// Twice the usual size is known too, if it is asked for where the Rust code is told of it.
+#[cfg(line = "v3")]
 #[test]
 fn slices_of_another_size() {
     let with = |shift: &str| Config {
@@ -125,6 +192,7 @@ fn slices_of_another_size() {
     }
 }
 
+#[cfg(line = "v3")]
 #[test]
 fn other_insides_are_found() {
     for (others, expected) in [
@@ -159,12 +227,16 @@ fn other_insides_are_found() {
 /// The fields of `inlined.rs`, in Rust's order and of Rust's sizes, are upstream's of the same names.
 #[test]
 fn rust_has_the_fields_where_c_has_them() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/global/inlined.rs");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(TOLD[1]);
     let text = std::fs::read_to_string(file).unwrap();
     let assertions = |fields: &[(String, usize)]| {
         let mut offset: usize = 0;
         let mut assertions = String::new();
         for (name, size) in fields {
+            if ["bits", "zero_and_retire"].contains(&name.as_str()) {
+                offset = offset.next_multiple_of(*size) + size; // bit fields, which have no offset
+                continue;
+            }
             // As `repr(C)` lays them out.
             offset = (offset + size - 1) / size * size;
             assertions += &format!(
@@ -177,10 +249,10 @@ fn rust_has_the_fields_where_c_has_them() {
     };
     let of = |fields: &[(String, usize)]| {
         let lines = assertions(fields);
-        complaint_to(&lines, "src/global/inlined.c", &usual_build(), &[])
+        complaint_to(&lines, TOLD[0], &usual_build(), &[])
     };
     let fields = fields_of(&text, "Page");
-    assert!(fields.len() > 10, "{fields:?}");
+    assert!(fields.len() >= 10, "{fields:?}");
     assert_eq!(of(&fields), "");
 
     // It would be noticed.
@@ -205,6 +277,7 @@ fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
             let size = match kind {
                 "u8" => 1,
                 "u16" => 2,
+                "u32" => 4,
                 "u64" | "usize" | "AtomicUsize" => 8,
                 pointer if pointer.starts_with("*mut ") => 8,
                 other => panic!("a field of type {other}"),
@@ -216,6 +289,7 @@ fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
 }
 
 /// Where the constants do not fit, `global.c` and `secure.c` leave the work to upstream.
+#[cfg(line = "v3")]
 #[test]
 fn constants_that_do_not_fit_turn_fast_paths_off() {
     let is_on = |condition: &str, definitions: &[&str]| {

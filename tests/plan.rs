@@ -712,6 +712,10 @@ fn own_entry_points_are_for_v3_without_checks() {
     for other in [30500, 30601, 40000, 20502] {
         assert!(!Version::from_number(other).has_entries());
     }
+    assert!(Version::bound(Line::V3).has_inlined() && Version::bound(Line::V2).has_inlined());
+    for other in [30500, 30601, 20501, 20503] {
+        assert!(!Version::from_number(other).has_inlined());
+    }
 }
 
 /// Builds with mitigations have others, also if a definition has asked for the mitigations.
@@ -762,8 +766,12 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
         );
     }
     assert!(!inlined(&|config| config.debug_assertions = true));
-    assert!(!inlined(&|config| config.line = Line::V2));
+    assert!(inlined(&|config| config.line = Line::V2));
     assert!(!inlined(&|config| config.features.secure = true));
+    assert!(!inlined(&|config| {
+        config.line = Line::V2;
+        config.features.secure = true;
+    }));
     assert!(!inlined(&|config| config.features.local_dynamic_tls = true));
     assert!(!inlined(&|config| config.sanitizers = words("thread")));
     assert!(!inlined(&|config| {

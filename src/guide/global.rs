@@ -28,8 +28,8 @@
 //! * With `secure` on v3, small blocks and all frees have entry points that make each of upstream's checks with
 //!   fewer instructions, and leave to upstream what a check does not pass.
 //!
-//! v2, other builds that check blocks (`debug`, `guarded`, valgrind, the address sanitizer), and other
-//! sources than the pinned release use upstream's own entry points.
+//! v2 has no C file of its own, only the inlined code. Other builds that check blocks (`debug`, `guarded`, valgrind, the
+//! address sanitizer), and other sources than the pinned release use upstream's own entry points.
 //!
 //! # The C code of the program
 //!
