@@ -157,7 +157,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
-    // The thread-local variable that the Rust code reads, and what it knows.
+    // The thread-local variable that the Rust code reads, and the file that checks what it knows.
     let (default_heap, insides) = match config.line {
         Line::V3 => ("__mi_theap_default", "src/global/inlined.c"),
         Line::V2 => ("_mi_heap_default", "src/global/inlined_v2.c"),

@@ -71,6 +71,36 @@ const JEMALLOC: Allocator = Allocator {
     ..PEER
 };
 
+const MIMALLOC: Allocator = Allocator {
+    id: "mimalloc",
+    title: "mimalloc",
+    side: Side::MimallocPeer,
+    runner: "mimalloc",
+    packages: &["mimalloc", "libmimalloc-sys"],
+    colour: "#1f5fa8",
+    ..PEER
+};
+
+const MIMALLOC_SAFE: Allocator = Allocator {
+    id: "mimalloc-safe",
+    title: "mimalloc-safe",
+    side: Side::MimallocPeer,
+    runner: "mimalloc-safe",
+    packages: &["mimalloc-safe", "libmimalloc-sys2"],
+    colour: "#4f9bd9",
+    ..PEER
+};
+
+const MIMALLOC3: Allocator = Allocator {
+    id: "mimalloc3",
+    title: "mimalloc3",
+    side: Side::MimallocPeer,
+    runner: "mimalloc3",
+    packages: &["mimalloc3", "libmimalloc-sys3"],
+    colour: "#7a6bc4",
+    ..PEER
+};
+
 /// All of them, in the order of the tables.
 pub const ALL: &[Allocator] = &[
     OURS,
@@ -111,32 +141,29 @@ pub const ALL: &[Allocator] = &[
         colour: "#0b6e4f",
         ..OURS
     },
+    MIMALLOC,
+    MIMALLOC_SAFE,
+    MIMALLOC3,
     Allocator {
-        id: "mimalloc",
-        title: "mimalloc",
-        side: Side::MimallocPeer,
-        runner: "mimalloc",
-        packages: &["mimalloc", "libmimalloc-sys"],
-        colour: "#1f5fa8",
-        ..PEER
+        id: "mimalloc+secure",
+        title: "mimalloc, secure",
+        features: "secure",
+        colour: "#8fb0d6",
+        ..MIMALLOC
     },
     Allocator {
-        id: "mimalloc-safe",
-        title: "mimalloc-safe",
-        side: Side::MimallocPeer,
-        runner: "mimalloc-safe",
-        packages: &["mimalloc-safe", "libmimalloc-sys2"],
-        colour: "#4f9bd9",
-        ..PEER
+        id: "mimalloc-safe+secure",
+        title: "mimalloc-safe, secure",
+        features: "secure",
+        colour: "#a7cdec",
+        ..MIMALLOC_SAFE
     },
     Allocator {
-        id: "mimalloc3",
-        title: "mimalloc3",
-        side: Side::MimallocPeer,
-        runner: "mimalloc3",
-        packages: &["mimalloc3", "libmimalloc-sys3"],
-        colour: "#7a6bc4",
-        ..PEER
+        id: "mimalloc3+secure",
+        title: "mimalloc3, secure",
+        features: "secure",
+        colour: "#b5ade2",
+        ..MIMALLOC3
     },
     Allocator {
         id: "mimalloc-pprof",
