@@ -17,8 +17,16 @@ extern "C" {
 // The fast paths exist for the mitigations that they know, and where a block needs nothing else.
 #if MI_SECURE >= 3 && MI_PADDING && MI_ENCODE_FREELIST && MI_PAGE_KEY_COUNT == 2 && MI_SAMPLE < 2 && MI_STATS < 2 && \
     !MI_DEBUG && !MI_TRACK_ENABLED && !MI_TSAN && !MI_THEAP_INITASNULL && !MI_BIG_ENDIAN && MI_SIZE_SIZE == 8 && \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && \
     MI_MAX_ALIGN_SIZE == 16 && MI_LARGE_MAX_OBJ_SIZE <= 0x10000000
 #define MI_MALLOC_SYS_SECURE  1
+
+// Whether there may be no page: where the page is found by the address alone, only NULL has none.
+#if MI_PAGE_META_IS_ALIGNED
+#define MI_MALLOC_SYS_MAYBE_NO_PAGE  false
+#else
+#define MI_MALLOC_SYS_MAYBE_NO_PAGE  true
+#endif
 #else
 #define MI_MALLOC_SYS_SECURE  0
 #endif
@@ -134,8 +142,7 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_small(size_t size, bool ze
 
 static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
   mi_page_t* page;
-  // Where the page is found by the address, only NULL has none.
-  if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, !MI_PAGE_META_IS_ALIGNED, &page)) return;
+  if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, MI_MALLOC_SYS_MAYBE_NO_PAGE, &page)) return;
   const size_t block_size = page->block_size;
   if mi_unlikely(mi_page_xthread_id(page) != _mi_prim_thread_id() || block_size - 1 >= MI_LARGE_MAX_OBJ_SIZE) {
     mi_malloc_sys_upstream_free(p, page);

@@ -327,6 +327,9 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
         assert!(secure(&format!("-DMI_SECURE={level}")), "{level}");
     }
     assert!(secure("-DMI_SECURE=4 -UMI_GUARDED -DMI_GUARDED=1"));
+    // Where a page is found in the page map.
+    assert!(secure("-DMI_SECURE=4 -DMI_FREE_USE_PAGEMAP=1"));
+    assert!(secure("-DMI_SECURE=4 -DMI_FREE_IS_CHECKED=1"));
     for other in [
         "",
         "-DMI_SECURE=2",

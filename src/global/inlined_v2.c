@@ -6,6 +6,10 @@
 #include "mimalloc/prim.h"
 #include "mimalloc/track.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "bit fields lie in another order"
+#endif
+
 #define AT(type, field, offset) \
   _Static_assert(offsetof(type, field) == (offset), #type " has " #field " elsewhere")
 
