@@ -72,6 +72,10 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
 #include "upstream.c"
 
 #undef pthread_atfork
+#undef mi_lock_init
+#undef mi_lock_done
+#undef _mi_segment_map_allocated_at
+#undef _mi_segment_map_freed_at
 #include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -80,6 +84,7 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
 static mi_lock_t mi_malloc_sys_fork_turn = MI_LOCK_INITIALIZER;
 static _Atomic(uintptr_t) mi_malloc_sys_forking; // that thread, or 0
 static size_t mi_malloc_sys_forks;               // more than 1 when a signal handler forks during a fork
+static bool mi_malloc_sys_is_child;              // and has not been mended
 
 // A list of locks, or of segments. mimalloc's own memory is behind the locks, so a list that grows takes its memory from
 // the system.
@@ -217,12 +222,16 @@ static bool mi_malloc_sys_fork_done(bool child) {
 }
 
 static void mi_malloc_sys_fork_parent(void) {
-  mi_malloc_sys_fork_done(false);
+  if (mi_malloc_sys_fork_done(mi_malloc_sys_is_child) && mi_malloc_sys_is_child) {
+    mi_malloc_sys_is_child = false;
+    mi_malloc_sys_mend();
+  }
 }
 
 static void mi_malloc_sys_fork_child(void) {
   mi_malloc_sys_generation++;
-  if (mi_malloc_sys_fork_done(true)) { mi_malloc_sys_mend(); }
+  mi_malloc_sys_is_child = true;
+  mi_malloc_sys_fork_parent(); // unless the parent is in the middle of another fork: then at the end of that
 }
 
 static int mi_malloc_sys_atfork(void) {

@@ -1,10 +1,6 @@
 // What `../fork.c` has to know of v2: its locks, and what else waits for another thread. Included there after
 // upstream's C.
 
-#undef mi_lock_init
-#undef mi_lock_done
-#undef _mi_segment_map_allocated_at
-#undef _mi_segment_map_freed_at
 
 // What upstream has no list of, guarded by `mi_malloc_sys_known_lock`: the locks that are initialized when the program
 // runs (those of subprocesses and of arenas), and the segments. Without memory for the list, an item is not known.
@@ -18,17 +14,25 @@ static size_t mi_malloc_sys_known_index(const mi_malloc_sys_list_t* known, const
   return i;
 }
 
+// A handler of `fork` that was registered before ours may allocate while the forking thread holds the lock.
+static bool mi_malloc_sys_lock_known(void) {
+  if (mi_lock_try_acquire(&mi_malloc_sys_known_lock)) return true;
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_forking) == _mi_thread_id()) return false;
+  mi_lock_acquire(&mi_malloc_sys_known_lock);
+  return true;
+}
+
 static void mi_malloc_sys_know(mi_malloc_sys_list_t* known, void* item) {
-  mi_lock(&mi_malloc_sys_known_lock) {
-    if (mi_malloc_sys_known_index(known, item) == 0) { mi_malloc_sys_list_add(known, item); }
-  }
+  const bool locked = mi_malloc_sys_lock_known();
+  if (mi_malloc_sys_known_index(known, item) == 0) { mi_malloc_sys_list_add(known, item); }
+  if (locked) { mi_lock_release(&mi_malloc_sys_known_lock); }
 }
 
 static void mi_malloc_sys_forget(mi_malloc_sys_list_t* known, const void* item) {
-  mi_lock(&mi_malloc_sys_known_lock) {
-    const size_t i = mi_malloc_sys_known_index(known, item);
-    if (i > 0) { known->items[i - 1] = known->items[--known->count]; }
-  }
+  const bool locked = mi_malloc_sys_lock_known();
+  const size_t i = mi_malloc_sys_known_index(known, item);
+  if (i > 0) { known->items[i - 1] = known->items[--known->count]; }
+  if (locked) { mi_lock_release(&mi_malloc_sys_known_lock); }
 }
 
 static void mi_malloc_sys_lock_init(mi_lock_t* lock) {
@@ -42,9 +46,19 @@ static void mi_malloc_sys_lock_done(mi_lock_t* lock) {
   mi_lock_done(lock);
 }
 
+// The child writes to segments that it knows. It might not have memory of the caller, nor enough huge pages for a copy.
+static bool mi_malloc_sys_child_has(const mi_segment_t* segment) {
+  if (segment->memid.is_pinned) return false;
+  if (segment->memid.memkind != MI_MEM_ARENA) return true;
+  size_t arena_index, bitmap_index;
+  mi_arena_memid_indices(segment->memid, &arena_index, &bitmap_index);
+  const mi_arena_t* const arena = mi_arena_from_index(arena_index);
+  return (arena != NULL && arena->memid.memkind == MI_MEM_OS);
+}
+
 static void mi_malloc_sys_segment_allocated(const mi_segment_t* segment) {
   _mi_segment_map_allocated_at(segment);
-  mi_malloc_sys_know(&mi_malloc_sys_known_segments, (void*)segment);
+  if (mi_malloc_sys_child_has(segment)) { mi_malloc_sys_know(&mi_malloc_sys_known_segments, (void*)segment); }
 }
 
 // Its memory ends later as well.
@@ -95,9 +109,10 @@ static void mi_malloc_sys_disown_segments(void) {
 }
 
 static void mi_malloc_sys_mend(void) {
+  if (_mi_preloading()) return; // or nothing is there any more
   mi_malloc_sys_disown_segments();
   mi_heap_t* const own = mi_prim_get_default_heap();
-  if (_mi_preloading() || !mi_heap_is_initialized(own)) return;
+  if (!mi_heap_is_initialized(own)) return;
   for (mi_heap_t* heap = own->tld->heaps; heap != NULL; heap = heap->next) {
     mi_heap_visit_pages(heap, &mi_malloc_sys_unmark, true, NULL, NULL);
   }
