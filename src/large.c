@@ -225,7 +225,7 @@ static bool mi_malloc_sys_stays(const mi_page_t* page, void* p, size_t used, siz
 #define MI_MALLOC_SYS_UNIT_PAGES  (MI_MALLOC_SYS_ZERO_UNIT / (4*MI_KiB)) // at most
 
 // How many units the system is asked for at once.
-#define MI_MALLOC_SYS_ZERO_UNITS  16
+#define MI_MALLOC_SYS_ZERO_UNITS  4
 
 static void mi_malloc_sys_give_back(uint8_t* start, uint8_t* end) {
   const size_t size = (size_t)(end - start);

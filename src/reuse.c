@@ -64,12 +64,34 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
 
 // ---- Zeroes. Called in `mi_arena_purge`, which owns the slices.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
+
+// A system that takes the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
+static bool mi_malloc_sys_is_gone(uint8_t* start, size_t size) {
+  unsigned char pages[1024];
+  const size_t step = sizeof(pages) * _mi_os_page_size();
+  for (uint8_t* const end = start + size; start < end; start += step) {
+    const size_t part = mi_min(step, (size_t)(end - start));
+    if (mincore(start, part, pages) != 0) return false;
+    const size_t count = mi_divide_up(part, _mi_os_page_size());
+    for (size_t i = 0; i < count; i++) {
+      if ((pages[i] & 1) != 0) return false;
+    }
+  }
+  return true;
+}
+
+// Whether upstream counts slices as committed when they become dirty, and `mi_os_decommit_ex` drops all of them. Memory
+// of the caller may be a file, with other contents than zeroes.
+static bool mi_malloc_sys_may_know_zeroes(const mi_arena_t* arena) {
+  return (arena->memid.memkind == MI_MEM_OS && arena->memid.initially_committed && _mi_os_has_overcommit() &&
+          mi_option_get(mi_option_page_commit_on_demand) != 1 && _mi_os_page_size() <= MI_ARENA_SLICE_SIZE);
+}
+
 static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
                                        void* p, size_t size, bool allow_reset, size_t stat_size,
                                        mi_commit_fun_t* commit_fun, void* commit_fun_arg)
 {
-  // Memory of the caller may be a file, with other contents than zeroes.
-  if (arena->memid.memkind != MI_MEM_OS || commit_fun != NULL || mi_option_get(mi_option_purge_delay) < 0 ||
+  if (!mi_malloc_sys_may_know_zeroes(arena) || commit_fun != NULL || mi_option_get(mi_option_purge_delay) < 0 ||
       !mi_option_is_enabled(mi_option_purge_decommits) || _mi_preloading())
   {
     return (_mi_os_purge_ex)(subproc, p, size, allow_reset, stat_size, commit_fun, commit_fun_arg);
@@ -78,11 +100,10 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
   mi_subproc_stat_counter_increase(subproc, purged, size);
   bool needs_recommit = true;
   const bool is_dropped = mi_os_decommit_ex(subproc, p, size, &needs_recommit, stat_size);
-  if (is_dropped && !needs_recommit) {
+  if (is_dropped && !needs_recommit && mi_malloc_sys_is_gone((uint8_t*)p, size)) {
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
-    // Where the system commits memory when it is used, upstream counts slices that become dirty.
-    if (_mi_os_has_overcommit()) { mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty)); }
+    mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
   }
   return needs_recommit;
 }

@@ -43,6 +43,7 @@ static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subpro
 // Zeroes: where the system drops a range's memory and leaves it accessible.
 #if defined(__linux__)
 #define MI_MALLOC_SYS_KNOWS_ZEROES  1
+#include <sys/mman.h>
 static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
                                        void* p, size_t size, bool allow_reset, size_t stat_size,
                                        mi_commit_fun_t* commit_fun, void* commit_fun_arg);

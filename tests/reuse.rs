@@ -165,21 +165,26 @@ fn without_a_delay_nothing_is_kept() {
     });
 }
 
+/// Of the main subprocess, when all that is free was purged.
+fn committed() -> i64 {
+    // SAFETY: the structure is large enough.
+    unsafe {
+        let mut stats = mi_stats_t {
+            size: core::mem::size_of::<mi_stats_t>(),
+            version: MI_STAT_VERSION as _,
+            ..core::mem::zeroed()
+        };
+        mi_collect(true);
+        assert!(mi_stats_get(&mut stats));
+        stats.committed.current
+    }
+}
+
 #[test]
 fn what_is_kept_is_zeroed_and_counted() {
     in_child("what_is_kept_is_zeroed_and_counted", || {
-        // SAFETY: the structure is large enough, and the blocks are used as far as they go.
+        // SAFETY: the blocks are used as far as they go.
         unsafe {
-            let committed = || {
-                let mut stats = mi_stats_t {
-                    size: core::mem::size_of::<mi_stats_t>(),
-                    version: MI_STAT_VERSION as _,
-                    ..core::mem::zeroed()
-                };
-                mi_collect(true);
-                assert!(mi_stats_get(&mut stats));
-                stats.committed.current
-            };
             for &size in sizes() {
                 mi_free(mi_malloc(size));
                 let before = committed();
@@ -241,6 +246,45 @@ fn purged_memory_is_known_to_be_zero() {
             }
         }
     });
+}
+
+/// However upstream commits memory, what is purged was counted before.
+#[test]
+fn purges_are_counted_as_allocations_are() {
+    let name = "purges_are_counted_as_allocations_are";
+    let ways = [
+        ("MIMALLOC_PAGE_COMMIT_ON_DEMAND", "0"),
+        ("MIMALLOC_PAGE_COMMIT_ON_DEMAND", "1"),
+        ("MIMALLOC_PAGE_COMMIT_ON_DEMAND", "2"),
+        ("MIMALLOC_ARENA_EAGER_COMMIT", "0"),
+    ];
+    let ways = if child::is_this() {
+        &ways[..1]
+    } else {
+        &ways[..]
+    };
+    for way in ways {
+        in_child_with(name, &[*way], || {
+            let work = || {
+                for size in [100, 5000, 100_000, 3 * MIB, 40 * MIB] {
+                    let blocks: Vec<_> = (0..20).map(|_| filled(size)).collect();
+                    // SAFETY: the blocks are used no more.
+                    blocks.iter().for_each(|p| unsafe { mi_free(*p) });
+                    // SAFETY: always allowed.
+                    unsafe { mi_collect(true) };
+                }
+            };
+            work();
+            let before = committed();
+            (0..10).for_each(|_| work());
+            // Upstream itself counts some MiB too many where it commits on demand.
+            let after = committed();
+            assert!(
+                before - 20 * (MIB as i64) < after && after < before + 100 * (MIB as i64),
+                "{before} to {after}"
+            );
+        });
+    }
 }
 
 /// The page map, of which each block that fits no arena took 4 KiB for ever.
