@@ -49,7 +49,28 @@ static const mi_malloc_sys_program_option_t* mi_malloc_sys_program_option(mi_opt
   return NULL;
 }
 
+// Defaults of this crate for which upstream has no definition. Purges go with frees here (`reuse.h`).
+#if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
+#ifndef MI_DEFAULT_PURGE_DELAY
+#define MI_DEFAULT_PURGE_DELAY       250
+#endif
+#ifndef MI_DEFAULT_ARENA_PURGE_MULT
+#define MI_DEFAULT_ARENA_PURGE_MULT  1
+#endif
+#endif
+
+static void mi_malloc_sys_use_default(mi_option_t option, volatile long* value) {
+  #if defined(MI_DEFAULT_PURGE_DELAY)
+  if (option == mi_option_purge_delay) { *value = MI_DEFAULT_PURGE_DELAY; }
+  #endif
+  #if defined(MI_DEFAULT_ARENA_PURGE_MULT)
+  if (option == mi_option_arena_purge_mult) { *value = MI_DEFAULT_ARENA_PURGE_MULT; }
+  #endif
+  (void)option; (void)value;
+}
+
 static void mi_malloc_sys_use_program_option(mi_option_t option, volatile long* value) {
+  mi_malloc_sys_use_default(option, value);
   const mi_malloc_sys_program_option_t* const program = mi_malloc_sys_program_option(option);
   if (program != NULL) { *value = program->value; }
 }

@@ -241,7 +241,7 @@ define! { COMMON
     /// as never. Memory in arenas, which is nearly all, waits this long times [`arena_purge_mult`]. The time alone
     /// purges nothing: some call of mimalloc has to notice that it is over.
     ///
-    /// Default: 1 s on v3, 10 ms on v2.
+    /// Default: 250 ms on v3, 10 ms on v2.
     purge_delay = mi_option_purge_delay: Duration as Delay, late;
 
     /// How many NUMA nodes to count with; `None` asks the system.
@@ -289,7 +289,7 @@ define! { COMMON
     /// How many times [`purge_delay`] unused memory waits in an arena. 0 returns it at once, `None` never. At most
     /// 2147483647; 127 where C's `long` has 32 bits.
     ///
-    /// Default: 4 on v3, 10 on v2.
+    /// Default: 1 on v3, 10 on v2.
     arena_purge_mult = mi_option_arena_purge_mult: Option<u32> as Factor, late;
 
     /// Use no arenas, but memory straight from the system. A heap in an arena then gets no new memory.

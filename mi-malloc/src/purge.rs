@@ -38,10 +38,10 @@
 //! Nothing here changes an option. These decide what can be given back, and are best set in the program (`options!`)
 //! or the environment:
 //!
-//! * **`allow_thp`** (v3, Linux). By default memory is given back in whole ranges of 2 MiB, so that huge pages stay
-//!   whole: what is free in between stays resident. With `MIMALLOC_ALLOW_THP=1` (or 0 or 3) ranges of 64 KiB are
-//!   given back. A program that wants its memory back sets it.
-//! * **`purge_delay`** times **`arena_purge_mult`** is how long memory stays before [`Background`] gives it back: 4
+//! * **`allow_thp`** (v3, Linux). With `MIMALLOC_ALLOW_THP=2` memory is given back in whole ranges of 2 MiB, so that
+//!   huge pages stay whole: what is free in between stays resident. Otherwise, also by default, ranges of 64 KiB are
+//!   given back.
+//! * **`purge_delay`** times **`arena_purge_mult`** is how long memory stays before [`Background`] gives it back: 0.25
 //!   seconds on v3, 0.1 on v2. A negative delay forbids it altogether, also for [`now`].
 //! * **`purge_decommits`**. With 0 memory is reset instead: the system takes it when it needs some, and resident
 //!   memory falls late.

@@ -123,10 +123,9 @@ pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 /// How long unused memory waits before it goes back to the system, in milliseconds; 0 gives it back
 /// at once, a negative value never.
 ///
-/// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`]: 4
-/// seconds by default.
+/// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`].
 ///
-/// Default: 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
+/// Default: 250; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_purge_delay: mi_option_t = 15;
@@ -203,7 +202,7 @@ pub const mi_option_arena_reserve: mi_option_t = 23;
 
 /// Factor on [`mi_option_purge_delay`] for arenas; 0 purges at once, a negative value never.
 ///
-/// Default: 4. Environment: `MIMALLOC_ARENA_PURGE_MULT`.
+/// Default: 1; upstream's is 4. Environment: `MIMALLOC_ARENA_PURGE_MULT`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_arena_purge_mult: mi_option_t = 24;

@@ -112,7 +112,7 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
         "deprecated_eager_commit_delay",
         1,
     ),
-    entry(mi_option_purge_delay, "purge_delay", 1000).older("reset_delay"),
+    entry(mi_option_purge_delay, "purge_delay", 250).older("reset_delay"),
     entry(mi_option_use_numa_nodes, "use_numa_nodes", 0),
     entry(mi_option_disallow_os_alloc, "disallow_os_alloc", 0)
         .older("limit_os_alloc")
@@ -127,7 +127,7 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
     ),
     entry(mi_option_destroy_on_exit, "destroy_on_exit", 0).number(2),
     entry(mi_option_arena_reserve, "arena_reserve", ARENA).size(Kib),
-    entry(mi_option_arena_purge_mult, "arena_purge_mult", 4),
+    entry(mi_option_arena_purge_mult, "arena_purge_mult", 1),
     entry(
         mi_option_deprecated_purge_extend_delay,
         "deprecated_purge_extend_delay",

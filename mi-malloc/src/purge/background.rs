@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due the
 /// next wait is twice as long, up to two seconds (or `every`, if that is more), and when something was it is `every`
 /// again. Once at rest, when nothing has been due for longer than the delay, it purges all that is free. So with 250
-/// milliseconds and v3's delay of 4 seconds memory is back within 6 seconds. An idle process wakes up every other
+/// milliseconds and v3's delay of as many memory is back within 2 seconds. An idle process wakes up every other
 /// second for some microseconds, and a busy one a few times more.
 ///
 /// Dropping it stops and joins the thread. [`std::mem::forget`] lets it run for the rest of the process.

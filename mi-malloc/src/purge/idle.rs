@@ -31,7 +31,7 @@ thread_local! {
 /// within that time may sleep with some empty pages, which its next call gives back.
 ///
 /// The empty pages go to the arenas, where other threads use them. From there they go back to the system when they
-/// are due (4 seconds on v3), if some thread looks for what is due: [`Background`](super::Background) does.
+/// are due (a quarter of a second on v3), if some thread looks for what is due: [`Background`](super::Background) does.
 ///
 /// In a thread that has not allocated it does nothing. Deferred frees run in this thread. Pages of heaps other than
 /// the thread's default one stay.
