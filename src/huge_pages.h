@@ -130,15 +130,15 @@ static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
 }
 
 // Upstream's two ways to the memory of a page: from an arena, and from the system.
-void* mi_upstream_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
-                                   mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid);
-void* mi_upstream_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
-                                         bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid);
+void* _mi_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
+                           mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid);
+void* _mi_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+                                 bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid);
 
 static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
                                             mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid)
 {
-  void* const p = mi_upstream_arenas_try_alloc(heap, slice_count, alignment, commit, allow_large, req_arena, tseq, numa_node, memid);
+  void* const p = _mi_arenas_try_alloc(heap, slice_count, alignment, commit, allow_large, req_arena, tseq, numa_node, memid);
   if (p == NULL) return NULL;
   if (mi_atomic_load_relaxed(&mi_malloc_sys_plain_settled) == 0) {
     mi_atomic_store_relaxed(&mi_malloc_sys_plain_settled, (uintptr_t)1);
@@ -156,7 +156,7 @@ static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t 
   void* const kept = mi_malloc_sys_take_kept(subproc, size, alignment, align_offset, req_arena, memid);
   if (kept != NULL) return kept;
   #endif
-  void* const p = mi_upstream_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
+  void* const p = _mi_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
   if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
     mi_malloc_sys_ask_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),
                            mi_align_down((uintptr_t)p + size, MI_MALLOC_SYS_HUGE_UNIT));
@@ -167,10 +167,10 @@ static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t 
 // All of upstream is one file. As in `program_options.h`, the first token between the parentheses tells a declaration
 // from a call.
 #define _mi_arenas_try_alloc(...)                 MI_MALLOC_SYS_TRY_ALLOC_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_TRY_ALLOC_mi_heap_t         mi_upstream_arenas_try_alloc(mi_heap_t
+#define MI_MALLOC_SYS_TRY_ALLOC_mi_heap_t         _mi_arenas_try_alloc(mi_heap_t
 #define MI_MALLOC_SYS_TRY_ALLOC_heap              mi_malloc_sys_arenas_try_alloc(heap
 #define _mi_arena_os_alloc_aligned(...)           MI_MALLOC_SYS_OS_ALLOC_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_OS_ALLOC_mi_subproc_t       mi_upstream_arena_os_alloc_aligned(mi_subproc_t
+#define MI_MALLOC_SYS_OS_ALLOC_mi_subproc_t       _mi_arena_os_alloc_aligned(mi_subproc_t
 #define MI_MALLOC_SYS_OS_ALLOC_heap               mi_malloc_sys_arena_os_alloc_aligned(heap
 
 #define madvise(addr, size, advice)  mi_malloc_sys_madvise(addr, size, advice)

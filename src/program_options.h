@@ -114,11 +114,11 @@ int mi_malloc_sys_option_source(int option) {
 // Upstream's `mi_option_init` is static, and all of upstream is one file. So a macro tells its declarations
 // (`mi_option_init(mi_option_desc_t* desc)`) from its call (`mi_option_init(desc)`) by the first token between the
 // parentheses, and surrounds the latter with ours. Of another form of either there is no such macro, and the
-// compiler stops.
+// compiler stops. The name in parentheses is upstream's function, which no macro replaces.
 #define mi_option_init(argument)  MI_MALLOC_SYS_OPTION_INIT_##argument )
-#define MI_MALLOC_SYS_OPTION_INIT_mi_option_desc_t  mi_upstream_option_init(mi_option_desc_t
+#define MI_MALLOC_SYS_OPTION_INIT_mi_option_desc_t  mi_option_init(mi_option_desc_t
 #define MI_MALLOC_SYS_OPTION_INIT_desc \
-  (mi_malloc_sys_use_program_option(desc->option, &desc->value), mi_upstream_option_init(desc), \
+  (mi_malloc_sys_use_program_option(desc->option, &desc->value), (mi_option_init)(desc), \
    desc->init == MI_MALLOC_SYS_UNINIT ? (void)0 /* the environment cannot be read yet */ : \
      mi_malloc_sys_set_initial(desc->option, desc->value, desc->init == MI_MALLOC_SYS_INITIALIZED)
 #if MI_MALLOC_VERSION >= 30000
