@@ -49,24 +49,14 @@ pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
 }
 
 /// Tells `src/thread.h` that a thread-local variable of the C lies at a fixed offset from the thread pointer, so
-/// that assembly reads it; otherwise a function that is never inlined does. musl's plan is for libraries that are
-/// loaded later, which a static program does not have. Other systems' C compilers may emulate thread-local
-/// variables.
+/// that assembly reads it; otherwise a function that is never inlined does. Other systems' C compilers may emulate
+/// thread-local variables.
 fn has_static_tls(target: &Target, plan: &Plan) -> bool {
     let initial_exec = plan
         .flags
         .iter()
         .any(|flag| flag.text == platform::INITIAL_EXEC);
-    let is_static = target
-        .features
-        .iter()
-        .any(|feature| feature == "crt-static");
-    target.os == "linux"
-        && match target.env.as_str() {
-            "gnu" => initial_exec,
-            "musl" => is_static,
-            _ => false,
-        }
+    target.os == "linux" && target.env == "gnu" && initial_exec || platform::is_static_musl(target)
 }
 
 /// On the others the system's linker is another one, which reads its own compiler's bitcode at best.

@@ -191,6 +191,7 @@ pub const LARGE_SLICES: &str = "MI_MALLOC_SYS_LARGE_SLICES";
 pub fn inlined(config: &Config, plan: &mut Plan) {
     let target = &config.target;
     let glibc = target.os == "linux" && target.env == "gnu";
+    let known_libc = glibc || platform::is_static_musl(target);
     let reached = plan
         .flags
         .iter()
@@ -198,7 +199,7 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
     let optimised = ["2", "3"].contains(&config.opt_level.as_str()) && !config.debug_assertions;
     plan.inlined = (plan.entries || config.line == Line::V2 && !plan.exact_size)
         && ["x86_64", "aarch64"].contains(&target.arch.as_str())
-        && glibc
+        && known_libc
         && reached
         && optimised
         && !plan.bitcode

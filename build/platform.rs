@@ -21,13 +21,24 @@ pub fn language(config: &Config, plan: &mut Plan) {
 /// The thread-local variables of a program that is there from its start.
 pub const INITIAL_EXEC: &str = "-ftls-model=initial-exec";
 
+/// Whether musl is linked into the program, as Rust does by default. Then nothing is loaded later, and the offsets of
+/// all thread-local variables are known.
+pub fn is_static_musl(target: &Target) -> bool {
+    target.os == "linux"
+        && target.env == "musl"
+        && target
+            .features
+            .iter()
+            .any(|feature| feature == "crt-static")
+}
+
 /// Initial-exec is fastest, but such thread-locals live in a block of fixed size that the program
 /// sets up at its start; a library loaded later may find it full (microsoft/mimalloc#147).
 pub fn thread_locals(config: &Config, plan: &mut Plan) {
     let target = &config.target;
     let features = &config.features;
-    let musl = target.env == "musl";
-    if musl {
+    let dynamic_musl = target.env == "musl" && !is_static_musl(target);
+    if target.env == "musl" {
         plan.define("MI_LIBC_MUSL", 1);
     }
 
@@ -35,8 +46,8 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
         Some("Windows gives every library its thread-locals")
     } else if apple(target) {
         Some("Apple's loader gives every library its thread-locals")
-    } else if musl {
-        Some("it is always on with musl")
+    } else if dynamic_musl {
+        Some("it is always on with musl that is not linked statically")
     } else if target.os == "haiku" || target.os == "emscripten" || !target.unix {
         Some("this platform has no choice of thread-local models")
     } else {
@@ -45,7 +56,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
     if let (Some(reason), true) = (only_one_model, features.local_dynamic_tls) {
         plan.no_effect("local_dynamic_tls", reason);
     }
-    if musl || features.local_dynamic_tls && only_one_model.is_none() {
+    if dynamic_musl || features.local_dynamic_tls && only_one_model.is_none() {
         // musl's loader has no spare room for late initial-exec blocks (microsoft/mimalloc#644).
         plan.flag("-ftls-model=local-dynamic");
     } else if only_one_model.is_none() {

@@ -831,6 +831,44 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     }
 }
 
+/// Rust links musl into the program unless it is told otherwise.
+#[test]
+fn static_musl_has_initial_exec_and_inlines() {
+    let plan = |triple: &str, line: Line, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&target(triple), line);
+        config.opt_level = "3".into();
+        config.debug_assertions = false;
+        config
+            .target
+            .features
+            .retain(|feature| feature != "crt-static");
+        change(&mut config);
+        plan_of(&config)
+    };
+    let model = |plan: &Plan| -> String {
+        let mut flags = plan.flags.iter().map(|flag| flag.text.clone());
+        flags.find(|flag| flag.starts_with("-ftls-model=")).unwrap()
+    };
+    let crt_static = |config: &mut Config| config.target.features.push("crt-static".into());
+    for line in [Line::V3, Line::V2] {
+        for triple in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+            let dynamic = plan(triple, line, &|_| ());
+            assert_eq!(model(&dynamic), "-ftls-model=local-dynamic");
+            assert!(!dynamic.inlined);
+            let linked = plan(triple, line, &crt_static);
+            assert_eq!(model(&linked), "-ftls-model=initial-exec");
+            assert!(linked.inlined);
+            // For a static library that is linked into a shared one.
+            let asked = plan(triple, line, &|config| {
+                crt_static(config);
+                config.features.local_dynamic_tls = true;
+            });
+            assert_eq!(model(&asked), "-ftls-model=local-dynamic");
+            assert!(!asked.inlined);
+        }
+    }
+}
+
 /// Where assembly in the bitcode may read a thread-local variable at its offset from the thread pointer.
 #[test]
 fn bitcode_knows_where_thread_locals_are_static() {

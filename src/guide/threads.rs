@@ -93,7 +93,7 @@
 //! A shared library that carries its own mimalloc keeps a few thread-locals. On Linux there may be
 //! no room for them in a program that has started: "cannot allocate memory in static TLS block". The
 //! feature `local_dynamic_tls` is the remedy, at the price of a slower access; on musl it is always
-//! on.
+//! on, unless musl is linked statically.
 //!
 //! A library that is closed keeps the memory of its mimalloc: each time that it is loaded and closed
 //! again, a few MiB stay behind, in an arena of 1 GiB of address space. If nothing of that

@@ -72,13 +72,13 @@ emulated() {
     "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target" ${release:+--release}
-  [ -z "$release" ] || in_line "$target"
+  [ -z "$release" ] || in_line "$target" "$WORK/old/target"
 }
 
-# in_line TARGET: in the build for the optimised program the C compiler agreed with what the Rust code for small
+# in_line TARGET FOLDER: in the build for the optimised program the C compiler agreed with what the Rust code for small
 # blocks knows of mimalloc.
 in_line() {
-  local outputs=("$WORK/old/target/$1"/release/build/mi-malloc-sys-*/output)
+  local outputs=("$2/$1"/release/build/mi-malloc-sys-*/output)
   if grep -x 'cargo:rustc-cfg=inlined' "${outputs[@]}" >/dev/null 2>&1; then
     report execute "$1, small blocks" "passed 1" "without a call"
   else
@@ -143,9 +143,10 @@ musl() {
   have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
   newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
   musl_variables
-  both_lines execute $target "Rust $NEWER_RUST, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
+  both_lines execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
     RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
-    --target-dir "$WORK/musl/target" --locked -p program --target $target
+    --target-dir "$WORK/musl/target" --locked -p program --target $target --release
+  in_line $target "$WORK/musl/target"
 }
 
 run_execute() {
