@@ -178,6 +178,9 @@ const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     }
 }
 
+#[cfg(inlined)]
+mod thread;
+
 #[cfg(all(inlined, line = "v3"))]
 mod inlined;
 

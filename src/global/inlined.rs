@@ -1,11 +1,25 @@
 //! The usual case of a small block, in Rust, so that no call is left in its caller: the first free block of
-//! the page that is at hand, and a block that goes back to a page of the calling thread.
+//! the current page, and a block that goes back to a page of the calling thread.
 //!
 //! Everything else is left to the entry points in `global.c`, which do this much in the same way. What is known
-//! here of upstream's insides, `inlined.c` says to the C compiler at each build: unless that agrees, this module is
+//! here of upstream's internals, `inlined.c` says to the C compiler at each build: unless that agrees, this module is
 //! not compiled.
+//!
+//! The SAFETY comments cite these invariants of upstream's:
+//!
+//! | | invariant | checked by |
+//! |---|---|---|
+//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each count of words up to 128. | `inlined.c` |
+//! | I2 | A current page is never NULL. A thread's own pages, or upstream's empty page, which has no free block. | `inlined.c` (`MI_THEAP_INITASNULL`), `global_alloc` |
+//! | I3 | An entry of the page table is found by masking an address of a block. It has the fields of [`Page`]. | `inlined.c`, `tests/inlined.rs` |
+//! | I4 | Where `xthread_id` is the number of the calling thread, with no flag, only this thread touches the other fields. | the scheme of numbers: `inlined.c`; else upstream's `free.c` |
+//! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
+//! | I6 | `xused` has two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` |
+//! | I7 | Upstream is told once of a page that becomes empty, unless it knows (`retire_expire`). | `tests/global_upkeep.rs` |
+//! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/zeroed.rs`, `tests/model.rs` |
+#![deny(unsafe_op_in_unsafe_fn)]
 
-use core::arch::asm;
+use super::thread::{c_thread_local, is_current};
 use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::{null_mut, write_bytes};
@@ -43,70 +57,29 @@ struct Page {
     free_is_zero: u8,
 }
 
-/// The pages at hand of this thread: upstream's `mi_theap_t`, of which they are the beginning, for each
+/// The current pages of this thread: upstream's `mi_theap_t`, of which they are the beginning, for each
 /// count of words one.
 #[inline]
-unsafe fn pages() -> *const *mut Page {
-    let theap;
-    // Rust has no thread-local variables of C (rust-lang/rust#29594). `readonly`, not `nomem`: after any
-    // call it is read again, since the call may have given the thread its first theap.
-    #[cfg(target_arch = "x86_64")]
-    asm!(
-        "mov {0}, qword ptr [rip + __mi_theap_default@GOTTPOFF]",
-        "mov {0}, qword ptr fs:[{0}]",
-        out(reg) theap,
-        options(pure, readonly, nostack, preserves_flags)
-    );
-    #[cfg(target_arch = "aarch64")]
-    asm!(
-        "adrp {0}, :gottprel:__mi_theap_default",
-        "ldr {0}, [{0}, :gottprel_lo12:__mi_theap_default]",
-        "ldr {0}, [{0}, {1}]",
-        out(reg) theap,
-        in(reg) thread(),
-        options(pure, readonly, nostack, preserves_flags)
-    );
-    theap
+fn pages_free_direct() -> *const *mut Page {
+    // SAFETY: the C has this variable, of the initial-exec model (I1).
+    unsafe { c_thread_local!("__mi_theap_default") }
 }
 
-/// Whether the page is the calling thread's and has no flags. Upstream takes the thread pointer for the number of
-/// a thread, which is read again after any call, since a coroutine may go on in another thread.
+/// Whether the page is the calling thread's and has no flags.
+///
+/// # Safety
+/// It is an entry of the page table.
 #[inline]
-unsafe fn is_own(page: *mut Page) -> bool {
-    let owner = (*page).xthread_id.load(Relaxed);
-    let other: usize;
-    // In one instruction, and without a register for the pointer.
-    #[cfg(target_arch = "x86_64")]
-    asm!(
-        "xor {0}, qword ptr fs:[0]",
-        inlateout(reg) owner => other,
-        options(pure, readonly, nostack)
-    );
-    #[cfg(target_arch = "aarch64")]
-    {
-        other = owner ^ thread();
-    }
-    other == 0
-}
-
-/// The thread pointer.
-#[cfg(target_arch = "aarch64")]
-#[inline]
-unsafe fn thread() -> usize {
-    let thread;
-    asm!(
-        "mrs {0}, tpidr_el0",
-        out(reg) thread,
-        options(pure, readonly, nostack, preserves_flags)
-    );
-    thread
+unsafe fn is_local_unflagged(page: *mut Page) -> bool {
+    // SAFETY: the entry is there (I3). Other threads touch this field too, so it is read as an atomic.
+    is_current(unsafe { (*page).xthread_id.load(Relaxed) })
 }
 
 /// The description of a small page, or of the part of a larger one that the block begins in. They are where the
 /// next lower multiple of 256 MiB is: in a table that has 128 bytes for each 64 KiB. (With large slices, twice as
 /// far and for twice as much.)
 #[inline]
-fn page_of(p: *mut c_void) -> *mut Page {
+fn page_meta(p: *mut c_void) -> *mut Page {
     const PAGE: usize = if cfg!(large_slices) {
         128 << 10
     } else {
@@ -119,78 +92,114 @@ fn page_of(p: *mut c_void) -> *mut Page {
     (at - in_region + in_region / PAGE * ENTRY) as *mut Page
 }
 
+/// The current page for so many words, and its first free block, which may be NULL.
+///
+/// # Safety
+/// At most 128 words.
+#[inline]
+unsafe fn current(words: usize) -> (*mut Page, *mut Block) {
+    // SAFETY: the table has an entry for each such count (I1), and each is a page (I2) of this thread (I4).
+    unsafe {
+        let page = *pages_free_direct().add(words);
+        (page, (*page).free)
+    }
+}
+
 /// A block of so many words, at most `MI_SMALL_SIZE_MAX` bytes: `mi_wmalloc_small`, with its safety.
 #[inline]
 pub unsafe fn malloc_small(words: usize) -> *mut c_void {
-    let page = *pages().add(words);
-    let block = (*page).free;
-    if block.is_null() {
-        return any_malloc_small(words);
+    // SAFETY: the caller's; and the block is the first of the page.
+    unsafe {
+        let (page, block) = current(words);
+        if block.is_null() {
+            return any_malloc_small(words);
+        }
+        pop(page, block)
     }
-    take(page, block)
 }
 
 /// The same with zeroes in as many words: `mi_wzalloc_small`, but for what the block has beyond them.
 #[inline]
 pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
-    let page = *pages().add(words);
-    let block = (*page).free;
-    if block.is_null() {
-        return any_zalloc_small(words);
+    // SAFETY: as above. The block has so many words, and all but the first may be zero (I8).
+    unsafe {
+        let (page, block) = current(words);
+        if block.is_null() {
+            return any_zalloc_small(words);
+        }
+        let p = pop(page, block);
+        if (*page).free_is_zero != 0 {
+            (*block).next = null_mut();
+        } else {
+            write_bytes(p.cast::<usize>(), 0, words);
+        }
+        p
     }
-    let p = take(page, block);
-    if (*page).free_is_zero != 0 {
-        (*block).next = null_mut();
-    } else {
-        write_bytes(p.cast::<usize>(), 0, words);
-    }
-    p
 }
 
 /// `malloc_small` for a size in bytes that is a multiple of the alignment: `mi_malloc_aligned`.
 #[inline]
 pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    let page = *pages().add(size / size_of::<usize>());
-    let block = (*page).free;
-    if block.is_null() || block as usize & (align - 1) != 0 {
-        return any_malloc_small_aligned(size, align);
+    // SAFETY: as above.
+    unsafe {
+        let (page, block) = current(size / size_of::<usize>());
+        if block.is_null() || block as usize & (align - 1) != 0 {
+            return any_malloc_small_aligned(size, align);
+        }
+        pop(page, block)
     }
-    take(page, block)
 }
 
+/// Takes the first free block of a current page.
+///
+/// # Safety
+/// `block` is that block.
 #[inline]
-unsafe fn take(page: *mut Page, block: *mut Block) -> *mut c_void {
-    (*page).free = (*block).next;
-    // One more in use, one more allocated.
-    (*page).xused = (*page).xused.wrapping_add(0x1_0001);
+unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
+    // SAFETY: the page is this thread's (I4), and a free block has a `next` (I5).
+    unsafe {
+        (*page).free = (*block).next;
+        // One more in use, one more allocated (I6).
+        (*page).xused = (*page).xused.wrapping_add(0x1_0001);
+    }
     block.cast()
 }
 
 /// Frees a block of a small page: `mi_free_small_nonnull`, with its safety.
 #[inline]
 pub unsafe fn free_small(p: *mut c_void) {
-    free_in(page_of(p), p)
+    // SAFETY: the entry of a block in a small page is the page's own (I3).
+    unsafe { push(page_meta(p), p) }
 }
 
 /// Frees a block of any page: `mi_free`, with its safety, but not for NULL.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    free_in((*page_of(p)).self_, p)
+    // SAFETY: the entry of a block names that of its page (I3).
+    unsafe { push((*page_meta(p)).self_, p) }
 }
 
+/// Frees a block of that page.
+///
+/// # Safety
+/// The block is live and in that page.
 #[inline]
-unsafe fn free_in(page: *mut Page, p: *mut c_void) {
-    if !is_own(page) {
-        return any_free(p);
-    }
-    let block = p.cast::<Block>();
-    let xused = (*page).xused.wrapping_sub(1);
-    (*block).next = (*page).local_free;
-    (*page).local_free = block;
-    (*page).xused = xused;
-    // An empty page is retired once, and may then be used and emptied again.
-    if xused as u16 == 0 && (*page).retire_expire == 0 {
-        retire(page);
+unsafe fn push(page: *mut Page, p: *mut c_void) {
+    // SAFETY: the page is there as long as it has a live block. Nobody else touches it (I4), and the block, which is
+    // free now, has room for its `next` (I5).
+    unsafe {
+        if !is_local_unflagged(page) {
+            return any_free(p);
+        }
+        let block = p.cast::<Block>();
+        let xused = (*page).xused.wrapping_sub(1);
+        (*block).next = (*page).local_free;
+        (*page).local_free = block;
+        (*page).xused = xused;
+        // An empty page is retired once, and may then be used and emptied again (I7).
+        if xused as u16 == 0 && (*page).retire_expire == 0 {
+            retire(page);
+        }
     }
 }
 
@@ -206,29 +215,34 @@ extern "C" {
 #[cold]
 #[inline(never)]
 unsafe fn any_malloc_small(words: usize) -> *mut c_void {
-    mi_malloc_sys_small(words)
+    // SAFETY: the caller's.
+    unsafe { mi_malloc_sys_small(words) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_zalloc_small(words: usize) -> *mut c_void {
-    mi_malloc_sys_small_zeroed(words)
+    // SAFETY: the caller's.
+    unsafe { mi_malloc_sys_small_zeroed(words) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    mi_malloc_sys_small_aligned(size, align)
+    // SAFETY: the caller's.
+    unsafe { mi_malloc_sys_small_aligned(size, align) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_free(p: *mut c_void) {
-    mi_malloc_sys_free_medium(p);
+    // SAFETY: the caller's.
+    unsafe { mi_malloc_sys_free_medium(p) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    mi_malloc_sys_emptied(page);
+    // SAFETY: the caller's.
+    unsafe { mi_malloc_sys_emptied(page) }
 }

@@ -1,0 +1,68 @@
+//! What the calling thread has of its own in the C: its number, and thread-local variables. Rust has no thread-local
+//! variables of C (rust-lang/rust#29594).
+//!
+//! Each piece of assembly is `readonly`, not `nomem`: after any call it is evaluated again. The call may have given
+//! the thread its first heap, and a stackful coroutine may go on in another thread.
+
+/// The value of a thread-local pointer of the C, by its name. Only for variables of the initial-exec model, which the
+/// build checks in the object (`Object::has_initial_exec` in `build/object.rs`). To be evaluated in an `unsafe` block.
+macro_rules! c_thread_local {
+    ($name:literal) => {{
+        let value;
+        #[cfg(target_arch = "x86_64")]
+        core::arch::asm!(
+            concat!("mov {0}, qword ptr [rip + ", $name, "@GOTTPOFF]"),
+            "mov {0}, qword ptr fs:[{0}]",
+            out(reg) value,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!(
+            concat!("adrp {0}, :gottprel:", $name),
+            concat!("ldr {0}, [{0}, :gottprel_lo12:", $name, "]"),
+            "ldr {0}, [{0}, {1}]",
+            out(reg) value,
+            in(reg) crate::global::thread::pointer(),
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        value
+    }};
+}
+pub(super) use c_thread_local;
+
+/// Whether upstream's number of a thread, without any flag, is that of the calling thread: its thread pointer.
+#[inline]
+pub fn is_current(number: usize) -> bool {
+    let difference: usize;
+    // In one instruction, and without a register for the pointer: glibc and musl keep it at the place that it points to.
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it reads that word, which every thread has.
+    unsafe {
+        core::arch::asm!(
+            "xor {0}, qword ptr fs:[0]",
+            inlateout(reg) number => difference,
+            options(pure, readonly, nostack)
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        difference = number ^ pointer();
+    }
+    difference == 0
+}
+
+/// The thread pointer.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+pub fn pointer() -> usize {
+    let pointer;
+    // SAFETY: it reads a register.
+    unsafe {
+        core::arch::asm!(
+            "mrs {0}, tpidr_el0",
+            out(reg) pointer,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    pointer
+}
