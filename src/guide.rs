@@ -32,5 +32,7 @@ pub mod building;
 pub mod errors;
 pub mod examples;
 pub mod memory;
+pub mod performance;
+pub mod platforms;
 pub mod threads;
 pub mod versions;

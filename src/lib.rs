@@ -42,6 +42,7 @@
 //!
 //! And pages on the whole: [the build](guide::building), [its errors](guide::errors),
 //! [threads](guide::threads), [how memory goes back to the system](guide::memory),
+//! [platforms and tests](guide::platforms), [performance](guide::performance),
 //! [example programs](guide::examples), and [moving from v2 to v3](guide::versions).
 //!
 //! # v3 and v2

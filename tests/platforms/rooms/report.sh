@@ -26,7 +26,7 @@ summary() {
   [ "$FAILED" = 0 ]
 }
 
-# The results as the README has them: a row for each target, with the number of checks that passed,
+# The results as docs/platforms.md has them: a row for each target, with the number of checks that passed,
 # then what belongs to no target.
 table() {
   if [ "$WORK/complete" -nt "$RESULTS" ]; then

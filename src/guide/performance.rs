@@ -1,0 +1,3 @@
+#![doc = "[slices]: super::building#large-slices"]
+#![doc = ""]
+#![doc = include_str!("../../docs/performance.md")]
