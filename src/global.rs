@@ -4,21 +4,21 @@
 //! `malloc` and `free` know. What follows from it here:
 //!
 //! * The usual alignments need no aligned entry point. A block of mimalloc is aligned to a machine
-//!   word, and to 16 bytes if its size is 16 or more (both lines keep block sizes so, see
+//!   word, and to 16 bytes if its size is 16 or more (both major versions keep block sizes so, see
 //!   `MI_MAX_ALIGN_SIZE` in upstream's `types.h`).
 //! * A small size goes straight to the entry points for small blocks. With a layout known at
 //!   compile time the comparisons below fold away and one call is left.
-//! * Sizes above that, and alignments above 16, are upstream's slow path, though most blocks of them are
-//!   as near at hand. For v3 a C file of ours (`global.c`) is compiled together with upstream's, with
-//!   entry points that know it; [`entries`] are those, or upstream's own where ours do not fit.
-//! * Of larger blocks, the one freed last is the next to be given away: its bytes are still in the
-//!   processor's cache. Upstream has a page give away all its others first.
-//! * A block that grows mostly has to move, which upstream finds out by asking for its size. How much of
-//!   it is in use need not be asked.
-//! * A call takes longer than what is done for most small blocks. Where it may, that goes into the caller;
-//!   see [`inlined`].
-//! * With those entry points a small block is freed without a lookup of where its page starts. That holds for
-//!   blocks that lie in a small page, see [`in_small_page`].
+//! * Sizes above that, and alignments above 16, take upstream's slow path, though most of these blocks are the first
+//!   of a free list, too. For v3 a C file of ours (`global.c`) is compiled together with upstream's. It has fast
+//!   paths for them; [`entries`] are those, or upstream's own functions where ours do not fit.
+//! * Blocks above 1 KiB are reused in LIFO order: the bytes of the one freed last are still in the
+//!   processor's cache. Upstream allocates all other free blocks of a page first.
+//! * A block that grows mostly has to move, which upstream finds out by computing its size. How much of
+//!   it is in use is known here.
+//! * A call takes longer than what is done for most small blocks. Where possible, the fast path is inlined into the
+//!   caller; see [`inlined`].
+//! * With those entry points a block in a small page is freed without a lookup of where its page starts, see
+//!   [`in_small_page`].
 //! * A zeroed block needs zeroes only as far as it was asked for. Upstream zeroes all of it.
 //!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
@@ -44,8 +44,8 @@ use entries::{
 /// ```
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are
-/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too. Only [`mi_rezalloc`] and its kin
-/// do not: they count on zeroes up to the end of a block, and here only as many bytes are zeroed as were asked
+/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too. Only [`mi_rezalloc`] and related functions
+/// do not: they rely on zeroes up to the end of a block, and here only as many bytes are zeroed as were asked
 /// for.
 ///
 /// In a build with guard pages, leave the option `unsafe_guarded_precise` (v2: `guarded_precise`)
@@ -109,7 +109,7 @@ unsafe impl GlobalAlloc for MiMalloc {
     }
 }
 
-/// Whether mimalloc would crash instead of giving NULL. Safe Rust gets there with
+/// Whether mimalloc would crash instead of returning NULL. Safe Rust gets there with
 /// `Vec::<u8>::try_reserve(isize::MAX as usize)`.
 ///
 /// * On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
