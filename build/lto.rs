@@ -56,7 +56,9 @@ fn has_static_tls(target: &Target, plan: &Plan) -> bool {
         .flags
         .iter()
         .any(|flag| flag.text == platform::INITIAL_EXEC);
-    target.os == "linux" && target.env == "gnu" && initial_exec || platform::is_static_musl(target)
+    target.os == "linux"
+        && initial_exec
+        && (target.env == "gnu" || platform::is_static_musl(target))
 }
 
 /// On the others the system's linker is another one, which reads its own compiler's bitcode at best.

@@ -831,7 +831,7 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     }
 }
 
-/// Rust links musl into the program unless it is told otherwise.
+/// If rustc was told to link musl into the program.
 #[test]
 fn static_musl_has_initial_exec_and_inlines() {
     let plan = |triple: &str, line: Line, change: &dyn Fn(&mut Config)| {
@@ -894,6 +894,10 @@ fn bitcode_knows_where_thread_locals_are_static() {
         let musl = "x86_64-unknown-linux-musl";
         assert!(!is_static(musl, line, &|_| ()));
         assert!(is_static(musl, line, &crt_static));
+        assert!(!is_static(musl, line, &|config| {
+            crt_static(config);
+            local_dynamic(config);
+        }));
         // Emulated, or not known.
         for other in [
             "x86_64-unknown-linux-ohos",

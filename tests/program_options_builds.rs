@@ -289,7 +289,7 @@ fn in_a_shared_library() {
         .arg(built.join("libshared_without.so"))
         .output()
         .unwrap();
-    // Upstream's own default in the library without options.
+    // The build's default in the library without options.
     let default = if cfg!(line = "v2") { "10" } else { "250" };
     let expected = ["45;\n", default, ";\n", "123;\n"].concat();
     assert_eq!(good(output), expected);

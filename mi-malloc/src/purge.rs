@@ -6,7 +6,7 @@
 //!
 //! | | what it gives back | when |
 //! |---|---|---|
-//! | [`Background`] | free memory of the arenas, and of ended threads | some seconds after it was freed, without any further call |
+//! | [`Background`] | free memory of the arenas, and of ended threads | soon after it was freed, at rest within two seconds, without any further call |
 //! | [`on_thread_idle`] | also the empty pages of the calling thread, and blocks of it that other threads have freed | the thread has nothing to do; cheap enough for each time that it parks |
 //! | [`now`] | both, at once | a phase of the program has ended |
 //!

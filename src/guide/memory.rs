@@ -11,6 +11,8 @@
 //! | times `MIMALLOC_ARENA_PURGE_MULT` | 1 (upstream: 4) | 10 |
 //! | so memory of an arena is due after | 0.25 s (upstream: 4 s) | 0.1 s |
 //!
+//! (v3 from `MIMALLOC_SYS_SOURCE_DIR`, and the system's library, have upstream's.)
+//!
 //! **Nothing is purged by time alone: there is no background thread.** Memory that is due is purged
 //! when some thread looks for it:
 //!
@@ -33,7 +35,7 @@
 //! each time. So memory that is freed for the second time within the delay above, and so was allocated in between,
 //! waits for its purge as smaller blocks do, and serves the next task. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's ways and delays, also in that frees purge nothing
-//! that is due. `MI_DEFAULT_PURGE_DELAY=1000,MI_DEFAULT_ARENA_PURGE_MULT=4` there restores the delays alone.
+//! that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the delays alone.
 //!
 //! # What to do when a program holds too much
 //!

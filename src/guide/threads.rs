@@ -70,8 +70,9 @@
 //!   thread's own pages need none.
 //! - On v3 a fork takes some 20 µs longer, and some 10 µs for each heap that is alive: parent and child
 //!   each write to it, so both copy the memory that it is in.
-//! - On v2 a thread that the child starts may get the identity of one that stayed behind. A block of that
-//!   thread which it frees goes back to that thread's pages, in the state in which the fork found them.
+//! - On v2 a thread that the child starts may get the identity of one that stayed behind. Blocks of that
+//!   thread are still freed as those of another one, except in huge pages that were reserved and in memory of the
+//!   program's own: there they go back to that thread's pages, in the state in which the fork found them.
 //! - Some callbacks of mimalloc run while their thread holds a lock: visitors of heaps and of blocks, an
 //!   output function that is being registered, sometimes one for deferred frees. A fork in one of them
 //!   takes a second. The child inherits the lock together with the thread that holds it, so it must
@@ -93,7 +94,7 @@
 //! A shared library that carries its own mimalloc keeps a few thread-locals. On Linux there may be
 //! no room for them in a program that has started: "cannot allocate memory in static TLS block". The
 //! feature `local_dynamic_tls` is the remedy, at the price of a slower access; on musl it is always
-//! on, unless musl is linked statically.
+//! on, unless rustc is told `-Ctarget-feature=+crt-static`.
 //!
 //! A library that is closed keeps the memory of its mimalloc: each time that it is loaded and closed
 //! again, a few MiB stay behind, in an arena of 1 GiB of address space. If nothing of that

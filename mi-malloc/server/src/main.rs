@@ -29,7 +29,7 @@ static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
 // Measured with `load` on two processors, MiB resident 8 seconds after all but 1 % of the documents were deleted, in two
 // runs: 118 and 130 with mimalloc's own values, 94 and 98 with the first of these, 74 and 94 with both (from 474, 446 and
-// 445 at the peak). Neither `page_full_retain: Some(0)` nor the heap profile made a difference that could be told from
+// 445 at the peak). (Before the first became the default, and with a delay of 0.4 s: `arena_purge_mult` was 4.) Neither `page_full_retain: Some(0)` nor the heap profile made a difference that could be told from
 // that between runs, also in processor time.
 #[cfg(mi_v3)]
 mi_malloc::options! {
