@@ -212,6 +212,31 @@ fn another_source_tree_has_no_such_macro() {
     assert!(said.contains(message), "{said}");
 }
 
+/// As the changelog and the manual say.
+#[test]
+#[cfg(line = "v3")]
+fn definitions_restore_upstreams_delays() {
+    let main = r#"
+        use mi_malloc_sys::*;
+        fn main() {
+            let get = |option| unsafe { mi_option_get(option) };
+            println!("{} {};", get(mi_option_purge_delay), get(mi_option_arena_purge_mult));
+        }
+    "#;
+    let package = Package::new("upstreams_delays", main);
+    for (definitions, delays) in [
+        ("", "250 1;\n"),
+        (
+            "MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4",
+            "1000 4;\n",
+        ),
+        ("MI_MALLOC_SYS_NO_REUSE=1", "1000 4;\n"),
+    ] {
+        let got = package.runs(&[("MIMALLOC_SYS_DEFINES", definitions)]);
+        assert_eq!(got, delays, "{definitions}");
+    }
+}
+
 #[test]
 #[cfg(unix)]
 fn with_override() {
