@@ -99,7 +99,8 @@ fn resident_memory_is_the_systems() {
     let change = held.since(&before);
     drop(block);
     if cfg!(any(target_os = "linux", windows, target_vendor = "apple")) {
-        assert!(change.resident > Some(150 * MIB), "{change}");
+        // Memory that the parts before have freed, some 60 MiB, may serve again, or go back meanwhile.
+        assert!(change.resident > Some(100 * MIB), "{change}");
         assert!(held.resident_peak >= held.resident);
         assert!(held.resident < Some(held.reserved.current));
     } else {
