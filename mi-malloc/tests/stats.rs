@@ -20,10 +20,11 @@ const MIB: i64 = 1 << 20;
 
 #[test]
 fn statistics() {
+    // First: what other parts have freed may serve again, or go back to the system meanwhile.
+    resident_memory_is_the_systems();
     blocks_are_counted();
     threads_are_counted();
     a_thread_that_ends_has_merged();
-    resident_memory_is_the_systems();
     differences_are_by_number();
     json_says_the_same();
     the_table_says_the_same();
@@ -99,8 +100,7 @@ fn resident_memory_is_the_systems() {
     let change = held.since(&before);
     drop(block);
     if cfg!(any(target_os = "linux", windows, target_vendor = "apple")) {
-        // Memory that the parts before have freed, some 60 MiB, may serve again, or go back meanwhile.
-        assert!(change.resident > Some(100 * MIB), "{change}");
+        assert!(change.resident > Some(150 * MIB), "{change}");
         assert!(held.resident_peak >= held.resident);
         assert!(held.resident < Some(held.reserved.current));
     } else {
