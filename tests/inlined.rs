@@ -104,6 +104,15 @@ fn complaint_to(lines: &str, file: &str, config: &Config, others: &[&str]) -> St
     said
 }
 
+/// Each row: definitions, and what the compiler says of them.
+fn assert_complaints(rows: &[(&str, &str)]) {
+    for (others, expected) in rows {
+        let others: Vec<&str> = others.split(' ').collect();
+        let said = complaint(&others);
+        assert!(said.contains(expected), "{:?}: {}", others, said);
+    }
+}
+
 #[test]
 fn a_usual_build_is_as_the_rust_code_knows_it() {
     assert_eq!(complaint(&[]), "");
@@ -113,7 +122,7 @@ fn a_usual_build_is_as_the_rust_code_knows_it() {
 #[cfg(line = "v2")]
 #[test]
 fn other_insides_are_found() {
-    for (others, expected) in [
+    assert_complaints(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
         ("-DMI_PADDING=1", "blocks are checked"),
@@ -126,11 +135,7 @@ fn other_insides_are_found() {
         ("-DMI_PRIM_THREAD_ID=number", "threads are told apart"),
         ("-DMI_SEGMENT_SLICE_SHIFT=17", "segments have another size"),
         ("-DMI_SEGMENT_SHIFT=26", "segments have another size"),
-    ] {
-        let others: Vec<&str> = others.split(' ').collect();
-        let said = complaint(&others);
-        assert!(said.contains(expected), "{:?}: {}", others, said);
-    }
+    ]);
 }
 
 /// The numbers of `inlined_v2.rs` are those of `inlined_v2.c`.
@@ -195,7 +200,7 @@ fn slices_of_another_size() {
 #[cfg(line = "v3")]
 #[test]
 fn other_insides_are_found() {
-    for (others, expected) in [
+    assert_complaints(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
         ("-DMI_PADDING=1", "blocks are checked"),
@@ -217,11 +222,7 @@ fn other_insides_are_found() {
             "pages are found",
         ),
         ("-DMI_ARENA_SLICE_SHIFT=17", "small pages have another size"),
-    ] {
-        let others: Vec<&str> = others.split(' ').collect();
-        let said = complaint(&others);
-        assert!(said.contains(expected), "{:?}: {}", others, said);
-    }
+    ]);
 }
 
 /// The fields of `inlined.rs`, in Rust's order and of Rust's sizes, are upstream's of the same names.
