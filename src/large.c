@@ -221,46 +221,19 @@ static bool mi_malloc_sys_stays(const mi_page_t* page, void* p, size_t used, siz
 #endif
 
 // The least that is written to or given back: a large page of most systems.
-#define MI_MALLOC_SYS_ZERO_UNIT   (2*MI_MiB)
-#define MI_MALLOC_SYS_UNIT_PAGES  (MI_MALLOC_SYS_ZERO_UNIT / (4*MI_KiB)) // at most
-
-// How many units the system is asked for at once.
-#define MI_MALLOC_SYS_ZERO_UNITS  4
+#define MI_MALLOC_SYS_ZERO_UNIT  (2*MI_MiB)
 
 static void mi_malloc_sys_give_back(uint8_t* start, uint8_t* end) {
   const size_t size = (size_t)(end - start);
   if (size > 0 && madvise(start, size, MADV_DONTNEED) != 0) { memset(start, 0, size); } // locked memory, for one
 }
 
-// The end of the unit that `at` lies in.
-static uint8_t* mi_malloc_sys_unit_end(uint8_t* at, uint8_t* end) {
-  uint8_t* const unit_end = (uint8_t*)mi_align_up((uintptr_t)at + 1, MI_MALLOC_SYS_ZERO_UNIT);
-  return (unit_end < end ? unit_end : end);
-}
-
-static bool mi_malloc_sys_is_any_present(const unsigned char* pages, size_t count) {
-  unsigned char any = 0;
-  for (size_t i = 0; i < count; i++) { any |= pages[i]; }
-  return ((any & 1) != 0);
-}
-
 static void mi_malloc_sys_write_zeroes(uint8_t* start, uint8_t* end) {
-  const size_t page_size = _mi_os_page_size();
-  unsigned char pages[MI_MALLOC_SYS_ZERO_UNITS * MI_MALLOC_SYS_UNIT_PAGES];
-  uint8_t* empty = start;    // what is not there begins here, and ends at `at`
-  uint8_t* asked = start;    // what `pages` tells of
-  uint8_t* asked_end = start;
-  bool is_known = false;
+  uint8_t* empty = start; // what is not there begins here, and ends at `at`
   for (uint8_t* at = start; at < end; ) {
-    if (at == asked_end) {
-      asked = at;
-      for (size_t i = 0; i < MI_MALLOC_SYS_ZERO_UNITS && asked_end < end; i++) {
-        asked_end = mi_malloc_sys_unit_end(asked_end, end);
-      }
-      is_known = (mincore(asked, (size_t)(asked_end - asked), pages) == 0);
-    }
-    uint8_t* const next = mi_malloc_sys_unit_end(at, end);
-    if (!is_known || mi_malloc_sys_is_any_present(pages + (at - asked)/page_size, (size_t)(next - at)/page_size)) {
+    uint8_t* next = (uint8_t*)mi_align_up((uintptr_t)at + 1, MI_MALLOC_SYS_ZERO_UNIT);
+    if (next > end) { next = end; }
+    if (mi_malloc_sys_is_resident(at, (size_t)(next - at))) {
       mi_malloc_sys_give_back(empty, at);
       memset(at, 0, (size_t)(next - at));
       empty = next;

@@ -65,21 +65,6 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
 // ---- Zeroes. Called in `mi_arena_purge`, which owns the slices.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
 
-// A system that takes the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
-static bool mi_malloc_sys_is_gone(uint8_t* start, size_t size) {
-  unsigned char pages[1024];
-  const size_t step = sizeof(pages) * _mi_os_page_size();
-  for (uint8_t* const end = start + size; start < end; start += step) {
-    const size_t part = mi_min(step, (size_t)(end - start));
-    if (mincore(start, part, pages) != 0) return false;
-    const size_t count = mi_divide_up(part, _mi_os_page_size());
-    for (size_t i = 0; i < count; i++) {
-      if ((pages[i] & 1) != 0) return false;
-    }
-  }
-  return true;
-}
-
 // Whether upstream counts slices as committed when they become dirty, and `mi_os_decommit_ex` drops all of them. Memory
 // of the caller may be a file, with other contents than zeroes.
 static bool mi_malloc_sys_may_know_zeroes(const mi_arena_t* arena) {
@@ -100,7 +85,8 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
   mi_subproc_stat_counter_increase(subproc, purged, size);
   bool needs_recommit = true;
   const bool is_dropped = mi_os_decommit_ex(subproc, p, size, &needs_recommit, stat_size);
-  if (is_dropped && !needs_recommit && mi_malloc_sys_is_gone((uint8_t*)p, size)) {
+  // A system that takes the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
+  if (is_dropped && !needs_recommit && !mi_malloc_sys_is_resident((uint8_t*)p, size)) {
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
     mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));

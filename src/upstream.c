@@ -7,6 +7,24 @@
 #include "program_options.h"
 #include "callbacks.h"
 #include "static.c"
+
+#if defined(__linux__)
+// Whether any of the memory is resident. True if the system does not say. `start` is aligned to a page of the system.
+static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
+  unsigned char pages[512];
+  const size_t step = sizeof(pages) * _mi_os_page_size();
+  for (uint8_t* const end = start + size; start < end; start += step) {
+    const size_t part = mi_min(step, (size_t)(end - start));
+    if (mincore(start, part, pages) != 0) return true;
+    const size_t count = mi_divide_up(part, _mi_os_page_size());
+    for (size_t i = 0; i < count; i++) {
+      if ((pages[i] & 1) != 0) return true;
+    }
+  }
+  return false;
+}
+#endif
+
 #include "reuse.c"
 
 // For error callbacks that leave the rest to upstream: `default_error` in `extended.rs`.
