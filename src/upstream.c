@@ -12,12 +12,12 @@
 // Whether any of the memory is resident. True if the system does not say. `start` is aligned to a page of the system.
 static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
   unsigned char pages[512];
-  const size_t step = sizeof(pages) * _mi_os_page_size();
-  for (uint8_t* const end = start + size; start < end; start += step) {
-    const size_t part = mi_min(step, (size_t)(end - start));
-    if (mincore(start, part, pages) != 0) return true;
-    const size_t count = mi_divide_up(part, _mi_os_page_size());
-    for (size_t i = 0; i < count; i++) {
+  const size_t page_size = _mi_os_page_size();
+  const size_t count = (size + page_size - 1) / page_size;
+  for (size_t done = 0; done < count; done += sizeof(pages)) {
+    const size_t step = (count - done < sizeof(pages) ? count - done : sizeof(pages));
+    if (mincore(start + done * page_size, step * page_size, pages) != 0) return true;
+    for (size_t i = 0; i < step; i++) {
       if ((pages[i] & 1) != 0) return true;
     }
   }
