@@ -29,6 +29,8 @@ mod parent;
 mod plan;
 #[path = "build/platform.rs"]
 mod platform;
+#[path = "build/rustc.rs"]
+mod rustc;
 #[path = "build/sources.rs"]
 mod sources;
 #[path = "build/system.rs"]

@@ -5,6 +5,7 @@
 
 use super::config::{Config, Define, Features, Target};
 use super::emit;
+use super::rustc;
 use std::path::PathBuf;
 
 /// Reads everything that decides how the C is built.
@@ -88,7 +89,7 @@ fn target() -> Result<Target, String> {
             )
         })
     };
-    Ok(Target {
+    let mut target = Target {
         arch: required("CARGO_CFG_TARGET_ARCH")?,
         os: required("CARGO_CFG_TARGET_OS")?,
         env: cargo("CARGO_CFG_TARGET_ENV").unwrap_or_default(),
@@ -96,7 +97,12 @@ fn target() -> Result<Target, String> {
         triple: required("TARGET")?,
         unix: cargo("CARGO_CFG_UNIX").is_some(),
         features: words("CARGO_CFG_TARGET_FEATURE"),
-    })
+    };
+    let cfgs = || rustc::cfgs(&rustc_program(), &target.triple, &rust_flags());
+    if rustc::links_musl(&target, &required("HOST")?, cfgs) {
+        target.features.push("crt-static".to_string());
+    }
+    Ok(target)
 }
 
 fn features() -> Features {

@@ -21,9 +21,9 @@ pub fn language(config: &Config, plan: &mut Plan) {
 /// The thread-local variables of a program that is there from its start.
 pub const INITIAL_EXEC: &str = "-ftls-model=initial-exec";
 
-/// Whether rustc was told to link musl into the program (`-Ctarget-feature=+crt-static`). Then nothing is loaded later,
-/// and the offsets of all thread-local variables are known. That it does so without being told, Cargo does not pass on:
-/// it asks for the features of all kinds of crates together, and proc macros are never static.
+/// Whether rustc links musl into the program: by default where the host is another target (`rustc.rs`), elsewhere if it
+/// was told so (`-Ctarget-feature=+crt-static`). Then nothing is loaded later, and the offsets of all thread-local
+/// variables are known.
 pub fn is_static_musl(target: &Target) -> bool {
     target.os == "linux"
         && target.env == "musl"
@@ -48,7 +48,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
     } else if apple(target) {
         Some("Apple's loader gives every library its thread-locals")
     } else if dynamic_musl {
-        Some("it is always on with musl, unless rustc is told `+crt-static`")
+        Some("it is always on with musl that is not linked statically")
     } else if target.os == "haiku" || target.os == "emscripten" || !target.unix {
         Some("this platform has no choice of thread-local models")
     } else {

@@ -17,6 +17,8 @@ mod modes;
 mod plan;
 #[path = "../build/platform.rs"]
 mod platform;
+#[path = "../build/rustc.rs"]
+mod rustc;
 #[path = "../build/tools.rs"]
 mod tools;
 #[path = "support/usual.rs"]
@@ -829,6 +831,44 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
         let reason = plan(triple, "fat", &["-Clinker-plugin-lto"]).unwrap_err();
         assert!(reason.contains("ELF"), "{reason}");
     }
+}
+
+/// Cargo does not pass on that rustc does so by default.
+#[test]
+fn rustc_is_asked_whether_it_links_musl() {
+    let is_static = "panic=\"unwind\"\ntarget_feature=\"crt-static\"\ntarget_os=\"linux\"\n";
+    let is_dynamic = "panic=\"unwind\"\ntarget_os=\"linux\"\n";
+    let musl = target("x86_64-unknown-linux-musl");
+    let gnu = target("x86_64-unknown-linux-gnu");
+    let asked = |target: &Target, host: &str, answer: Option<&str>| {
+        rustc::links_musl(target, host, || answer.map(str::to_string))
+    };
+    assert!(asked(&musl, &gnu.triple, Some(is_static)));
+    assert!(!asked(&musl, &gnu.triple, Some(is_dynamic)));
+    assert!(!asked(&musl, &gnu.triple, None));
+    // Proc macros are built for this target too.
+    assert!(!asked(&musl, &musl.triple, Some(is_static)));
+    // glibc has initial-exec in any case, and no program waits for rustc.
+    assert!(!rustc::links_musl(&gnu, &musl.triple, || unreachable!()));
+}
+
+/// The rustc at hand, if the target is known to it.
+#[test]
+fn rustc_answers_for_musl() {
+    let cfgs = |flags: &[&str]| {
+        let flags: Vec<String> = flags.iter().map(|flag| flag.to_string()).collect();
+        rustc::cfgs("rustc", "x86_64-unknown-linux-musl", &flags)
+    };
+    let musl = target("x86_64-unknown-linux-musl");
+    let host = "x86_64-unknown-linux-gnu";
+    assert!(rustc::links_musl(&musl, host, || cfgs(&[
+        "-Ctarget-feature=+crt-static"
+    ])));
+    assert!(!rustc::links_musl(&musl, host, || cfgs(&[
+        "",
+        "-Ctarget-feature=-crt-static"
+    ])));
+    assert!(rustc::cfgs("rustc", "no-such-target", &[]).map_or(true, |text| text.is_empty()));
 }
 
 /// If rustc was told to link musl into the program.

@@ -142,7 +142,7 @@ exec "$@"')
   # RUSTC_BOOTSTRAP: to build the standard library is not a stable feature.
   MUSL=(RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort
     "$(of_target $target LINKER musl-gcc)" "$(of_target $target RUNNER "$runner")"
-    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Ctarget-feature=+crt-static -Clink-arg=-Wl,--defsym=__fprintf_chk=abort -L $WORK/musl")")
+    "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Clink-arg=-Wl,--defsym=__fprintf_chk=abort -L $WORK/musl")")
 }
 
 musl() {
