@@ -22,16 +22,21 @@ pub fn target_folder(allocator: &Allocator) -> PathBuf {
     bench().join("target").join(allocator.id)
 }
 
-/// Builds a runner and says where its program is, or why there is none.
+/// Builds a runner and returns the path of its program, or the reason why there is none.
 pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
-    build_in(target_folder(allocator), allocator, "", profile)
+    build_in(target_folder(allocator), allocator, "", profile, None)
+}
+
+/// The same in release, for this machine or for another target whose programs it runs.
+pub fn build_for(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf, String> {
+    build_in(target_folder(allocator), allocator, "", "release", triple)
 }
 
 /// The same for a runner with whole programs. Their many crates are compiled once for all runners: these have one
 /// target folder, from which each program is copied before the next one takes its place.
-pub fn build_with_programs(allocator: &Allocator) -> Result<PathBuf, String> {
+pub fn build_with_programs(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf, String> {
     let target = bench().join("target").join("programs");
-    let program = build_in(target.clone(), allocator, "programs", "release")?;
+    let program = build_in(target.clone(), allocator, "programs", "release", triple)?;
     let copy = target.join(format!("runner-{}", allocator.id));
     std::fs::copy(program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
     Ok(copy)
@@ -42,6 +47,7 @@ fn build_in(
     allocator: &Allocator,
     feature: &str,
     profile: &str,
+    triple: Option<&str>,
 ) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
     cargo
@@ -56,15 +62,18 @@ fn build_in(
     if !allocator.defines.is_empty() {
         cargo.env("MIMALLOC_SYS_DEFINES", allocator.defines);
     }
-    let mut programs = target;
+    let mut triple = triple.map(str::to_string);
     if allocator.build == Build::Bitcode {
-        let host = machine::host()?;
         // With a target named, the flags are the program's alone and not the build scripts' too.
-        cargo.args(["--target", &host]);
+        triple = Some(triple.map_or_else(machine::host, Ok)?);
         cargo
             .env("MIMALLOC_SYS_LTO", "fat") // as the runners' profile
             .env("RUSTFLAGS", "-Clinker-plugin-lto");
-        programs.push(host);
+    }
+    let mut programs = target;
+    if let Some(triple) = triple {
+        cargo.args(["--target", &triple]);
+        programs.push(triple);
     }
     let status = cargo
         .status()

@@ -26,9 +26,9 @@ use workloads::resting::{self, Resting};
 use workloads::{Group, Workload};
 
 const HELP: &str = "\
-run [--rounds N] [--allocators a,b] [--workloads a,b] [--out FOLDER]
+run [--rounds N] [--allocators a,b] [--workloads a,b] [--target TRIPLE] [--out FOLDER]
     builds all runners, measures them interleaved, and writes results.json, results.md and plot.svg
-    (N: 7; FOLDER: bench/results)
+    (N: 7; TRIPLE: this machine's; FOLDER: bench/results)
 large [the same options]
     the workloads with large blocks
     (N: 7; FOLDER: bench/results/large)
@@ -141,6 +141,8 @@ struct Options<Measured: 'static> {
     allocators: Vec<&'static Allocator>,
     /// Workloads or programs.
     measured: Vec<&'static Measured>,
+    /// Of the programs, if it is not the machine's own.
+    target: Option<String>,
     out: PathBuf,
 }
 
@@ -170,6 +172,7 @@ impl<Measured> Options<Measured> {
                         .map(|id| allocators::find(id).ok_or(format!("no allocator {id}")))
                         .collect::<Result<_, _>>()?;
                 }
+                "--target" => self.target = Some(value.to_string()),
                 "--out" => self.out = PathBuf::from(value),
                 _ if name == which => {
                     let find = |name| {
@@ -203,10 +206,11 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
         rounds: 7,
         allocators,
         measured: workloads::of(group).collect(),
+        target: None,
         out,
     };
     let options = options.read(arguments, "--workloads", |workload| workload.name)?;
-    let (programs, head) = built(options.allocators, options.rounds, in_release);
+    let (programs, head) = built(&options, build::build_for);
     let rows = measure::measure(&programs, &options.measured, options.rounds)?;
     write(&Results { head, rows }, &options.out)
 }
@@ -216,10 +220,11 @@ fn memory(arguments: &[&str]) -> Result<(), String> {
         rounds: 3,
         allocators: select(|one| one.side != Side::Bound),
         measured: resting::ALL.iter().collect(),
+        target: None,
         out: build::bench().join("results").join("memory"),
     };
     let options = options.read(arguments, "--programs", |program| program.name)?;
-    let (programs, head) = built(options.allocators, options.rounds, in_release);
+    let (programs, head) = built(&options, build::build_for);
     let rows = memory::measure(&programs, &options.measured, options.rounds)?;
     write(&memory::Results::new(head, rows), &options.out)
 }
@@ -230,30 +235,26 @@ fn whole_programs(arguments: &[&str]) -> Result<(), String> {
         // What purges in a thread of its own has no time to do so, and without frees nothing fits.
         allocators: select(|one| !one.purges && one.side != Side::Bound),
         measured: workloads::programs::ALL.iter().collect(),
+        target: None,
         out: build::bench().join("results").join("programs"),
     };
     let options = options.read(arguments, "--programs", |program| program.name)?;
-    let build = build::build_with_programs;
-    let (programs, head) = built(options.allocators, options.rounds, build);
+    let (programs, head) = built(&options, build::build_with_programs);
     let rows = programs::measure(&programs, &options.measured, options.rounds)?;
     write(&Results { head, rows }, &options.out)
 }
 
-fn in_release(allocator: &Allocator) -> Result<PathBuf, String> {
-    build::build(allocator, "release")
-}
-
 /// The programs of those allocators that can be built here, and what the report says about all of them.
-fn built(
-    allocators: Vec<&'static Allocator>,
-    rounds: usize,
-    build: fn(&Allocator) -> Result<PathBuf, String>,
+fn built<Measured>(
+    options: &Options<Measured>,
+    build: fn(&Allocator, Option<&str>) -> Result<PathBuf, String>,
 ) -> (Vec<(&'static Allocator, PathBuf)>, Head) {
     let mut programs = Vec::new();
     let mut not_run = Vec::new();
-    for allocator in allocators {
+    let target = options.target.as_deref();
+    for &allocator in &options.allocators {
         eprintln!("building {}", allocator.id);
-        match build(allocator) {
+        match build(allocator, target) {
             Ok(program) => programs.push((allocator, program)),
             Err(reason) => {
                 eprintln!("not run: {}: {reason}", allocator.id);
@@ -266,9 +267,11 @@ fn built(
         title: allocator.title.to_string(),
         versions: machine::versions(allocator),
     });
+    let mut facts = machine::facts();
+    facts.extend(target.map(|triple| ("target".to_string(), triple.to_string())));
     let head = Head {
-        facts: machine::facts(),
-        rounds,
+        facts,
+        rounds: options.rounds,
         allocators: ran.collect(),
         not_run,
     };
