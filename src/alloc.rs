@@ -1,5 +1,15 @@
 //! The basic interface: `malloc` and its family.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 use cty::c_char;
 

@@ -1,9 +1,41 @@
 //! Questions about the heaps that both lines answer alike; visiting blocks and looking up the owner
 //! of a pointer differ, and stand in `v2.rs` and `v3.rs`.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 
-use crate::types::mi_heap_t;
+use crate::heap::mi_heap_t;
+
+/// Visits an area or a block of a heap; see [`mi_heap_visit_blocks`](crate::mi_heap_visit_blocks).
+///
+/// Each area comes first, with `block` NULL and `block_size` the area's usable block size. If
+/// blocks were asked for, one call follows for each live block of the area: `block` is where it
+/// starts and `block_size` how many bytes of it a program can use. The pointer that a program holds
+/// may lie a little behind `block`, if the block was over-allocated for its alignment, a guard page
+/// or the profiler. `area` is valid during the call only; `arg` is the argument given to the visit.
+///
+/// The callback returns true to go on and false to end the visit. It must neither allocate from the
+/// visited heap nor free blocks of it.
+///
+/// Header: `mimalloc.h`.
+pub type mi_block_visit_fun = Option<
+    unsafe extern "C" fn(
+        heap: *const mi_heap_t,
+        area: *const crate::mi_heap_area_t,
+        block: *mut c_void,
+        block_size: usize,
+        arg: *mut c_void,
+    ) -> bool,
+>;
 
 extern "C" {
     /// Tells whether a dynamic mimalloc has redirected `malloc` and its family (Windows only).

@@ -1,11 +1,20 @@
 //! Arenas: large areas of memory, from the operating system or from the program, in which mimalloc
 //! places its pages. It makes arenas by itself; these functions add to them.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 use cty::c_int;
 
-use crate::mi_arena_id_t;
-use crate::types::mi_heap_t;
+use crate::heap::mi_heap_t;
 
 extern "C" {
     /// Reserves `pages` huge pages (1 GiB each) as arenas, spread evenly over NUMA nodes.

@@ -1,6 +1,6 @@
 //! The functions behind C++'s `new`.
 
-use crate::types::mi_heap_t;
+use crate::heap::mi_heap_t;
 use core::ffi::c_void;
 
 extern "C" {

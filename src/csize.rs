@@ -8,7 +8,6 @@ use crate::mi_theap_t;
 use core::ffi::c_void;
 use core::mem::size_of;
 
-#[cfg(line = "v3")]
 extern "C" {
     /// As [`mi_malloc_small`](crate::mi_malloc_small), with the size in machine words
     /// (`size_of::<usize>()` bytes each).

@@ -1,10 +1,19 @@
 //! What goes beyond `malloc`: small, zeroed and counted allocation, block sizes, callbacks, and the
 //! start and end of threads and of the process.
 
-use crate::types::{mi_deferred_free_fun, mi_error_fun, mi_output_fun};
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 use core::mem::size_of;
-use cty::c_int;
+use cty::{c_char, c_int, c_ulonglong};
 
 /// The largest *small* size in machine words; see [`MI_SMALL_SIZE_MAX`].
 ///
@@ -16,6 +25,35 @@ pub const MI_SMALL_WSIZE_MAX: usize = 128;
 ///
 /// Header: `mimalloc.h`.
 pub const MI_SMALL_SIZE_MAX: usize = MI_SMALL_WSIZE_MAX * size_of::<usize>();
+
+/// Called by mimalloc now and then so that a program can free what it has put off, for example by a
+/// reference-counting runtime. See [`mi_register_deferred_free`](crate::mi_register_deferred_free).
+///
+/// `force` is true when everything should be freed at once. `heartbeat` grows from call to call of
+/// one thread (v3: of one heap in one thread), so a program can measure out its work by it. `arg`
+/// is the registered argument. The callback runs inside an allocation or a collection, on the
+/// thread that asked for it; it may allocate and free, and is not entered again meanwhile.
+///
+/// Header: `mimalloc.h`.
+pub type mi_deferred_free_fun =
+    Option<unsafe extern "C" fn(force: bool, heartbeat: c_ulonglong, arg: *mut c_void)>;
+
+/// Receives a piece of text that mimalloc prints: `msg` is a NUL-terminated string that is valid
+/// during the call only, `arg` the argument given beside the callback. One line may come in several
+/// calls.
+///
+/// A registered callback may be called by any thread, in the middle of an allocation, so it should
+/// neither allocate through mimalloc nor wait for another thread.
+///
+/// Header: `mimalloc.h`.
+pub type mi_output_fun = Option<unsafe extern "C" fn(msg: *const c_char, arg: *mut c_void)>;
+
+/// Receives an error number: `err` is a C `errno` value such as `ENOMEM`, `EOVERFLOW`, `EINVAL`,
+/// `EFAULT` or `EAGAIN` (which of them is caught depends on the build), `arg` the registered
+/// argument. See [`mi_register_error`](crate::mi_register_error).
+///
+/// Header: `mimalloc.h`.
+pub type mi_error_fun = Option<unsafe extern "C" fn(err: c_int, arg: *mut c_void)>;
 
 extern "C" {
     /// As [`mi_malloc`](crate::mi_malloc) for a small `size`, without the check whether it is one.

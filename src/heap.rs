@@ -1,9 +1,30 @@
 //! Heaps: several sets of blocks in one program, each of which can be freed at once.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 use cty::c_char;
 
-use crate::types::mi_heap_t;
+use crate::opaque::Opaque;
+
+/// A first-class heap; only ever used behind a pointer.
+///
+/// On v3 every thread of the heap's subprocess may allocate from it; on v2 only the thread that
+/// created it may. On both lines any thread may free a block of it.
+///
+/// Header: `mimalloc.h`.
+#[repr(C)]
+pub struct mi_heap_t {
+    _opaque: Opaque,
+}
 
 extern "C" {
     /// Makes a heap.

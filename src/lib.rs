@@ -87,6 +87,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg = false))]
 
+// The bindings, one module for each group. What only one major version has of a group, or has in another form, is in
+// the group's modules `v3` and `v2`, which the group re-exports.
 mod aligned;
 mod alloc;
 mod analysis;
@@ -95,29 +97,25 @@ mod cpp;
 mod extended;
 mod global;
 mod heap;
+mod opaque;
 mod options;
 mod posix;
 mod program_options;
 mod stats;
 mod subproc;
+mod theap;
 mod typed;
-mod types;
 mod zeroinit;
 
 #[cfg(line = "v3")]
 mod csize;
 #[cfg(line = "v3")]
 mod profile;
-#[cfg(line = "v3")]
-mod theap;
 
-// docs.rs builds v3, and shows beside it what v2 has instead.
+// docs.rs builds v3, and shows beside it what v2 has instead: the groups' modules `v2` are there too, under their
+// own path because the names collide.
 #[cfg(all(docsrs, line = "v3"))]
 pub mod v2;
-#[cfg(line = "v2")]
-mod v2;
-#[cfg(line = "v3")]
-mod v3;
 
 // The manual is no part of the compiled crate.
 #[cfg(doc)]
@@ -136,12 +134,9 @@ pub use crate::posix::*;
 pub use crate::program_options::{option_source, OptionSource, ProgramOption, ProgramOptions};
 pub use crate::stats::*;
 pub use crate::subproc::*;
+pub use crate::theap::*;
 pub use crate::typed::*;
-pub use crate::types::*;
 pub use crate::zeroinit::*;
 
 #[cfg(line = "v3")]
-pub use crate::{csize::*, profile::*, theap::*, v3::*};
-
-#[cfg(line = "v2")]
-pub use crate::v2::*;
+pub use crate::{csize::*, profile::*};

@@ -1,6 +1,16 @@
 //! Run-time options: how to read and set them. The options themselves stand per line
 //! (`v2/options.rs`, `v3/options.rs`), because the lines number them differently.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use cty::{c_int, c_long};
 
 /// The number of a run-time option: one of the `mi_option_…` constants.

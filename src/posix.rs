@@ -1,5 +1,15 @@
 //! Functions of POSIX, Unix, BSD and Windows under names that start with `mi_`.
 
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
 use core::ffi::c_void;
 use cty::{c_char, c_int, c_uchar};
 use libc::wchar_t;

@@ -1,8 +1,8 @@
 //! The allocation profiler of v3: hooks for a profiler of one's own, and the built-in one that writes
 //! `pprof` files.
 
+use crate::heap::mi_heap_t;
 use crate::mi_subproc_id_t;
-use crate::types::mi_heap_t;
 use core::ffi::c_void;
 use cty::c_char;
 
@@ -177,7 +177,6 @@ impl Default for mi_profiler_t {
     }
 }
 
-#[cfg(line = "v3")]
 extern "C" {
     /// Attaches `profiler` to `heap`, after stopping it; NULL detaches what is attached.
     ///

@@ -1,7 +1,17 @@
 //! Statistics: what both lines declare alike. The statistics themselves (`mi_stats_t`) differ, so they
 //! stand per line (`v2/stats.rs`, `v3/stats.rs`).
 
-use crate::types::mi_output_fun;
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
+
+use crate::extended::mi_output_fun;
 use core::ffi::c_void;
 use cty::c_char;
 

@@ -2,7 +2,15 @@
 //! On v3 each has its own arenas and heaps. On v2 they share the arenas, and only the memory that
 //! an ended thread leaves behind stays within its subprocess.
 
-use crate::mi_subproc_id_t;
+#[cfg(any(line = "v2", docsrs))]
+pub(crate) mod v2;
+#[cfg(line = "v3")]
+mod v3;
+
+#[cfg(line = "v2")]
+pub use self::v2::*;
+#[cfg(line = "v3")]
+pub use self::v3::*;
 
 extern "C" {
     /// Gives the id of the main subprocess, in which every thread starts.

@@ -4,7 +4,7 @@
 //! the block is aligned as [`mi_malloc`](crate::mi_malloc) aligns it, as in C: no function here
 //! looks at the alignment of `T`.
 
-use crate::types::mi_heap_t;
+use crate::heap::mi_heap_t;
 use core::ffi::c_void;
 use core::mem::size_of;
 

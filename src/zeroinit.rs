@@ -1,6 +1,6 @@
 //! Reallocation that keeps the new bytes zero.
 
-use crate::types::mi_heap_t;
+use crate::heap::mi_heap_t;
 use core::ffi::c_void;
 
 extern "C" {

@@ -33,9 +33,3 @@
 
 #[doc(inline)]
 pub use crate::alloc::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::mi_cfree;
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::mi_cfree;

@@ -57,17 +57,3 @@
 
 #[doc(inline)]
 pub use crate::analysis::*;
-#[doc(inline)]
-pub use crate::types::mi_block_visit_fun;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{
-    mi_abandoned_visit_blocks, mi_check_owned, mi_heap_area_t, mi_heap_check_owned,
-    mi_heap_contains_block, mi_heap_visit_blocks, mi_is_in_heap_region,
-};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{
-    mi_any_heap_contains, mi_check_owned, mi_heap_area_t, mi_heap_contains, mi_heap_of,
-    mi_heap_visit_abandoned_blocks, mi_heap_visit_blocks, mi_is_in_heap_region,
-};

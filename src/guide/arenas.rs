@@ -40,12 +40,3 @@
 
 #[doc(inline)]
 pub use crate::arena::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{mi_arena_id_t, MI_ARENA_ID_NONE};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{
-    mi_arena_contains, mi_arena_id_t, mi_arena_max_object_size, mi_arena_min_alignment,
-    mi_arena_min_size, mi_arenas_purge, mi_commit_fun_t, mi_manage_memory, MI_ARENA_ID_NONE,
-};

@@ -61,14 +61,3 @@
 
 #[doc(inline)]
 pub use crate::extended::*;
-#[doc(inline)]
-pub use crate::types::{mi_deferred_free_fun, mi_error_fun, mi_output_fun};
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{mi_collect_reduce, MI_MALLOC_VERSION};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{
-    mi_collect_reduce, mi_free_small_nonnull, mi_process_info_print, mi_process_info_print_out,
-    mi_thread_id_of, MI_MALLOC_VERSION,
-};

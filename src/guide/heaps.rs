@@ -71,14 +71,3 @@
 
 #[doc(inline)]
 pub use crate::heap::*;
-#[doc(inline)]
-pub use crate::types::mi_heap_t;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{
-    mi_heap_get_backing, mi_heap_get_default, mi_heap_guarded_set_sample_rate,
-    mi_heap_guarded_set_size_bound, mi_heap_new_ex, mi_heap_set_default,
-};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{mi_heap_main, mi_heap_set_debug_fill_preserve, mi_heap_set_numa_affinity};

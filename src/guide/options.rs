@@ -48,9 +48,3 @@
 pub use crate::options::*;
 #[doc(no_inline)]
 pub use crate::program_options::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::options::*;
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{mi_options_print_out, options::*};

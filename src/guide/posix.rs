@@ -27,9 +27,3 @@
 
 #[doc(inline)]
 pub use crate::posix::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{mi_malloc_size, mi_malloc_usable_size};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{mi_malloc_size, mi_malloc_usable_size};

@@ -33,9 +33,3 @@
 
 #[doc(inline)]
 pub use crate::stats::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::stats::*;
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{mi_stats_merge, stats::*};

@@ -39,12 +39,3 @@
 
 #[doc(inline)]
 pub use crate::subproc::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{mi_subproc_delete, mi_subproc_id_t};
-#[cfg(line = "v3")]
-#[doc(inline)]
-pub use crate::v3::{
-    mi_heap_visit_fun, mi_subproc_current, mi_subproc_destroy, mi_subproc_id_t,
-    mi_subproc_visit_heaps,
-};

@@ -33,13 +33,5 @@
 //! On v2 a heap is one thread's anyway, and nine of the names of this group are aliases of the
 //! `mi_heap_` functions, as in v2's header.
 
-#[cfg(line = "v3")]
 #[doc(inline)]
 pub use crate::theap::*;
-#[cfg(line = "v2")]
-#[doc(inline)]
-pub use crate::v2::{
-    mi_theap_calloc, mi_theap_collect, mi_theap_get_default, mi_theap_malloc,
-    mi_theap_malloc_aligned, mi_theap_malloc_small, mi_theap_realloc, mi_theap_set_default,
-    mi_theap_t, mi_theap_zalloc,
-};

@@ -1,7 +1,8 @@
 //! The statistics of v3: their layout, and functions for single heaps, subprocesses and threads.
 
-use crate::stats::{mi_stat_count_t, mi_stat_counter_t};
-use crate::types::{mi_heap_t, mi_output_fun};
+use super::{mi_stat_count_t, mi_stat_counter_t};
+use crate::extended::mi_output_fun;
+use crate::heap::mi_heap_t;
 use crate::{mi_subproc_id_t, mi_theap_t};
 use core::ffi::c_void;
 use core::mem::{size_of, transmute};
@@ -248,7 +249,6 @@ pub unsafe fn mi_stats_init(stats: *mut mi_stats_t) {
     mi_stats_header_init(stats);
 }
 
-#[cfg(line = "v3")]
 extern "C" {
     /// Copies the statistics of `heap` into `*stats`; NULL is the main heap of the calling thread's
     /// subprocess.
@@ -437,4 +437,26 @@ extern "C" {
     /// `theap` is NULL or a live thread-local heap of the calling thread.
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_theap_stats_merge_to_heap(theap: *mut mi_theap_t);
+}
+
+// Declared in the header and defined nowhere in v3.6.0, so a binding would not link. This is what v2 does,
+// in v3's terms.
+
+/// Adds the calling thread's statistics to those of its heap, where every thread can see them, and
+/// starts the thread's own again from zero.
+///
+/// This is about the thread's default heap; for another one use
+/// [`mi_theap_stats_merge_to_heap`](crate::mi_theap_stats_merge_to_heap). (On v2 the sums of the
+/// whole process take them.) v3's header declares this function, but its library lacks it; this one
+/// is written in Rust.
+///
+/// Header: `mimalloc.h`.
+///
+/// # Safety
+///
+/// Always safe to call.
+#[inline]
+#[deprecated(note = "use `mi_theap_stats_merge_to_heap`")]
+pub unsafe fn mi_stats_merge() {
+    crate::mi_theap_stats_merge_to_heap(crate::mi_theap_get_default());
 }

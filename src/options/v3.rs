@@ -3,7 +3,9 @@
 //! Defaults: `mi_options` in upstream's `src/util/options.c`, which is not always what the comments
 //! in the header say.
 
-use crate::options::mi_option_t;
+use super::mi_option_t;
+use crate::extended::mi_output_fun;
+use core::ffi::c_void;
 
 /// Print error and warning messages: 0 or 1.
 ///
@@ -532,3 +534,17 @@ pub const mi_option_limit_os_alloc: mi_option_t = mi_option_disallow_os_alloc;
 #[deprecated(note = "legacy name of `mi_option_arena_purge_min_size`")]
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_minimal_purge_size: mi_option_t = mi_option_arena_purge_min_size;
+
+extern "C" {
+    /// Writes the version, all options with their values and how mimalloc was built to `out`, which
+    /// is called with `arg`. NULL means the registered output, as for
+    /// [`mi_options_print`](crate::mi_options_print).
+    ///
+    /// Header: `mimalloc.h`.
+    ///
+    /// # Safety
+    ///
+    /// `out` is NULL or may be called with `arg`. No other thread sets options meanwhile.
+    #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
+    pub fn mi_options_print_out(out: mi_output_fun, arg: *mut c_void);
+}

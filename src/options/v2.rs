@@ -3,7 +3,7 @@
 //! Defaults: `options` in upstream's `src/options.c`, which is not always what the comments in the
 //! header say.
 
-use crate::options::mi_option_t;
+use super::mi_option_t;
 
 /// Print error and warning messages: 0 or 1.
 ///
@@ -253,7 +253,7 @@ pub const mi_option_disallow_arena_alloc: mi_option_t = 27;
 /// Header: `mimalloc.h`.
 pub const mi_option_retry_on_oom: mi_option_t = 28;
 
-/// Make [`mi_abandoned_visit_blocks`](super::mi_abandoned_visit_blocks) possible, which costs locks: 0
+/// Make [`mi_abandoned_visit_blocks`](crate::analysis::v2::mi_abandoned_visit_blocks) possible, which costs locks: 0
 /// or 1. It must be on from the start.
 ///
 /// Default: 0. Environment: `MIMALLOC_VISIT_ABANDONED`.

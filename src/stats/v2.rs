@@ -1,6 +1,6 @@
 //! The statistics of v2: their layout, and how a thread adds what it has counted.
 
-use crate::stats::{mi_stat_count_t, mi_stat_counter_t};
+use super::{mi_stat_count_t, mi_stat_counter_t};
 use core::mem::{size_of, transmute};
 
 /// The version of the layout of [`mi_stats_t`].
