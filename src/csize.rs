@@ -99,9 +99,11 @@ pub const fn mi_wsize_from_size(size: usize) -> usize {
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_malloc_csize(size: usize) -> *mut c_void {
     if size <= MI_SMALL_SIZE_MAX {
-        mi_wmalloc_small(mi_wsize_from_size(size))
+        // SAFETY: a small size is at most `MI_SMALL_WSIZE_MAX` words. The caller writes before it reads.
+        unsafe { mi_wmalloc_small(mi_wsize_from_size(size)) }
     } else {
-        crate::mi_malloc(size)
+        // SAFETY: any size will do. The caller writes before it reads.
+        unsafe { crate::mi_malloc(size) }
     }
 }
 
@@ -117,9 +119,11 @@ pub unsafe fn mi_malloc_csize(size: usize) -> *mut c_void {
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_zalloc_csize(size: usize) -> *mut c_void {
     if size <= MI_SMALL_SIZE_MAX {
-        mi_wzalloc_small(mi_wsize_from_size(size))
+        // SAFETY: a small size is at most `MI_SMALL_WSIZE_MAX` words.
+        unsafe { mi_wzalloc_small(mi_wsize_from_size(size)) }
     } else {
-        crate::mi_zalloc(size)
+        // SAFETY: any size will do.
+        unsafe { crate::mi_zalloc(size) }
     }
 }
 
@@ -136,9 +140,12 @@ pub unsafe fn mi_zalloc_csize(size: usize) -> *mut c_void {
 pub unsafe fn mi_theap_malloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut c_void {
     debug_assert!(!theap.is_null());
     if size <= MI_SMALL_SIZE_MAX {
-        mi_theap_wmalloc_small(theap, mi_wsize_from_size(size))
+        // SAFETY: a small size is at most `MI_SMALL_WSIZE_MAX` words; `theap` is the calling thread's, and the caller
+        // writes before it reads.
+        unsafe { mi_theap_wmalloc_small(theap, mi_wsize_from_size(size)) }
     } else {
-        crate::mi_theap_malloc(theap, size)
+        // SAFETY: `theap` is the calling thread's, and the caller writes before it reads.
+        unsafe { crate::mi_theap_malloc(theap, size) }
     }
 }
 
@@ -154,9 +161,11 @@ pub unsafe fn mi_theap_malloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut
 pub unsafe fn mi_theap_zalloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut c_void {
     debug_assert!(!theap.is_null());
     if size <= MI_SMALL_SIZE_MAX {
-        mi_theap_wzalloc_small(theap, mi_wsize_from_size(size))
+        // SAFETY: a small size is at most `MI_SMALL_WSIZE_MAX` words; `theap` is the calling thread's.
+        unsafe { mi_theap_wzalloc_small(theap, mi_wsize_from_size(size)) }
     } else {
-        crate::mi_theap_zalloc(theap, size)
+        // SAFETY: `theap` is the calling thread's.
+        unsafe { crate::mi_theap_zalloc(theap, size) }
     }
 }
 
@@ -174,9 +183,11 @@ pub unsafe fn mi_theap_zalloc_csize(theap: *mut mi_theap_t, size: usize) -> *mut
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize(p: *mut c_void, size: usize) {
     if size <= MI_SMALL_SIZE_MAX {
-        crate::mi_free_small(p);
+        // SAFETY: `p` is NULL or a live block, and the caller promises the rules of `mi_free_small` for this size.
+        unsafe { crate::mi_free_small(p) };
     } else {
-        crate::mi_free(p);
+        // SAFETY: `p` is NULL or a live block, and the caller does not use it afterwards.
+        unsafe { crate::mi_free(p) };
     }
 }
 
@@ -192,9 +203,11 @@ pub unsafe fn mi_free_csize(p: *mut c_void, size: usize) {
 pub unsafe fn mi_free_csize_nonnull(p: *mut c_void, size: usize) {
     debug_assert!(!p.is_null());
     if size <= MI_SMALL_SIZE_MAX {
-        crate::mi_free_small_nonnull(p);
+        // SAFETY: `p` is a live block, and the caller promises the rules of `mi_free_small` for this size.
+        unsafe { crate::mi_free_small_nonnull(p) };
     } else {
-        crate::mi_free(p);
+        // SAFETY: `p` is a live block, and the caller does not use it afterwards.
+        unsafe { crate::mi_free(p) };
     }
 }
 
@@ -210,9 +223,12 @@ pub unsafe fn mi_free_csize_nonnull(p: *mut c_void, size: usize) {
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_csize_aligned(p: *mut c_void, size: usize, aligned: usize) {
     if aligned <= size && size <= MI_SMALL_SIZE_MAX {
-        crate::mi_free_small(p);
+        // SAFETY: `p` is NULL or a live block, and the caller promises the rules of `mi_free_small` for this size; the
+        // alignment is at most the size.
+        unsafe { crate::mi_free_small(p) };
     } else {
-        crate::mi_free(p);
+        // SAFETY: `p` is NULL or a live block, and the caller does not use it afterwards.
+        unsafe { crate::mi_free(p) };
     }
 }
 
@@ -228,9 +244,12 @@ pub unsafe fn mi_free_csize_aligned(p: *mut c_void, size: usize, aligned: usize)
 pub unsafe fn mi_free_csize_aligned_nonnull(p: *mut c_void, size: usize, aligned: usize) {
     debug_assert!(!p.is_null());
     if aligned <= size && size <= MI_SMALL_SIZE_MAX {
-        crate::mi_free_small_nonnull(p);
+        // SAFETY: `p` is a live block, and the caller promises the rules of `mi_free_small` for this size; the
+        // alignment is at most the size.
+        unsafe { crate::mi_free_small_nonnull(p) };
     } else {
-        crate::mi_free(p);
+        // SAFETY: `p` is a live block, and the caller does not use it afterwards.
+        unsafe { crate::mi_free(p) };
     }
 }
 
@@ -245,5 +264,6 @@ pub unsafe fn mi_free_csize_aligned_nonnull(p: *mut c_void, size: usize, aligned
 #[inline]
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_free_tp<T>(p: *mut T) {
-    mi_free_csize(p.cast::<c_void>(), size_of::<T>());
+    // SAFETY: the caller's promise is that of `mi_free_csize` for this size.
+    unsafe { mi_free_csize(p.cast::<c_void>(), size_of::<T>()) };
 }

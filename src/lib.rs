@@ -77,7 +77,7 @@
 //! * **Blocks of [`MiMalloc`] are ordinary blocks of mimalloc**: [`mi_usable_size`] and [`mi_free`]
 //!   take them, and C code that is linked to this library may free them.
 #![no_std]
-#![deny(missing_docs)]
+#![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 // An example shows nobody what upstream advises against.
 #![doc(test(attr(deny(deprecated))))]
 // The names are the C header's.
@@ -95,6 +95,7 @@ mod analysis;
 mod arena;
 mod cpp;
 mod extended;
+#[allow(unsafe_op_in_unsafe_fn)]
 mod global;
 mod heap;
 mod opaque;

@@ -27,7 +27,8 @@ use crate::{mi_malloc_csize as malloc, mi_zalloc_csize as zalloc};
 /// `T` must be written before it is read, and needs an alignment of at most 16 bytes.
 #[inline]
 pub unsafe fn mi_malloc_tp<T>() -> *mut T {
-    malloc(size_of::<T>()).cast()
+    // SAFETY: any size will do. The caller writes before it reads.
+    unsafe { malloc(size_of::<T>()) }.cast()
 }
 
 /// As [`mi_malloc_tp`], with all bytes zero.
@@ -39,7 +40,8 @@ pub unsafe fn mi_malloc_tp<T>() -> *mut T {
 /// `T` needs an alignment of at most 16 bytes; reading it demands that zero bytes are a valid `T`.
 #[inline]
 pub unsafe fn mi_zalloc_tp<T>() -> *mut T {
-    zalloc(size_of::<T>()).cast()
+    // SAFETY: any size will do.
+    unsafe { zalloc(size_of::<T>()) }.cast()
 }
 
 /// Allocates room for `n` elements of type `T`, all bytes zero.
@@ -53,7 +55,8 @@ pub unsafe fn mi_zalloc_tp<T>() -> *mut T {
 /// As [`mi_zalloc_tp`].
 #[inline]
 pub unsafe fn mi_calloc_tp<T>(n: usize) -> *mut T {
-    crate::mi_calloc(n, size_of::<T>()).cast()
+    // SAFETY: any count and size will do.
+    unsafe { crate::mi_calloc(n, size_of::<T>()) }.cast()
 }
 
 /// Allocates room for `n` elements of type `T`, uninitialised.
@@ -67,7 +70,8 @@ pub unsafe fn mi_calloc_tp<T>(n: usize) -> *mut T {
 /// As [`mi_malloc_tp`].
 #[inline]
 pub unsafe fn mi_mallocn_tp<T>(n: usize) -> *mut T {
-    crate::mi_mallocn(n, size_of::<T>()).cast()
+    // SAFETY: any count and size will do. The caller writes before it reads.
+    unsafe { crate::mi_mallocn(n, size_of::<T>()) }.cast()
 }
 
 /// Changes the size of the block `p` to `n` elements of type `T`; new elements are uninitialised.
@@ -83,7 +87,8 @@ pub unsafe fn mi_mallocn_tp<T>(n: usize) -> *mut T {
 /// any more when the result is not NULL.
 #[inline]
 pub unsafe fn mi_reallocn_tp<T>(p: *mut T, n: usize) -> *mut T {
-    crate::mi_reallocn(p.cast::<c_void>(), n, size_of::<T>()).cast()
+    // SAFETY: `p` is NULL or a live block, which the caller uses no more if the result is not NULL.
+    unsafe { crate::mi_reallocn(p.cast::<c_void>(), n, size_of::<T>()) }.cast()
 }
 
 /// Changes the size of the block `p` to `n` elements of type `T`; new elements are zero under the
@@ -99,7 +104,8 @@ pub unsafe fn mi_reallocn_tp<T>(p: *mut T, n: usize) -> *mut T {
 /// As [`mi_zalloc_tp`]; and as [`mi_rezalloc`](crate::mi_rezalloc) for `p`.
 #[inline]
 pub unsafe fn mi_recalloc_tp<T>(p: *mut T, n: usize) -> *mut T {
-    crate::mi_recalloc(p.cast::<c_void>(), n, size_of::<T>()).cast()
+    // SAFETY: the caller's promise for `p` is that of `mi_rezalloc`.
+    unsafe { crate::mi_recalloc(p.cast::<c_void>(), n, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_malloc_tp`], from the heap `hp`; see [`mi_heap_malloc`](crate::mi_heap_malloc).
@@ -111,7 +117,8 @@ pub unsafe fn mi_recalloc_tp<T>(p: *mut T, n: usize) -> *mut T {
 /// As [`mi_malloc_tp`]; and `hp` is a live heap, on v2 one that the calling thread created.
 #[inline]
 pub unsafe fn mi_heap_malloc_tp<T>(hp: *mut mi_heap_t) -> *mut T {
-    crate::mi_heap_malloc(hp, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from. The caller writes before it reads.
+    unsafe { crate::mi_heap_malloc(hp, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_zalloc_tp`], from the heap `hp`; see [`mi_heap_zalloc`](crate::mi_heap_zalloc).
@@ -123,7 +130,8 @@ pub unsafe fn mi_heap_malloc_tp<T>(hp: *mut mi_heap_t) -> *mut T {
 /// As [`mi_zalloc_tp`]; and `hp` is a live heap, on v2 one that the calling thread created.
 #[inline]
 pub unsafe fn mi_heap_zalloc_tp<T>(hp: *mut mi_heap_t) -> *mut T {
-    crate::mi_heap_zalloc(hp, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from.
+    unsafe { crate::mi_heap_zalloc(hp, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_calloc_tp`], from the heap `hp`; see [`mi_heap_calloc`](crate::mi_heap_calloc).
@@ -135,7 +143,8 @@ pub unsafe fn mi_heap_zalloc_tp<T>(hp: *mut mi_heap_t) -> *mut T {
 /// As [`mi_heap_zalloc_tp`].
 #[inline]
 pub unsafe fn mi_heap_calloc_tp<T>(hp: *mut mi_heap_t, n: usize) -> *mut T {
-    crate::mi_heap_calloc(hp, n, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from.
+    unsafe { crate::mi_heap_calloc(hp, n, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_mallocn_tp`], from the heap `hp`; see [`mi_heap_mallocn`](crate::mi_heap_mallocn).
@@ -147,7 +156,8 @@ pub unsafe fn mi_heap_calloc_tp<T>(hp: *mut mi_heap_t, n: usize) -> *mut T {
 /// As [`mi_heap_malloc_tp`].
 #[inline]
 pub unsafe fn mi_heap_mallocn_tp<T>(hp: *mut mi_heap_t, n: usize) -> *mut T {
-    crate::mi_heap_mallocn(hp, n, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from. The caller writes before it reads.
+    unsafe { crate::mi_heap_mallocn(hp, n, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_reallocn_tp`], but a block that is new or moves is taken from the heap `hp`; see
@@ -160,7 +170,9 @@ pub unsafe fn mi_heap_mallocn_tp<T>(hp: *mut mi_heap_t, n: usize) -> *mut T {
 /// As [`mi_reallocn_tp`]; and `hp` is a live heap, on v2 one that the calling thread created.
 #[inline]
 pub unsafe fn mi_heap_reallocn_tp<T>(hp: *mut mi_heap_t, p: *mut T, n: usize) -> *mut T {
-    crate::mi_heap_reallocn(hp, p.cast::<c_void>(), n, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from; `p` is NULL or a live block, which the caller
+    // uses no more if the result is not NULL.
+    unsafe { crate::mi_heap_reallocn(hp, p.cast::<c_void>(), n, size_of::<T>()) }.cast()
 }
 
 /// As [`mi_recalloc_tp`], but a block that is new or moves is taken from the heap `hp`; see
@@ -173,5 +185,6 @@ pub unsafe fn mi_heap_reallocn_tp<T>(hp: *mut mi_heap_t, p: *mut T, n: usize) ->
 /// As [`mi_recalloc_tp`]; and `hp` is a live heap, on v2 one that the calling thread created.
 #[inline]
 pub unsafe fn mi_heap_recalloc_tp<T>(hp: *mut mi_heap_t, p: *mut T, n: usize) -> *mut T {
-    crate::mi_heap_recalloc(hp, p.cast::<c_void>(), n, size_of::<T>()).cast()
+    // SAFETY: `hp` is a heap that this thread may allocate from; the promise for `p` is that of `mi_rezalloc`.
+    unsafe { crate::mi_heap_recalloc(hp, p.cast::<c_void>(), n, size_of::<T>()) }.cast()
 }

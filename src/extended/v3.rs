@@ -80,5 +80,6 @@ extern "C" {
 #[deprecated(note = "use `mi_collect`")]
 pub unsafe fn mi_collect_reduce(target_thread_owned: usize) {
     let _ = target_thread_owned;
-    crate::mi_collect(true);
+    // SAFETY: it is always safe to call.
+    unsafe { crate::mi_collect(true) };
 }

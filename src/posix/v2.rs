@@ -17,7 +17,8 @@ use core::ffi::c_void;
 /// `p` is NULL or a live block of this allocator.
 #[inline]
 pub unsafe fn mi_malloc_size(p: *const c_void) -> usize {
-    crate::mi_usable_size(p)
+    // SAFETY: `p` is NULL or a live block of this allocator.
+    unsafe { crate::mi_usable_size(p) }
 }
 
 /// The same as [`mi_malloc_size`], under glibc's name.
@@ -29,5 +30,6 @@ pub unsafe fn mi_malloc_size(p: *const c_void) -> usize {
 /// As for [`mi_malloc_size`].
 #[inline]
 pub unsafe fn mi_malloc_usable_size(p: *const c_void) -> usize {
-    crate::mi_usable_size(p)
+    // SAFETY: `p` is NULL or a live block of this allocator.
+    unsafe { crate::mi_usable_size(p) }
 }

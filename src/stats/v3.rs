@@ -231,8 +231,11 @@ impl Default for mi_stats_t {
 #[inline]
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_stats_header_init(stats: *mut mi_stats_t) {
-    (*stats).size = size_of::<mi_stats_t>();
-    (*stats).version = MI_STAT_VERSION;
+    // SAFETY: `stats` may be written to, and an integer needs no drop of what was there.
+    unsafe {
+        (*stats).size = size_of::<mi_stats_t>();
+        (*stats).version = MI_STAT_VERSION;
+    }
 }
 
 /// Sets `*stats` to zero and then `size` and `version`, as [`mi_stats_t::new`] does.
@@ -245,8 +248,11 @@ pub unsafe fn mi_stats_header_init(stats: *mut mi_stats_t) {
 #[inline]
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub unsafe fn mi_stats_init(stats: *mut mi_stats_t) {
-    stats.write_bytes(0, 1);
-    mi_stats_header_init(stats);
+    // SAFETY: `stats` may be written to, and all-zero bytes are valid for integers.
+    unsafe {
+        stats.write_bytes(0, 1);
+        mi_stats_header_init(stats);
+    }
 }
 
 extern "C" {
@@ -458,5 +464,6 @@ extern "C" {
 #[inline]
 #[deprecated(note = "use `mi_theap_stats_merge_to_heap`")]
 pub unsafe fn mi_stats_merge() {
-    crate::mi_theap_stats_merge_to_heap(crate::mi_theap_get_default());
+    // SAFETY: the default theap is the calling thread's, and lives as long as the thread.
+    unsafe { crate::mi_theap_stats_merge_to_heap(crate::mi_theap_get_default()) };
 }
