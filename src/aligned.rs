@@ -7,16 +7,16 @@ extern "C" {
     ///
     /// `alignment` is any power of two. It may be larger than `size`, and `size` need not be a
     /// multiple of it; a small `size` with a large `alignment` takes a block of about the alignment.
-    /// A `size` of 0 gives a unique block.
+    /// A `size` of 0 returns a unique block.
     ///
     /// Returns NULL if `alignment` is 0 or not a power of two or if `size` is too large (the error
-    /// callback, see [`mi_register_error`](crate::mi_register_error), then hears `EINVAL`), or if
+    /// callback, see [`mi_register_error`](crate::mi_register_error), then receives `EINVAL`), or if
     /// memory has run out (`ENOMEM`). Any thread may call this. Free the block with
     /// [`mi_free`](crate::mi_free), from any thread.
     ///
     /// Alignments above 64 KiB on v3 and 16 MiB on v2 (32 KiB and 2 MiB on 32-bit) are *large*: each
     /// such block is memory of its own from the operating system, so it is slow to get and takes
-    /// whole pages. v3 has a limit: it gives nothing from 256 MiB on (32 MiB on 32-bit), as if
+    /// whole pages. v3 has a limit: it returns NULL from 256 MiB on (32 MiB on 32-bit), as if
     /// memory had run out.
     ///
     /// Header: `mimalloc.h`.
@@ -31,7 +31,7 @@ extern "C" {
     ///
     /// `offset` may be any number, also beyond `size`. Otherwise as [`mi_malloc_aligned`], but a
     /// large alignment with an `offset` other than 0 is not supported: it returns NULL and the
-    /// error callback hears `EOVERFLOW`. A debug build stops the program if `offset` is no multiple
+    /// error callback receives `EOVERFLOW`. A debug build stops the program if `offset` is no multiple
     /// of a word.
     ///
     /// Header: `mimalloc.h`.

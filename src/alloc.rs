@@ -17,10 +17,10 @@ extern "C" {
     /// Allocates `size` bytes, uninitialised.
     ///
     /// The block is aligned to 16 bytes if `size` is at least 16, and at least as a pointer is
-    /// otherwise. A `size` of 0 gives a unique block, to be freed like any other.
+    /// otherwise. A `size` of 0 returns a unique block, to be freed like any other.
     ///
     /// Returns NULL if memory has run out or `size` is too large (at the latest beyond
-    /// `PTRDIFF_MAX`); the error callback ([`mi_register_error`](crate::mi_register_error)) hears
+    /// `PTRDIFF_MAX`); the error callback ([`mi_register_error`](crate::mi_register_error)) receives
     /// `ENOMEM` or `EOVERFLOW`. Any thread may call this, and any thread may free the block.
     ///
     /// Header: `mimalloc.h`.
@@ -33,7 +33,7 @@ extern "C" {
     /// Allocates room for `count` elements of `size` bytes each, all bytes zero.
     ///
     /// Returns NULL if memory has run out or if `count * size` overflows or is too large. (Only a
-    /// debug build tells the error callback of an overflow, as `EOVERFLOW`.) Aligned as
+    /// debug build reports an overflow to the error callback, as `EOVERFLOW`.) Aligned as
     /// [`mi_malloc`] aligns `count * size` bytes.
     ///
     /// Header: `mimalloc.h`.
@@ -67,7 +67,7 @@ extern "C" {
     ///
     /// Returns `p` itself, or NULL if the block cannot hold `newsize` bytes (or `p` is NULL); nothing
     /// moves and nothing is freed in either case. Builds with padding (features `secure` and `debug`,
-    /// memory-tracking tools) always give NULL, because the padding fixes a block's size.
+    /// memory-tracking tools) always return NULL, because the padding fixes a block's size.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -1,5 +1,5 @@
-//! Questions about the heaps that both lines answer alike; visiting blocks and looking up the owner
-//! of a pointer differ, and stand in `v2.rs` and `v3.rs`.
+//! Analysis: questions about heaps and pointers. Visiting blocks and looking up the owner of a pointer differ between
+//! the major versions, and are in the modules `v3` and `v2`.
 
 #[cfg(any(line = "v2", docsrs))]
 pub(crate) mod v2;
@@ -38,7 +38,7 @@ pub type mi_block_visit_fun = Option<
 >;
 
 extern "C" {
-    /// Tells whether a dynamic mimalloc has redirected `malloc` and its family (Windows only).
+    /// Returns whether a dynamic mimalloc has redirected `malloc` and its family (Windows only).
     ///
     /// In a static build, as this crate makes it, the answer is always false.
     ///
@@ -49,7 +49,7 @@ extern "C" {
     /// Always safe to call.
     pub fn mi_is_redirected() -> bool;
 
-    /// Tells whether the page of the block `p` is so empty that a program would do well to allocate
+    /// Returns whether the page of the block `p` is so empty that a program would do well to allocate
     /// the block anew, and free `p`, so that the page can go.
     ///
     /// True if at most `perc_threshold` percent of the page's blocks are in use (from 100 on:

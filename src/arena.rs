@@ -20,11 +20,11 @@ extern "C" {
     /// Reserves `pages` huge pages (1 GiB each) as arenas, spread evenly over NUMA nodes.
     ///
     /// `numa_nodes` 0 means all nodes of the system. `timeout_msecs` is the time for all of it, in
-    /// milliseconds; 0 means no limit. Memory in huge pages is never given back to the operating
+    /// milliseconds; 0 means no limit. Memory in huge pages is never returned to the operating
     /// system.
     ///
     /// Returns 0, or `ENOMEM` at the first node that yields no page (what earlier nodes gave stays
-    /// in use). A node that gave a part of its share counts as a success. `pages` 0 gives 0.
+    /// in use). A node that gave a part of its share counts as a success. `pages` 0 returns 0.
     ///
     /// It takes a 64-bit system that grants the program such pages (Linux or Windows).
     ///
@@ -43,7 +43,7 @@ extern "C" {
     ///
     /// A negative `numa_node` leaves the node to the system; a number beyond the last node wraps
     /// around. `timeout_msecs` is in milliseconds; 0 means no limit. Memory in huge pages is never
-    /// given back to the operating system.
+    /// returned to the operating system.
     ///
     /// Returns 0 if at least one page was had (or `pages` is 0), otherwise `ENOMEM`.
     ///
@@ -203,7 +203,7 @@ extern "C" {
     /// Always safe to call.
     pub fn mi_arenas_print();
 
-    /// Gives the start of the arena `arena_id` and stores its size, in bytes, in `*size`.
+    /// Returns the start of the arena `arena_id` and stores its size, in bytes, in `*size`.
     ///
     /// For no arena (NULL on v3; on v2 every number that is not an id) the result is NULL and
     /// `*size` 0.

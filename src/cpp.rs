@@ -8,7 +8,7 @@ extern "C" {
     /// [`mi_malloc`](crate::mi_malloc) when there is no memory.
     ///
     /// It then calls the C++ new-handler and tries again, up to four times, and returns NULL after
-    /// that. When no handler is set it tells the error callback `ENOMEM`, and then
+    /// that. When no handler is set it reports `ENOMEM` to the error callback, and then
     ///
     /// - if the C code was compiled as C, aborts;
     /// - if it was compiled as C++ (as on MSVC targets), throws `std::bad_alloc`, or returns NULL

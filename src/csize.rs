@@ -253,7 +253,7 @@ pub unsafe fn mi_free_csize_aligned_nonnull(p: *mut c_void, size: usize, aligned
     }
 }
 
-/// Frees a block that holds one `T`, such as [`mi_malloc_tp`](crate::mi_malloc_tp) gives. Does not
+/// Frees a block that holds one `T`, such as [`mi_malloc_tp`](crate::mi_malloc_tp) returns. Does not
 /// drop the `T`. NULL does nothing.
 ///
 /// Header: `mimalloc.h` (a macro).

@@ -39,7 +39,7 @@ pub type mi_deferred_free_fun =
     Option<unsafe extern "C" fn(force: bool, heartbeat: c_ulonglong, arg: *mut c_void)>;
 
 /// Receives a piece of text that mimalloc prints: `msg` is a NUL-terminated string that is valid
-/// during the call only, `arg` the argument given beside the callback. One line may come in several
+/// during the call only, `arg` the argument given beside the callback. One line of text may come in several
 /// calls.
 ///
 /// A registered callback may be called by any thread, in the middle of an allocation, so it should
@@ -87,7 +87,7 @@ extern "C" {
     /// Allocates room for `count` elements of `size` bytes each, uninitialised.
     ///
     /// Returns NULL if memory has run out or if `count * size` overflows or is too large. (Only a
-    /// debug build tells the error callback of an overflow, as `EOVERFLOW`.)
+    /// debug build reports an overflow to the error callback, as `EOVERFLOW`.)
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -157,7 +157,7 @@ extern "C" {
     /// [`mi_expand`](crate::mi_expand), which can leave it among large blocks.
     pub fn mi_free_small(p: *mut c_void);
 
-    /// Tells `deferred_free` from time to time that it may free what the program has put off.
+    /// Calls `deferred_free` from time to time, so that it may free what the program has put off.
     ///
     /// It is called on a thread that allocates: once for many allocations that find no free block at
     /// hand (every 1000 on v3, every 100 on v2), and at each collection of the thread's memory, with
@@ -249,7 +249,7 @@ extern "C" {
     /// Always safe to call.
     pub fn mi_options_print();
 
-    /// Tells how much time and memory the process has used. Each pointer may be NULL.
+    /// Reports how much time and memory the process has used. Each pointer may be NULL.
     ///
     /// - `elapsed_msecs`: milliseconds since mimalloc started; `user_msecs` and `system_msecs`:
     ///   processor time in milliseconds.

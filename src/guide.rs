@@ -3,7 +3,7 @@
 //!
 //! These modules exist in the documentation only. In a program all items are at the crate's root.
 //!
-//! The examples are tests: they run on both lines, except where one says that it needs v3.
+//! The examples are tests: they run on both major versions, except where one says that it needs v3.
 
 pub mod global;
 

@@ -18,7 +18,7 @@ use crate::opaque::Opaque;
 /// A first-class heap; only ever used behind a pointer.
 ///
 /// On v3 every thread of the heap's subprocess may allocate from it; on v2 only the thread that
-/// created it may. On both lines any thread may free a block of it.
+/// created it may. On both any thread may free a block of it.
 ///
 /// Header: `mimalloc.h`.
 #[repr(C)]
@@ -265,7 +265,7 @@ extern "C" {
     /// Allocates `size` bytes from the heap `heap`, uninitialised, at an address that is a multiple
     /// of `alignment`; otherwise as [`mi_malloc_aligned`](crate::mi_malloc_aligned).
     ///
-    /// Returns NULL if memory has run out, or (the error callback hears `EINVAL`) if `alignment` is
+    /// Returns NULL if memory has run out, or (the error callback receives `EINVAL`) if `alignment` is
     /// not a power of two or `size` is beyond `PTRDIFF_MAX`. v3 has no alignments from 256 MiB on
     /// (32 MiB on 32-bit). In a heap bound to an arena all *large* alignments fail: above 64 KiB on
     /// v3 and 16 MiB on v2 (32 KiB and 2 MiB on 32-bit).
@@ -285,7 +285,7 @@ extern "C" {
     /// multiple of `alignment`.
     ///
     /// `offset` may be beyond `size`. An `offset` other than 0 does not go with the large
-    /// alignments named there, in any heap: the result is NULL and the error callback hears
+    /// alignments named there, in any heap: the result is NULL and the error callback receives
     /// `EOVERFLOW`.
     ///
     /// Header: `mimalloc.h`.
@@ -384,7 +384,7 @@ extern "C" {
     ) -> *mut c_void;
 
     /// As [`mi_heap_realloc_aligned`], but it is the address `offset` bytes into the block that is
-    /// a multiple of `alignment`, and an `alignment` that is not a power of two always gives NULL.
+    /// a multiple of `alignment`, and an `alignment` that is not a power of two always returns NULL.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -1,5 +1,5 @@
-//! Run-time options: how to read and set them. The options themselves stand per line
-//! (`v2/options.rs`, `v3/options.rs`), because the lines number them differently.
+//! Run-time options: how to read and set them. The options themselves are in the modules `v3` and `v2`, because the
+//! major versions number them differently.
 
 #[cfg(any(line = "v2", docsrs))]
 pub(crate) mod v2;
@@ -15,7 +15,7 @@ use cty::{c_int, c_long};
 
 /// The number of a run-time option: one of the `mi_option_…` constants.
 ///
-/// A number belongs to one line. The same name can have another number on the other line, so write
+/// A number belongs to one major version. The same name can have another number in the other one, so write
 /// the constants, never bare numbers.
 ///
 /// # Where a value comes from
@@ -43,7 +43,7 @@ use cty::{c_int, c_long};
 /// * An option that is a size takes bytes, and after the number one of `K`, `M`, `G`, `T` (powers of
 ///   1024), which `B` or `iB` may follow: `64M`, `2GiB`. If the option is kept in KiB, bytes are
 ///   rounded up. Mind the first rule: `1` is stored as it is, so it means 1 KiB there.
-/// * Text that is not understood leaves the default and gives a warning, which is visible if messages
+/// * Text that is not understood leaves the default and causes a warning, which is visible if messages
 ///   are. Text of more than 64 characters is ignored.
 ///
 /// In the program a size in KiB is also set in KiB; only [`mi_option_get_size`] converts to bytes.
@@ -65,7 +65,7 @@ extern "C" {
     /// # Safety
     ///
     /// No other thread sets `option` meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
-    /// must be an option of this line; release builds give false for an unknown one.
+    /// must be an option of this major version; release builds return false for an unknown one.
     pub fn mi_option_is_enabled(option: mi_option_t) -> bool;
 
     /// Sets `option` to 1.
@@ -113,7 +113,7 @@ extern "C" {
     /// # Safety
     ///
     /// No other thread sets `option` meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
-    /// must be an option of this line; release builds give 0 for an unknown one.
+    /// must be an option of this major version; release builds return 0 for an unknown one.
     pub fn mi_option_get(option: mi_option_t) -> c_long;
 
     /// The value of `option`, but at least `min` and at most `max`. The stored value stays as it is.
@@ -128,8 +128,8 @@ extern "C" {
     /// The value of a size option in bytes.
     ///
     /// An option in KiB is multiplied by 1024 (on overflow it is the largest size that can be
-    /// allocated: `PTRDIFF_MAX`, on 64-bit v2 about 2^48), any other is given as it is. A negative
-    /// value gives 0.
+    /// allocated: `PTRDIFF_MAX`, on 64-bit v2 about 2^48), any other is returned as it is. A negative
+    /// value counts as 0.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -149,7 +149,7 @@ extern "C" {
     /// # Safety
     ///
     /// No other thread uses mimalloc meanwhile where [`mi_option_t`] forbids it. In debug builds `option`
-    /// must be an option of this line; release builds ignore an unknown one.
+    /// must be an option of this major version; release builds ignore an unknown one.
     pub fn mi_option_set(option: mi_option_t, value: c_long);
 
     /// Sets the value that `option` has if neither the environment nor [`mi_option_set`] gives one.

@@ -180,7 +180,7 @@ impl Default for mi_profiler_t {
 extern "C" {
     /// Attaches `profiler` to `heap`, after stopping it; NULL detaches what is attached.
     ///
-    /// Returns false if a profiler is attached already, even if it is the same. Detaching always gives
+    /// Returns false if a profiler is attached already, even if it is the same. Detaching always returns
     /// true unless another thread attaches or detaches at the same moment; it also undoes
     /// [`mi_heap_profile_disable`].
     ///

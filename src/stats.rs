@@ -1,5 +1,5 @@
-//! Statistics: what both lines declare alike. The statistics themselves (`mi_stats_t`) differ, so they
-//! stand per line (`v2/stats.rs`, `v3/stats.rs`).
+//! Statistics: what both major versions declare alike. The statistics themselves (`mi_stats_t`) differ, so they are in
+//! the modules `v3` and `v2`.
 
 #[cfg(any(line = "v2", docsrs))]
 pub(crate) mod v2;
@@ -63,7 +63,7 @@ extern "C" {
     /// `*stats` to 0, so a second call wants a new `mi_stats_t::new()`.
     ///
     /// Returns false, and leaves `*stats` alone, if `stats` is NULL or its `size` and `version` are
-    /// not those of this line. Any thread may call this; numbers that change meanwhile may not fit
+    /// not those of this major version. Any thread may call this; numbers that change meanwhile may not fit
     /// each other.
     ///
     /// Header: `mimalloc-stats.h`.
@@ -94,7 +94,7 @@ extern "C" {
     ///
     /// With `out` NULL (`None`) they go to the default output
     /// ([`mi_register_output`](crate::mi_register_output)), without regard to `arg`. v3 prints what
-    /// [`mi_stats_get`] gives. v2 first adds the calling thread's numbers to those of the process.
+    /// [`mi_stats_get`] returns. v2 first adds the calling thread's numbers to those of the process.
     ///
     /// Header: `mimalloc.h` (v3 also in `mimalloc-stats.h`).
     ///
@@ -119,7 +119,7 @@ extern "C" {
     /// v2: sets the statistics of the process and of the calling thread to zero.
     ///
     /// v3: resets nothing, despite the name. It adds the calling thread's numbers for the main heap,
-    /// and those of the main heap itself, to those of the subprocess; what [`mi_stats_get`] gives stays
+    /// and those of the main heap itself, to those of the subprocess; what [`mi_stats_get`] returns stays
     /// the same.
     ///
     /// Header: `mimalloc.h`.

@@ -13,7 +13,7 @@ pub use self::v2::*;
 pub use self::v3::*;
 
 extern "C" {
-    /// Gives the id of the main subprocess, in which every thread starts.
+    /// Returns the id of the main subprocess, in which every thread starts.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -8,7 +8,7 @@ use crate::heap::mi_heap_t;
 use core::ffi::c_void;
 use core::mem::size_of;
 
-// The one difference between the lines: v3's macros take the constant-size functions.
+// The one difference between the major versions: v3's macros take the constant-size functions.
 #[cfg(line = "v2")]
 use crate::{mi_malloc as malloc, mi_zalloc as zalloc};
 #[cfg(line = "v3")]

@@ -27,7 +27,7 @@ extern "C" {
     /// As [`mi_rezalloc`] to a size of `newcount` elements of `size` bytes each.
     ///
     /// Returns NULL also if `newcount * size` overflows; `p` then is still valid. (Only a debug
-    /// build tells the error callback of an overflow, as `EOVERFLOW`.)
+    /// build reports an overflow to the error callback, as `EOVERFLOW`.)
     ///
     /// Header: `mimalloc.h`.
     ///

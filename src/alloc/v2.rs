@@ -5,7 +5,7 @@ use core::ffi::c_void;
 extern "C" {
     /// Frees `p` if it points into mimalloc's memory, and does nothing otherwise.
     ///
-    /// (On v3 the function tells which of the two it did.)
+    /// (On v3 the function returns which of the two it did.)
     ///
     /// Header: `mimalloc.h`.
     ///

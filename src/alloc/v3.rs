@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 extern "C" {
-    /// Frees `p` if it is a block of mimalloc, and tells whether it was.
+    /// Frees `p` if it is a block of mimalloc, and returns whether it was.
     ///
     /// False, with nothing done, for NULL and for an address outside mimalloc's memory. (On v2 the
     /// function returns nothing.)

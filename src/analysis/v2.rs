@@ -8,7 +8,7 @@ use crate::heap::mi_heap_t;
 use crate::subproc::v2::mi_subproc_id_t;
 
 extern "C" {
-    /// Tells whether the block `p` is of the heap `heap`. False if one of them is NULL.
+    /// Returns whether the block `p` is of the heap `heap`. False if one of them is NULL.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -19,7 +19,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_contains_block(heap: *mut mi_heap_t, p: *const c_void) -> bool;
 
-    /// Tells whether `p` points into a block of the heap `heap`, in use or not. False if `p` is not
+    /// Returns whether `p` points into a block of the heap `heap`, in use or not. False if `p` is not
     /// aligned to the size of a pointer.
     ///
     /// It walks through all pages of the heap, which takes time.
@@ -42,7 +42,7 @@ extern "C" {
     /// Always safe to call, with any address.
     pub fn mi_check_owned(p: *const c_void) -> bool;
 
-    /// Tells whether `p` points into memory that mimalloc has from the operating system, be it part
+    /// Returns whether `p` points into memory that mimalloc has from the operating system, be it part
     /// of a block or not.
     ///
     /// On 64-bit it misses memory outside arenas from 48 TiB on, which mimalloc does not ask for
@@ -104,7 +104,7 @@ extern "C" {
     /// `arg` is handed to `visitor`, whose `heap` argument is NULL. Experimental.
     ///
     /// Returns true if it came to the end, and false if `visitor` ended it, or if the option
-    /// `visit_abandoned` is off (the error callback hears `EFAULT`). That option must be on from
+    /// `visit_abandoned` is off (the error callback receives `EFAULT`). That option must be on from
     /// the start of the process.
     ///
     /// Header: `mimalloc.h`.

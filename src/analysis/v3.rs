@@ -6,18 +6,18 @@ use super::mi_block_visit_fun;
 use crate::heap::mi_heap_t;
 
 extern "C" {
-    /// Gives the heap whose memory `p` points into, or NULL if there is none.
+    /// Returns the heap whose memory `p` points into, or NULL if there is none.
     ///
     /// Header: `mimalloc.h`.
     ///
     /// # Safety
     ///
-    /// `p` may be any address, but no other thread gives up the memory it points to meanwhile: a
+    /// `p` may be any address, but no other thread frees the memory it points to meanwhile: a
     /// live block is safe, and so is what was never mimalloc's.
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_of(p: *const c_void) -> *mut mi_heap_t;
 
-    /// Tells whether `p` points into memory of the heap `heap` (NULL: the main heap), be it a live
+    /// Returns whether `p` points into memory of the heap `heap` (NULL: the main heap), be it a live
     /// block or not.
     ///
     /// Header: `mimalloc.h`.
@@ -28,7 +28,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_heap_contains(heap: *const mi_heap_t, p: *const c_void) -> bool;
 
-    /// Tells whether `p` points into memory of any heap, be it a live block or not.
+    /// Returns whether `p` points into memory of any heap, be it a live block or not.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -59,11 +59,11 @@ extern "C" {
         arena_id: *mut mi_arena_id_t,
     ) -> bool;
 
-    /// Gives freed memory of all arenas of the main subprocess back to the operating system now,
-    /// without waiting for its purge delay.
+    /// Purges freed memory of all arenas of the main subprocess now, without waiting for its purge
+    /// delay: it goes back to the operating system.
     ///
     /// It does nothing if the option `purge_delay` is 0 (there is nothing to wait for) or negative
-    /// (memory is never given back), or while another thread purges.
+    /// (memory is never purged), or while another thread purges.
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -73,7 +73,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arenas_purge();
 
-    /// Gives the alignment, in bytes, at which arenas start: 256 MiB in a usual 64-bit build (32
+    /// Returns the alignment, in bytes, at which arenas start: 256 MiB in a usual 64-bit build (32
     /// MiB on 32-bit).
     ///
     /// Header: `mimalloc.h`.
@@ -84,7 +84,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_min_alignment() -> usize;
 
-    /// Gives the size, in bytes, of the smallest arena: 32 MiB in a usual 64-bit build (8 MiB on
+    /// Returns the size, in bytes, of the smallest arena: 32 MiB in a usual 64-bit build (8 MiB on
     /// 32-bit).
     ///
     /// Header: `mimalloc.h`.
@@ -95,7 +95,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_min_size() -> usize;
 
-    /// Gives the size, in bytes, up to which memory comes from an arena; beyond it mimalloc asks
+    /// Returns the size, in bytes, up to which memory comes from an arena; beyond it mimalloc asks
     /// the operating system each time.
     ///
     /// The option `arena_max_object_size` sets it, up to a limit of the build (a little below
@@ -109,7 +109,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_arena_max_object_size() -> usize;
 
-    /// Tells whether `p` points into the arena `arena_id`. False if `arena_id` is NULL.
+    /// Returns whether `p` points into the arena `arena_id`. False if `arena_id` is NULL.
     ///
     /// Header: `mimalloc.h`.
     ///

@@ -3,7 +3,7 @@
 use cty::c_int;
 
 /// The version whose header this is: 10000 times the major number, plus 100 times the minor number,
-/// plus the patch number. [`mi_version`](crate::mi_version) tells which one is linked.
+/// plus the patch number. [`mi_version`](crate::mi_version) returns the one that is linked.
 ///
 /// Header: `mimalloc.h`.
 pub const MI_MALLOC_VERSION: c_int = 20502;

@@ -6,7 +6,7 @@ use cty::c_int;
 use super::mi_output_fun;
 
 /// The version whose header this is: 10000 times the major number, plus 100 times the minor number,
-/// plus the patch number. [`mi_version`](crate::mi_version) tells which one is linked.
+/// plus the patch number. [`mi_version`](crate::mi_version) returns the one that is linked.
 ///
 /// Header: `mimalloc.h`.
 pub const MI_MALLOC_VERSION: c_int = 30600;
@@ -22,7 +22,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_free_small_nonnull(p: *mut c_void);
 
-    /// Gives the id of the thread that owns the page of the block `p`, and thus serves its
+    /// Returns the id of the thread that owns the page of the block `p`, and thus serves its
     /// neighbours; for language runtimes.
     ///
     /// The id is mimalloc's own: a number unique among the living threads, not the operating

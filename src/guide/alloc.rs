@@ -25,7 +25,7 @@
 //!
 //! * NULL means failure, and a failed reallocation leaves the old block as it was (with the
 //!   exception of those that end in `f`, which free it).
-//! * A size of 0 gives a block too, which is freed like any other.
+//! * A size of 0 returns a block too, which is freed like any other.
 //! * A block is aligned to 16 bytes if its size is 16 or more, and to a machine word below. Other
 //!   alignments are the [aligned group](super::aligned)'s.
 //! * Whichever function allocated a block, and on whichever thread, [`mi_free`]

@@ -51,7 +51,7 @@
 //! on v2 only the heap's own thread may visit it. What counts as a visitor's area is described with
 //! [`mi_block_visit_fun`].
 //!
-//! The questions about pointers differ between the lines, in what they search as well as in what
+//! The questions about pointers differ between the major versions, in what they search as well as in what
 //! they cost. v3 has a map of all pages, so it answers at once for all heaps; v2 walks through the
 //! heap concerned.
 

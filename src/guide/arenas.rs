@@ -30,13 +30,13 @@
 //!   ends.
 //! * **Huge pages** of 1 GiB, reserved at the start of a program that will need them:
 //!   [`mi_reserve_huge_os_pages_interleave`].
-//! * **A limit**: a heap that is bound to an arena gives NULL when the arena is full.
+//! * **A limit**: a heap that is bound to an arena returns NULL when the arena is full.
 //!
 //! Mind the alignment. Arenas start at multiples of 256 MiB on v3 and of 32 MiB on v2 (64-bit), and
 //! what lies before the first such address of an area that a program hands in is lost. Ask v3 by
 //! `mi_arena_min_alignment` before mapping.
 //!
-//! Arenas are not given back. v3 frees those of a subprocess when it is destroyed.
+//! Arenas are not returned to the system. v3 frees those of a subprocess when it is destroyed.
 
 #[doc(inline)]
 pub use crate::arena::*;

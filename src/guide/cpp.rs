@@ -7,7 +7,7 @@
 //!     let object = mi_new(64);
 //!     mi_free(object); // `delete`
 //!
-//!     // The kinds without exceptions give NULL.
+//!     // The kinds without exceptions return NULL.
 //!     assert!(mi_new_nothrow(usize::MAX).is_null());
 //!     assert!(mi_new_aligned_nothrow(100, 3).is_null());
 //! }

@@ -3,8 +3,8 @@
 //!
 //! # Sizes
 //!
-//! mimalloc rounds a size up to a size class. [`mi_good_size`] tells the class
-//! beforehand, [`mi_usable_size`] tells what a block has room for:
+//! mimalloc rounds a size up to a size class. [`mi_good_size`] returns the class
+//! beforehand, [`mi_usable_size`] returns what a block has room for:
 //!
 //! ```
 //! use mi_malloc_sys::{mi_free, mi_good_size, mi_mallocn, mi_usable_size};

@@ -5,8 +5,8 @@
 //! static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
 //!
 //! let squares: Vec<u64> = (0..1000).map(|n| n * n).collect();
-//! let room = unsafe { mi_malloc_sys::mi_usable_size(squares.as_ptr().cast()) };
-//! assert!(room >= 8 * 1000);
+//! let usable = unsafe { mi_malloc_sys::mi_usable_size(squares.as_ptr().cast()) };
+//! assert!(usable >= 8 * 1000);
 //! ```
 //!
 //! A library should leave that choice to the program: there is one global allocator, and a second

@@ -66,9 +66,9 @@
 //!
 //! The first arena takes 1 GiB of address space on 64-bit systems, of which only what is used is ever in
 //! memory. Under `ulimit -v` (`RLIMIT_AS`), in a program that itself maps much, that may be what others lack
-//! then. `MIMALLOC_ARENA_RESERVE=64MiB` makes arenas small, and 64 MiB is the least on v3 (v2: 32 MiB).
+//! then. `MIMALLOC_ARENA_RESERVE=64MiB` makes arenas small, and 64 MiB is the minimum on v3 (v2: 32 MiB).
 //! Where an arena does not fit, mimalloc tries a smaller one (128 MiB on v3, 32 MiB on v2), and v3 then maps
-//! each page on its own. So v3 starts within 8 MB of address space; v2 has NULL for all below about 36 MB.
+//! each page on its own. So v3 starts within 8 MB of address space; v2 returns NULL for everything with less than about 36 MB.
 //!
 //! # Transparent huge pages
 //!

@@ -33,7 +33,7 @@
 //! }
 //! ```
 //!
-//! Each constant says what the option does, its unit, its default on this line, and its variable,
+//! Each constant says what the option does, its unit, its default in this major version, and its variable,
 //! which is `MIMALLOC_` and the name in capitals. How values are written, and which source wins, is
 //! told with [`mi_option_t`].
 //!
@@ -42,7 +42,7 @@
 //!
 //! Where a value is from, the environment for example, [`option_source`] knows.
 //!
-//! Write the constants, not numbers: the lines number the options differently.
+//! Write the constants, not numbers: the major versions number the options differently.
 
 #[doc(inline)]
 pub use crate::options::*;

@@ -25,7 +25,7 @@
 //!
 //! Each thread counts for itself and adds its numbers to the common ones now and then, so that
 //! counting costs little. The common numbers lack what other threads have not added yet.
-//! [`mi_stats_get`] says when they do on each line.
+//! [`mi_stats_get`] says when they do in each major version.
 //!
 //! Counts of single blocks need a build that has them: on v3 every build, in detail with `debug`; on v2 only `debug`.
 //!

@@ -1,4 +1,4 @@
-//! Theaps: the part that one thread has of one heap, for runtimes that keep the pointer at hand.
+//! Theaps: the part that one thread has of one heap, for runtimes that keep the pointer.
 //!
 //! Each allocation from a heap looks up the calling thread's part of it. A runtime that passes a
 //! context around anyway keeps that part there, and saves the lookup:

@@ -44,7 +44,7 @@
 //!
 //! # When a thread ends
 //!
-//! mimalloc hears of it from the system. Its empty memory is free for all; pages with live blocks
+//! The system notifies mimalloc. Its empty memory is free for all; pages with live blocks
 //! wait for another thread to take them over, and their blocks stay valid. Nothing is lost, and
 //! nothing needs to be called. A runtime with threads that mimalloc cannot see ending calls
 //! [`mi_thread_done`](crate::mi_thread_done).

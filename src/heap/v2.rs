@@ -7,9 +7,9 @@ use crate::arena::v2::mi_arena_id_t;
 
 extern "C" {
     /// Makes `heap` the thread's default, from which [`mi_malloc`](crate::mi_malloc) and all other
-    /// functions without a heap argument allocate in this thread, and gives the previous default.
+    /// functions without a heap argument allocate in this thread, and returns the previous default.
     ///
-    /// NULL changes nothing and gives NULL (debug builds stop the program). Before the thread's
+    /// NULL changes nothing and returns NULL (debug builds stop the program). Before the thread's
     /// first allocation the previous default is a stand-in that cannot be set again; call
     /// [`mi_heap_get_default`] first.
     ///
@@ -21,7 +21,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_set_default(heap: *mut mi_heap_t) -> *mut mi_heap_t;
 
-    /// Gives the thread's default heap: the backing heap, unless the thread has set another by
+    /// Returns the thread's default heap: the backing heap, unless the thread has set another by
     /// [`mi_heap_set_default`].
     ///
     /// Header: `mimalloc.h`.
@@ -32,7 +32,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_get_default() -> *mut mi_heap_t;
 
-    /// Gives the thread's backing heap: the one it starts with, which lives until the thread ends
+    /// Returns the thread's backing heap: the one it starts with, which lives until the thread ends
     /// and takes the blocks of its deleted heaps.
     ///
     /// Header: `mimalloc.h`.

@@ -5,7 +5,7 @@ use cty::c_int;
 use super::mi_heap_t;
 
 extern "C" {
-    /// Gives the main heap of the calling thread's subprocess, from which
+    /// Returns the main heap of the calling thread's subprocess, from which
     /// [`mi_malloc`](crate::mi_malloc) allocates unless the thread has set another default. It is
     /// never NULL and always there.
     ///

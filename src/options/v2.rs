@@ -131,7 +131,7 @@ pub const mi_option_deprecated_segment_reset: mi_option_t = 13;
 #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
 pub const mi_option_eager_commit_delay: mi_option_t = 14;
 
-/// How long unused memory waits before it goes back to the system, in milliseconds; 0 gives it back
+/// How long unused memory waits before it goes back to the system, in milliseconds; 0 returns it
 /// at once, a negative value never.
 ///
 /// Free pages inside a segment wait this long, free segments of an arena wait this value times

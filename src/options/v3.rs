@@ -122,7 +122,7 @@ pub const mi_option_deprecated_segment_reset: mi_option_t = 13;
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 
-/// How long unused memory waits before it goes back to the system, in milliseconds; 0 gives it back
+/// How long unused memory waits before it goes back to the system, in milliseconds; 0 returns it
 /// at once, a negative value never.
 ///
 /// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`].
@@ -394,7 +394,7 @@ pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 /// Header: `mimalloc.h`.
 pub const mi_option_allow_thp: mi_option_t = 43;
 
-/// Smallest range in KiB that a purge gives back.
+/// Smallest range in KiB that a purge returns to the system.
 ///
 /// 0 chooses: a large page (mostly 2 MiB) if the system has transparent huge pages and
 /// [`mi_option_allow_thp`] is 2, otherwise one arena slice (64 KiB on 64-bit, 32 KiB on 32-bit).
@@ -409,7 +409,7 @@ pub const mi_option_arena_purge_min_size: mi_option_t = 44;
 /// Largest block in KiB that comes from an arena; larger ones come straight from the system.
 ///
 /// The layout of the arenas sets a limit that is often lower;
-/// [`mi_arena_max_object_size`](crate::mi_arena_max_object_size) tells the size in force.
+/// [`mi_arena_max_object_size`](crate::mi_arena_max_object_size) returns the size in force.
 ///
 /// Default: 2097152 (2 GiB) on 64-bit, 262144 (256 MiB) on 32-bit.
 /// Environment: `MIMALLOC_ARENA_MAX_OBJECT_SIZE`, a size.

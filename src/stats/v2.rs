@@ -49,7 +49,7 @@ pub struct mi_stats_t {
     /// Bytes in allocated blocks of up to 64 KiB (32 KiB on 32-bit). Debug builds only.
     pub malloc_normal: mi_stat_count_t,
     /// Bytes in allocated blocks that are larger than those. Release builds never count them down, so
-    /// there only `total` tells something.
+    /// there only `total` means something.
     pub malloc_huge: mi_stat_count_t,
     /// Bytes requested for blocks of [`malloc_normal`](Self::malloc_normal); never counted down. Debug
     /// builds only.

@@ -392,7 +392,7 @@ extern "C" {
     /// Writes `*stats` as JSON; `buf_size`, `buf` and the result are those of
     /// [`mi_stats_get_json`](crate::mi_stats_get_json).
     ///
-    /// Also returns NULL if `stats` is NULL or its `size` and `version` are not those of this line. The
+    /// Also returns NULL if `stats` is NULL or its `size` and `version` are not those of this major version. The
     /// process information in the text is that of the moment of this call.
     ///
     /// Header: `mimalloc-stats.h`.

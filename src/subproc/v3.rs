@@ -23,7 +23,7 @@ pub type mi_heap_visit_fun =
     Option<unsafe extern "C" fn(heap: *mut mi_heap_t, arg: *mut c_void) -> bool>;
 
 extern "C" {
-    /// Gives the id of the calling thread's subprocess.
+    /// Returns the id of the calling thread's subprocess.
     ///
     /// Header: `mimalloc.h`.
     ///

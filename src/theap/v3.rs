@@ -1,5 +1,4 @@
-//! Thread-local heaps (v3 only): the part that one thread has of a heap, for programs that keep the
-//! pointer at hand and save looking it up.
+//! Thread-local heaps: the type and the functions of v3.
 
 use core::ffi::c_void;
 
@@ -19,7 +18,7 @@ pub struct mi_theap_t {
 }
 
 extern "C" {
-    /// Gives the calling thread's part of the heap `heap`, and makes it if there is none yet.
+    /// Returns the calling thread's part of the heap `heap`, and makes it if there is none yet.
     ///
     /// The result is never NULL. If memory has run out it is a stand-in from which every allocation
     /// fails.
@@ -33,7 +32,7 @@ extern "C" {
     pub fn mi_heap_theap(heap: *mut mi_heap_t) -> *mut mi_theap_t;
 
     /// Makes `theap` the thread's default, from which [`mi_malloc`](crate::mi_malloc) and all other
-    /// functions without a heap argument allocate in this thread, and gives the previous default.
+    /// functions without a heap argument allocate in this thread, and returns the previous default.
     ///
     /// NULL (and the stand-in of [`mi_heap_theap`]) changes nothing.
     ///
@@ -45,7 +44,7 @@ extern "C" {
     /// default.
     pub fn mi_theap_set_default(theap: *mut mi_theap_t) -> *mut mi_theap_t;
 
-    /// Gives the thread's default: its part of the main heap, unless it has set another by
+    /// Returns the thread's default: its part of the main heap, unless it has set another by
     /// [`mi_theap_set_default`].
     ///
     /// Header: `mimalloc.h`.
