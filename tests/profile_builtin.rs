@@ -200,7 +200,7 @@ fn the_message() {
     }
 }
 
-/// What the files lack for the right names, and that the example adds it. (`tests/examples.rs` asks a viewer.)
+/// What the files lack for the right names, and that the example adds it. (`tests/host/examples.rs` asks a viewer.)
 #[cfg(target_os = "linux")]
 #[test]
 fn mended_files() {

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each count of words up to 128. | `inlined.c` |
 //! | I2 | A current page is never NULL. A thread's own pages, or upstream's empty page, which has no free block. | `inlined.c` (`MI_THEAP_INITASNULL`), `global_alloc` |
-//! | I3 | An entry of the page table is found by masking an address of a block. It has the fields of [`Page`]. | `inlined.c`, `tests/inlined.rs` |
+//! | I3 | An entry of the page table is found by masking an address of a block. It has the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
 //! | I4 | Where `xthread_id` is the number of the calling thread, with no flag, only this thread touches the other fields. | the scheme of numbers: `inlined.c`; else upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
 //! | I6 | `xused` has two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` |
@@ -31,7 +31,7 @@ struct Block {
     next: *mut Block,
 }
 
-/// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/inlined.rs` compares them). Other
+/// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them). Other
 /// threads touch only `xthread_id`.
 #[repr(C)]
 struct Page {

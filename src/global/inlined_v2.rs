@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | I1 | The heap pointer of a thread is never NULL, and has its table of current pages at [`PAGES`]: one page for each count of words up to 128. | `inlined_v2.c` |
 //! | I2 | A current page is never NULL. It is of the thread's own, or upstream's empty page, which has no free block. | `global_alloc` |
-//! | I3 | A block's segment, and its page in there, are found by the block's address ([`SEGMENT`], [`SLICE`], `slice_offset`). | `inlined_v2.c`, `tests/inlined.rs` |
+//! | I3 | A block's segment, and its page in there, are found by the block's address ([`SEGMENT`], [`SLICE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
 //! | I4 | In a segment that is the calling thread's only this thread touches the other fields of a page. | the scheme of numbers: `inlined_v2.c`; else upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined_v2.c` |
 //! | I6 | Upstream is told of each page that becomes empty. | `tests/global_upkeep.rs`, `tests/model.rs` |
@@ -30,7 +30,7 @@ struct Block {
     next: *mut Block,
 }
 
-/// The first part of upstream's `mi_page_t`, with upstream's names (`tests/inlined.rs` compares them).
+/// The first part of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them).
 #[repr(C)]
 struct Page {
     slice_count: u32,

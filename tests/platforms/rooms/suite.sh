@@ -1,17 +1,14 @@
 # The crate's own tests on other platforms, with Debian's newer Rust, whose standard library there is
 # for the same architectures as the old one's.
 
-# library_tests TARGET: the test programs. Left out are the tests of the build and of the examples, which
-# do not depend on the platform, and what an emulator cannot do: tests that start themselves again, for
-# a child is not under qemu any more; that fork, which qemu's own locks do not survive in a program
-# with threads; and that weigh the process, for its memory is qemu's.
+# library_tests TARGET: the test programs. Left out are those of tests/host, which do not depend on the
+# platform, and what an emulator cannot do: tests that start themselves again, for a child is not under
+# qemu any more; that fork, which qemu's own locks do not survive in a program with threads; and that
+# weigh the process, for its memory is qemu's.
 library_tests() {
   local file name
   for file in "$ROOT"/tests/*.rs; do
     name=$(basename "$file" .rs)
-    case $name in
-      build_script | cflags | errors | fetch | plan | program_options_builds | provenance | guide | links | quickstart | examples | example_packages) continue ;;
-    esac
     [ -z "$(natively "$1")" ] && grep -E 'support/(child|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
   done
 }

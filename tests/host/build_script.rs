@@ -3,14 +3,8 @@
 //! Each test works on a copy of this package, mostly with a stand-in for mimalloc's source tree,
 //! which is enough for a build script and compiles at once.
 
-#[allow(dead_code)]
-#[path = "support/build.rs"]
-mod build;
-#[path = "support/folder.rs"]
-mod folder;
-
-use build::{files, host, rewrite, Package, V2, V3};
-use folder::Folder;
+use crate::folder::Folder;
+use crate::package::{files, host, rewrite, Package, V2, V3};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -255,7 +249,7 @@ fn flags_are_probed_in_one_run() {
             "#!/bin/sh\necho \"$*\" >> {log:?}\n{refusal}\nexec cc \"$@\"\n",
             log = log.display().to_string(),
         );
-        build::stand_in_program(&compiler, &text);
+        crate::package::stand_in_program(&compiler, &text);
         package
             .with("MIMALLOC_SYS_SOURCE_DIR", &tree)
             .with("CC", &compiler)
@@ -301,7 +295,7 @@ fn docs_rs_compiles_no_c() {
 #[test]
 fn a_dependent_learns_the_major_version() {
     let package = Package::new("dependent");
-    let lines = include_str!("../docs/building.md")
+    let lines = include_str!("../../docs/building.md")
         .split_once("# Dependents")
         .and_then(|(_, text)| text.split_once("```rust,no_run\n"))
         .and_then(|(_, text)| text.split_once("```"))

@@ -25,7 +25,7 @@ fn the_readme_leads_to_pages_and_packed_files() {
         "#no-such-heading",
         "https://docs.rs/mi-malloc-sys/latest/mi_malloc_sys/guide/nothing/index.html",
         "https://docs.rs/mi-malloc-sys/latest/mi_malloc_sys/guide/building/index.html#nothing",
-        "https://docs.rs/crate/mi-malloc-sys/latest/source/tests/links.rs",
+        "https://docs.rs/crate/mi-malloc-sys/latest/source/tests/host/links.rs",
     ] {
         assert!(wrong_in_readme(link, &text, &packed).is_some(), "{link}");
     }

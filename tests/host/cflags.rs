@@ -1,45 +1,12 @@
 //! `CFLAGS` and their like, which win over the options of this package: what is made of them, and that programs and
 //! shared libraries link and run all the same.
 
-#![cfg(all(
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-
-#[allow(dead_code)]
-#[path = "../build/arch.rs"]
-mod arch;
-#[path = "../build/arguments.rs"]
-mod arguments;
-#[allow(dead_code)]
-#[path = "../build/config.rs"]
-mod config;
-#[path = "support/folder.rs"]
-mod folder;
-#[allow(dead_code)]
-#[path = "../build/lto.rs"]
-mod lto;
-#[allow(dead_code)]
-#[path = "../build/modes.rs"]
-mod modes;
-#[allow(dead_code)]
-#[path = "../build/object.rs"]
-mod object;
-#[allow(dead_code)]
-#[path = "../build/plan.rs"]
-mod plan;
-#[path = "../build/platform.rs"]
-mod platform;
-#[path = "../build/tools.rs"]
-mod tools;
-#[path = "support/usual.rs"]
-mod usual;
-
-use config::{Config, Line, Target};
-use folder::Folder;
-use object::Object;
-use plan::Plan;
+use crate::build::arguments;
+use crate::build::config::{Config, Line, Target};
+use crate::build::object::{self, Object};
+use crate::build::plan::{self, Plan};
+use crate::default_config;
+use crate::folder::Folder;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,7 +22,7 @@ fn linux(arch: &str) -> Config {
     };
     Config {
         opt_level: "3".into(),
-        ..usual::config(&target, Line::V3)
+        ..default_config::config(&target, Line::V3)
     }
 }
 

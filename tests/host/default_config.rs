@@ -1,6 +1,6 @@
-//! A build of which nothing special is asked, for tests that mount `build/config.rs` as `config`.
+//! The configuration of a build that nothing special is asked of.
 
-use crate::config::{Config, Features, Line, Target};
+use crate::build::config::{Config, Features, Line, Target};
 
 pub fn config(target: &Target, line: Line) -> Config {
     Config {

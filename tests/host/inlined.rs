@@ -2,32 +2,13 @@
 //! definitions of a usual build, and refuses it when one of them makes upstream's insides other than `inlined.rs` or
 //! `inlined_v2.rs` knows them. And what `src/global.c` makes of upstream's constants.
 
-#![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-
-#[allow(dead_code)]
-#[path = "../build/arch.rs"]
-mod arch;
-#[allow(dead_code)]
-#[path = "../build/config.rs"]
-mod config;
-#[allow(dead_code)]
-#[path = "../build/lto.rs"]
-mod lto;
-#[path = "../build/modes.rs"]
-mod modes;
-#[allow(dead_code)]
-#[path = "../build/plan.rs"]
-mod plan;
-#[path = "../build/platform.rs"]
-mod platform;
-#[path = "../build/tools.rs"]
-mod tools;
-#[path = "support/usual.rs"]
-mod usual;
-
 #[cfg(line = "v3")]
-use config::Define;
-use config::{Config, Line, Target};
+use crate::build::config::Define;
+use crate::build::config::{Config, Line, Target};
+#[cfg(line = "v3")]
+use crate::build::modes;
+use crate::build::plan;
+use crate::default_config;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -43,7 +24,7 @@ fn usual_build() -> Config {
     };
     Config {
         opt_level: "3".into(),
-        ..usual::config(&target, LINE)
+        ..default_config::config(&target, LINE)
     }
 }
 

@@ -4,29 +4,8 @@
 //! The script is run directly, in an environment like Cargo's, so that each platform and each
 //! variable is one line here. On Linux only: the stand-ins for compilers are shell scripts around gcc.
 
-#![cfg(target_os = "linux")]
-
-#[path = "../build/arch.rs"]
-mod arch;
-#[allow(dead_code)]
-#[path = "support/build.rs"]
-mod build;
-#[allow(dead_code)]
-#[path = "../build/config.rs"]
-mod config;
-#[allow(dead_code)]
-#[path = "../build/lto.rs"]
-mod lto;
-#[path = "../build/modes.rs"]
-mod modes;
-#[path = "../build/plan.rs"]
-mod plan;
-#[path = "../build/platform.rs"]
-mod platform;
-#[path = "../build/tools.rs"]
-mod tools;
-
-use build::{stand_in_program, Package, V2, V3};
+use crate::build::{config, plan};
+use crate::package::{self, stand_in_program, Package, V2, V3};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -353,7 +332,7 @@ fn features_without_effect() {
 /// Each entry has its test in this file.
 #[test]
 fn every_entry_is_provoked() {
-    let here = include_str!("errors.rs");
+    let here = include_str!("build_errors.rs");
     for heading in PAGE.lines().filter_map(|line| line.strip_prefix("## ")) {
         let named = format!("says(\"{}\")", heading);
         let passed = format!("\"{}\")", heading); // `refused` above
@@ -394,7 +373,7 @@ fn every_message_is_listed() {
     assert!(sentences > 40, "only {} sentences were found", sentences);
 }
 
-const PAGE: &str = include_str!("../docs/errors.md");
+const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// The texts of one entry.
 fn entry(heading: &str) -> Vec<String> {
@@ -456,7 +435,7 @@ impl Script {
         let program = package.build_script();
         let out = package.root.join("out");
         fs::create_dir(&out).unwrap();
-        let host = build::host();
+        let host = package::host();
         let c_library = if host.contains("musl") { "musl" } else { "gnu" };
         let mut run = Run {
             program,

@@ -5,35 +5,16 @@
 //! written down here by hand, in one row for each group of targets that are treated alike, and one
 //! for each feature wherever it does something else.
 
-#[path = "../build/arch.rs"]
-mod arch;
-#[path = "../build/config.rs"]
-mod config;
-#[path = "../build/lto.rs"]
-mod lto;
-#[path = "../build/modes.rs"]
-mod modes;
-#[path = "../build/plan.rs"]
-mod plan;
-#[path = "../build/platform.rs"]
-mod platform;
-#[path = "../build/rustc.rs"]
-mod rustc;
-#[path = "../build/tools.rs"]
-mod tools;
-#[path = "support/usual.rs"]
-mod usual;
-#[path = "../build/version.rs"]
-mod version;
-
-use config::{Config, Define, Features, Line, Target};
-use plan::{Language, Plan};
+use crate::build::config::{Config, Define, Features, Line, Target};
+use crate::build::lto;
+use crate::build::plan::{self, Language, Plan};
+use crate::build::rustc;
+use crate::build::version::Version;
+use crate::default_config::config;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use usual::config;
-use version::Version;
 
 /// Targets that are treated alike, and their plan beyond what every plan has.
 struct Group {

@@ -1,14 +1,8 @@
 //! What is known of the Cargo that runs a build, and how it is asked for the pinned package: where, whether
 //! offline, and what its answer means.
 
-#[allow(dead_code)]
-#[path = "../build/fetch.rs"]
-mod fetch;
-#[allow(dead_code)]
-#[path = "../build/parent.rs"]
-mod parent;
-
-use fetch::{folder_of, Attempt, Cargo};
+use crate::build::fetch::{folder_of, Attempt, Cargo};
+use crate::build::parent;
 use std::path::PathBuf;
 
 #[test]
