@@ -5,14 +5,14 @@ use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use memory::*;
 
@@ -399,9 +399,9 @@ fn realloc_of_nothing_and_failure() {
 fn realloc_with_a_bad_alignment() {
     let this = "realloc_with_a_bad_alignment";
     unsafe {
-        if child::is_this() {
+        if respawn::is_this() {
             let p = mi_malloc(100);
-            match child::argument().as_str() {
+            match respawn::argument().as_str() {
                 "aligned" => mi_realloc_aligned(p, 200, 24),
                 _ => mi_realloc_aligned_at(p, 200, 24, 0),
             };
@@ -409,7 +409,7 @@ fn realloc_with_a_bad_alignment() {
         }
         if mode::DEBUG {
             for argument in ["aligned", "aligned_at"] {
-                let output = child::run(this, argument, &[]);
+                let output = respawn::run(this, argument, &[]);
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert!(!output.status.success());
                 assert!(said.contains("mi_alignment_is_valid"), "{said}");

@@ -16,9 +16,6 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/map.rs"]
 mod map;
 #[allow(dead_code)]
@@ -27,6 +24,9 @@ mod memory;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 /// An attack tells what came of it. If mimalloc reports it or the process dies, that counts instead.
 type Attack = unsafe fn() -> &'static str;
@@ -315,8 +315,8 @@ fn outcome(output: &Output) -> String {
 
 /// The child runs one attack, with or without the callback, and does not come back.
 fn as_child() {
-    if child::is_this() {
-        let wanted = child::argument();
+    if respawn::is_this() {
+        let wanted = respawn::argument();
         let (_, function) = ATTACKS.iter().find(|(name, _)| *name == wanted).unwrap();
         unsafe { attack(*function) }
     }
@@ -378,7 +378,7 @@ fn the_tables_are_right() {
 /// With blocks of `MiMalloc`, whose entry points may be others than upstream's. Only the C functions compare a size.
 #[test]
 fn the_global_allocator_is_no_weaker() {
-    BY_MIMALLOC.store(child::is_this(), SeqCst);
+    BY_MIMALLOC.store(respawn::is_this(), SeqCst);
     as_child_with_callback();
     compare("the_global_allocator_is_no_weaker", |attack| {
         attack != "free with too large a size"
@@ -397,7 +397,7 @@ fn compare(test: &str, is_compared: fn(&str) -> bool) {
         .iter()
         .filter(|(name, _)| is_compared(name))
         .map(|(name, _)| {
-            let output = child::run(test, name, EVERY_BLOCK);
+            let output = respawn::run(test, name, EVERY_BLOCK);
             (*name, outcome(&output))
         })
         .collect();
@@ -409,7 +409,7 @@ fn compare(test: &str, is_compared: fn(&str) -> bool) {
 }
 
 fn as_child_with_callback() {
-    if child::is_this() {
+    if respawn::is_this() {
         unsafe { mi_register_error(Some(hear), null_mut()) };
         as_child();
     }
@@ -423,11 +423,11 @@ fn without_a_callback_damage_ends_the_process() {
     as_child();
     for (name, outcome_heard) in expected().unwrap_or_default() {
         if outcome_heard == "EFAULT" && mode::PADDING {
-            let output = child::run(test, name, EVERY_BLOCK);
+            let output = respawn::run(test, name, EVERY_BLOCK);
             assert_eq!(outcome(&output), "SIGABRT", "{name}");
             assert!(says(&output, &["buffer overflow", "corrupted"]), "{name}");
 
-            let silenced = child::run(test, name, &[("MIMALLOC_SHOW_ERRORS", "0")]);
+            let silenced = respawn::run(test, name, &[("MIMALLOC_SHOW_ERRORS", "0")]);
             assert_eq!(outcome(&silenced), "SIGABRT", "{name}");
             assert!(!says(&silenced, &[""]), "{name}");
         }
@@ -441,7 +441,7 @@ fn without_a_callback_a_double_free_is_printed() {
     as_child();
     let attack = "double free";
     if expected().unwrap_or_default().contains(&(attack, "EAGAIN")) {
-        let output = child::run(test, attack, EVERY_BLOCK);
+        let output = respawn::run(test, attack, EVERY_BLOCK);
         let what_is_printed = says(&output, &["double free detected"]);
         assert_eq!(what_is_printed, mode::SHOWS_ERRORS);
         assert_ne!(outcome(&output), "SIGABRT");

@@ -4,14 +4,14 @@ use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[path = "support/heap.rs"]
 mod heap;
 #[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use memory::*;
 
@@ -162,16 +162,16 @@ const HOPELESS: [(&str, Ask); 10] = [
 #[cfg(unix)]
 fn new_without_memory_and_handler_aborts() {
     use std::os::unix::process::ExitStatusExt;
-    if child::is_this() {
+    if respawn::is_this() {
         let (_, ask) = HOPELESS
             .iter()
-            .find(|(name, _)| *name == child::argument())
+            .find(|(name, _)| *name == respawn::argument())
             .unwrap();
         unsafe { ask() };
         return;
     }
     for (name, _) in HOPELESS {
-        let output = child::run(
+        let output = respawn::run(
             "new_without_memory_and_handler_aborts",
             name,
             &[("MIMALLOC_SHOW_ERRORS", "1")],

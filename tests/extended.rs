@@ -6,14 +6,14 @@ use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use memory::*;
 
@@ -453,8 +453,8 @@ fn threads_of_a_pool_allocate() {
 #[test]
 fn plain_allocation_works_after_the_end() {
     let this = "plain_allocation_works_after_the_end";
-    if !child::is_this() {
-        child::succeeds(this, "", &[]);
+    if !respawn::is_this() {
+        respawn::succeeds(this, "", &[]);
         return;
     }
     unsafe {

@@ -16,11 +16,11 @@ use std::thread;
 static GLOBAL: MiMalloc = MiMalloc;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 /// Takes, changes and frees all kinds of blocks, and counts that it came to its end.
 fn work(number: usize) -> BTreeMap<usize, Vec<u8>> {
@@ -181,13 +181,13 @@ fn in_exit_handlers() {
         println!("the exit handler came to its end");
     }
     let name = "in_exit_handlers";
-    if child::is_this() {
+    if respawn::is_this() {
         LEFT.lock().unwrap().push(work(3));
         assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
         return;
     }
     for variables in [&[][..], &[("MIMALLOC_SHOW_STATS", "1")]] {
-        let output = child::run(name, name, variables);
+        let output = respawn::run(name, name, variables);
         let out = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{output:?}");
         assert!(out.contains("the exit handler came to its end"), "{out}");

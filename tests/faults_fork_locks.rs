@@ -12,13 +12,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[path = "support/first.rs"]
-mod first;
 #[path = "support/fork.rs"]
 mod fork;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 
 /// One test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -82,7 +82,7 @@ fn use_block(size: usize) {
 }
 
 fn start_thread() {
-    first::run(|| use_block(5000));
+    raw_thread::run(|| use_block(5000));
 }
 
 fn use_heap() {
@@ -135,7 +135,7 @@ fn other_threads_take_over_pages() {
     }
     forks_beside(
         |round| {
-            first::run(move || {
+            raw_thread::run(move || {
                 let mut random = (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 for _ in 0..600 {
                     random ^= random << 13;
@@ -282,7 +282,7 @@ fn other_threads_leave_memory_outside_arenas() {
     /// Starts a thread, in the main subprocess or in the other one, that ends with a block of its own.
     fn leave(round: usize) {
         let number = round % 2;
-        first::run(move || {
+        raw_thread::run(move || {
             // SAFETY: a new thread, a block of any size, and one that nobody else has.
             unsafe {
                 if number > 0 {

@@ -1,9 +1,5 @@
 //! What a heap costs in memory, and how many there can be: the figures of the guide's page on heaps.
 
-#[cfg(target_os = "linux")]
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
@@ -11,6 +7,10 @@ mod mode;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[cfg(target_os = "linux")]
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use mi_malloc_sys::*;
 
@@ -20,8 +20,8 @@ use mi_malloc_sys::*;
 fn memory_of_a_heap() {
     const HEAPS: usize = 200;
     const KIB: usize = 1024;
-    if !child::is_this() {
-        child::succeeds("memory_of_a_heap", "", &[]);
+    if !respawn::is_this() {
+        respawn::succeeds("memory_of_a_heap", "", &[]);
         return;
     }
     let mut heaps = Vec::with_capacity(HEAPS);

@@ -1,14 +1,14 @@
 //! Where transparent huge pages are asked for, by `mi_option_allow_thp` (`src/huge_pages.h`).
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[path = "support/mapping.rs"]
 mod mapping;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use mapping::{huge_pages, HugePages::*};
 use mi_malloc_sys::*;
@@ -24,7 +24,7 @@ fn allow_thp() -> i64 {
 
 /// Runs `work` in a child process for each value of the option, which may be "", the default.
 fn with_each(name: &str, values: &[&str], work: impl Fn()) {
-    if child::is_this() {
+    if respawn::is_this() {
         return work();
     }
     if GUARD_PAGES {
@@ -36,7 +36,7 @@ fn with_each(name: &str, values: &[&str], work: impl Fn()) {
     }
     for &value in values {
         let variables = [("MIMALLOC_ALLOW_THP", value)];
-        child::succeeds(name, value, &variables[..usize::from(!value.is_empty())]);
+        respawn::succeeds(name, value, &variables[..usize::from(!value.is_empty())]);
     }
 }
 
@@ -104,7 +104,7 @@ mod v3 {
             blocks.iter().step_by(2).for_each(|p| mi_free(*p));
             mi_collect(true);
             let purged = before.saturating_sub(resident::resident());
-            let by_slices = child::argument() != "2";
+            let by_slices = respawn::argument() != "2";
             assert_eq!(purged > 25 * SIZE, by_slices, "{purged} bytes");
         });
     }

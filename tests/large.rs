@@ -7,14 +7,14 @@ use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 const MIB: usize = 1 << 20;
 
@@ -28,10 +28,10 @@ fn runs() -> bool {
 }
 
 fn in_child(name: &str, argument: &str, work: impl Fn()) {
-    if child::is_this() {
+    if respawn::is_this() {
         work();
     } else if runs() {
-        child::succeeds(name, argument, &[]);
+        respawn::succeeds(name, argument, &[]);
     }
 }
 
@@ -272,8 +272,8 @@ fn refuse_moves(error: cty::c_int) {
 #[test]
 fn a_refused_move_is_a_copy() {
     let name = "a_refused_move_is_a_copy";
-    if child::is_this() {
-        refuse_moves(child::argument().parse().unwrap());
+    if respawn::is_this() {
+        refuse_moves(respawn::argument().parse().unwrap());
         return grow_and_shrink(&[150 * MIB + 12_345], 450 * MIB);
     }
     if !runs() {
@@ -287,7 +287,7 @@ fn a_refused_move_is_a_copy() {
         libc::ENOMEM,
         libc::EFAULT,
     ] {
-        child::succeeds(name, &error.to_string(), &[]);
+        respawn::succeeds(name, &error.to_string(), &[]);
     }
 }
 

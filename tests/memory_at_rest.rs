@@ -7,8 +7,8 @@ use mi_malloc_sys::*;
 use std::thread::sleep;
 use std::time::Duration;
 
-#[path = "support/first.rs"]
-mod first;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
@@ -82,7 +82,7 @@ unsafe fn a_collection_purges_what_is_due() {
 
 unsafe fn a_thread_without_allocations_collects_nothing() {
     let before = freed_and_due();
-    first::run(|| {
+    raw_thread::run(|| {
         mi_collect(false);
         mi_collect(true);
     });
@@ -90,7 +90,7 @@ unsafe fn a_thread_without_allocations_collects_nothing() {
         before,
         "after mi_collect in a thread that has not allocated",
     );
-    first::run(|| {
+    raw_thread::run(|| {
         mi_thread_init();
         mi_collect(false);
     });

@@ -3,11 +3,11 @@
 
 use std::panic::catch_unwind;
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[path = "model/mod.rs"]
 mod model;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use model::mode;
 use model::program::Kind;
@@ -20,13 +20,13 @@ const COUNT: u64 = if mode::DEBUG { 2 } else { 40 };
 
 /// Runs the test `name` again as a child for each lot, and in the child the lot.
 fn prove(name: &str, lot: Lot, variables: &[(&str, &str)]) {
-    if child::is_this() {
-        child::argument().parse::<Lot>().unwrap().go();
+    if respawn::is_this() {
+        respawn::argument().parse::<Lot>().unwrap().go();
         return;
     }
     // A trace of this program's own calls says nothing, and costs time in each trial.
     let variables = [variables, &[("RUST_BACKTRACE", "0")]].concat();
-    let calls = model::prove(&lot, |text| child::run(name, text, &variables));
+    let calls = model::prove(&lot, |text| respawn::run(name, text, &variables));
     // A program does something: about one step in four finds nothing to do.
     let steps = lot.count * lot.first.lanes * lot.first.length as u64;
     assert!(calls > steps / 2, "{calls} calls in {steps} steps");
@@ -78,7 +78,7 @@ fn a_fault_is_found_and_shrunk() {
     let name = "a_fault_is_found_and_shrunk";
     let mut lot = Lot::new(Kind::Raw, 1, 7..9, 300);
     lot.first.faulty = true;
-    if child::is_this() {
+    if respawn::is_this() {
         return prove(name, lot, &[]);
     }
     let message = catch_unwind(|| prove(name, lot, &[])).unwrap_err();

@@ -8,9 +8,6 @@ use std::mem::size_of;
 use std::ptr::{null, null_mut};
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/errno.rs"]
 mod errno;
 #[allow(dead_code)]
@@ -19,6 +16,9 @@ mod memory;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use memory::*;
 
@@ -228,15 +228,15 @@ fn reallocarr_with_bad_arguments() {
     unsafe {
         let mut p = mi_malloc(10);
         let at: *mut *mut c_void = &mut p;
-        if child::is_this() {
-            if child::argument() == "null" {
+        if respawn::is_this() {
+            if respawn::argument() == "null" {
                 mi_reallocarr(null_mut(), 1, 1);
             } else {
                 mi_reallocarr(at.cast(), 1, 0);
             }
         } else if mode::DEBUG {
             for (argument, assertion) in [("null", "ptrp != NULL"), ("size", "size != 0")] {
-                let output = child::run(this, argument, &[]);
+                let output = respawn::run(this, argument, &[]);
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert!(!output.status.success(), "{argument}");
                 assert!(said.contains(assertion), "{said}");
@@ -370,8 +370,8 @@ fn any_thread_frees_by_size() {
 #[test]
 fn the_environment_is_copied() {
     let this = "the_environment_is_copied";
-    if !child::is_this() {
-        child::succeeds(
+    if !respawn::is_this() {
+        respawn::succeeds(
             this,
             "",
             &[("MI_TEST_VALUE", "value"), ("MI_TEST_EMPTY", "")],

@@ -2,12 +2,12 @@
 
 #[cfg(target_os = "linux")]
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[cfg(target_os = "linux")]
-#[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[cfg(target_os = "linux")]
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use mi_malloc_sys::*;
 #[cfg(target_os = "linux")]
@@ -61,7 +61,7 @@ fn milliseconds(time: libc::timeval) -> usize {
 fn time_and_memory() {
     const SIZE: usize = 50 << 20;
     #[cfg(target_os = "linux")]
-    if child::is_this() {
+    if respawn::is_this() {
         eprintln!("peak_rss {} VmHWM {}", info().peak_rss, peak());
         return;
     }
@@ -155,7 +155,7 @@ const LARGE: usize = 256 << 20;
 /// A small program that this process starts while it has `LARGE` bytes: its `peak_rss` includes them.
 #[cfg(target_os = "linux")]
 fn peak_across_exec() {
-    let said = child::succeeds("time_and_memory", "", &[]);
+    let said = respawn::succeeds("time_and_memory", "", &[]);
     let number = |name: &str| -> usize {
         let mut words = said.split_whitespace().skip_while(|word| *word != name);
         words.nth(1).unwrap().parse().unwrap()

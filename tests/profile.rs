@@ -8,11 +8,11 @@ use std::ptr::null_mut;
 use std::slice::from_raw_parts_mut;
 use std::sync::Mutex;
 
-#[path = "support/first.rs"]
-mod first;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 
 /// What the profiler keeps beside each sampled block.
 #[repr(C)]
@@ -476,7 +476,7 @@ fn a_subprocess() {
         let (number, profiler) = (id._mi_subproc_id as usize, mine.pointer() as usize);
         let seen: *const Mutex<Seen> = &mine.seen;
         let seen = seen as usize;
-        first::run(move || {
+        raw_thread::run(move || {
             mi_subproc_add_current_thread(mi_subproc_id_t {
                 _mi_subproc_id: number as *mut _,
             });

@@ -1,11 +1,11 @@
 //! `options!` in a program of its own: this one.
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[cfg(target_os = "linux")]
 #[path = "support/mapping.rs"]
 mod mapping;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 use mi_malloc_sys::*;
 
 #[global_allocator]
@@ -23,14 +23,14 @@ mi_malloc_sys::options! {
 /// In a child: prints the value of the option whose number is the argument.
 #[test]
 fn tell() {
-    if child::is_this() {
-        let option = child::argument().parse().unwrap();
+    if respawn::is_this() {
+        let option = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
     }
 }
 
 fn value_with(option: mi_option_t, variables: &[(&str, &str)]) -> i64 {
-    let output = child::run("tell", &option.to_string(), variables);
+    let output = respawn::run("tell", &option.to_string(), variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let value = out.split("value=").nth(1);
     let value = value.and_then(|rest| rest.split(';').next());
@@ -70,7 +70,7 @@ fn a_size_is_in_the_unit_of_its_option() {
 /// In a child: sets an option that the environment has not set, and one that it has.
 #[test]
 fn later_settings_win_as_usual() {
-    if child::is_this() {
+    if respawn::is_this() {
         unsafe {
             mi_option_set_default(mi_option_purge_delay, 11);
             assert_eq!(mi_option_get(mi_option_purge_delay), 11);
@@ -81,7 +81,7 @@ fn later_settings_win_as_usual() {
         }
         return;
     }
-    child::succeeds(
+    respawn::succeeds(
         "later_settings_win_as_usual",
         "",
         &[("MIMALLOC_MAX_WARNINGS", "9")],
@@ -103,7 +103,7 @@ fn an_option_that_is_read_at_process_start() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_first_arena_has_the_size_of_the_program() {
-    if child::is_this() {
+    if respawn::is_this() {
         let mut stats = mi_stats_t::new();
         assert!(unsafe { mi_stats_get(&mut stats) });
         let reserved = stats.reserved.total;
@@ -115,19 +115,19 @@ fn the_first_arena_has_the_size_of_the_program() {
         return;
     }
     let name = "the_first_arena_has_the_size_of_the_program";
-    child::succeeds(name, "", &[]);
+    respawn::succeeds(name, "", &[]);
 }
 
 /// In a child, with the variable of `max_warnings`: where values are from.
 #[test]
 fn sources() {
     use OptionSource::*;
-    if !child::is_this() {
+    if !respawn::is_this() {
         let variables = [
             ("MIMALLOC_MAX_WARNINGS", "9"),
             ("MIMALLOC_ARENA_RESERVE", "nonsense"),
         ];
-        child::succeeds("sources", "", &variables);
+        respawn::succeeds("sources", "", &variables);
         return;
     }
     assert_eq!(option_source(mi_option_purge_delay), Some(Program));

@@ -8,14 +8,14 @@ use mi_malloc_sys::*;
 use std::thread::sleep;
 use std::time::Duration;
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[path = "support/first.rs"]
-mod first;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use resident::resident;
 
@@ -41,7 +41,7 @@ fn in_child(name: &str, work: impl Fn()) {
 }
 
 fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
-    if child::is_this() {
+    if respawn::is_this() {
         // SAFETY: the block is used no more.
         unsafe { mi_free(mi_malloc(1)) };
         work();
@@ -52,7 +52,7 @@ fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
             ("MIMALLOC_ARENA_PURGE_MULT", "1"),
         ];
         variables.extend(more);
-        child::succeeds(name, "", &variables);
+        respawn::succeeds(name, "", &variables);
     }
 }
 
@@ -258,7 +258,7 @@ fn purges_are_counted_as_allocations_are() {
         ("MIMALLOC_PAGE_COMMIT_ON_DEMAND", "2"),
         ("MIMALLOC_ARENA_EAGER_COMMIT", "0"),
     ];
-    let ways = if child::is_this() {
+    let ways = if respawn::is_this() {
         &ways[..1]
     } else {
         &ways[..]
@@ -395,8 +395,8 @@ fn nothing_is_kept_when_all_memory_is_destroyed() {
     if cfg!(feature = "override") {
         return println!("not run: the test's harness would use destroyed memory");
     }
-    if !child::is_this() {
-        child::succeeds(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
+    if !respawn::is_this() {
+        respawn::succeeds(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
         return;
     }
     fill(MAPPING);
@@ -405,7 +405,7 @@ fn nothing_is_kept_when_all_memory_is_destroyed() {
     // SAFETY: the block is used no more, and after that nobody uses mimalloc, here or in the test's harness.
     unsafe { mi_free(p) };
     assert_eq!(is_mapped(address), KEEPS_MAPPINGS);
-    first::run(|| unsafe { mi_process_done() });
+    raw_thread::run(|| unsafe { mi_process_done() });
     assert!(!is_mapped(address));
 }
 

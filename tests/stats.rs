@@ -1,10 +1,10 @@
 //! The statistics of the process: one test, because they count everything in it.
 
-#[path = "support/alone.rs"]
-mod alone;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[path = "support/other_threads.rs"]
+mod other_threads;
 #[path = "support/stats.rs"]
 mod stats;
 
@@ -17,7 +17,7 @@ use std::ptr::null_mut;
 
 #[test]
 fn statistics() {
-    alone::wait();
+    other_threads::wait_until_idle();
     unsafe {
         // What comes with the thread's first allocation, and what came before.
         mi_free(mi_malloc(100));

@@ -1,8 +1,8 @@
 //! The statistics of single heaps, threads and subprocesses (v3).
 #![cfg(line = "v3")]
 
-#[path = "support/first.rs"]
-mod first;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 #[allow(dead_code)]
 #[path = "support/stats.rs"]
 mod stats;
@@ -167,7 +167,7 @@ fn a_heap_adds_to_its_subprocess() {
     unsafe {
         let id = mi_subproc_new();
         let number = id._mi_subproc_id as usize;
-        first::run(move || {
+        raw_thread::run(move || {
             mi_subproc_add_current_thread(mi_subproc_id_t {
                 _mi_subproc_id: number as *mut _,
             });

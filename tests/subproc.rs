@@ -6,11 +6,11 @@ use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex};
 
-#[path = "support/first.rs"]
-mod first;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 
 const NONE: mi_subproc_id_t = mi_subproc_id_t {
     _mi_subproc_id: null_mut(),
@@ -28,7 +28,7 @@ fn inside<T: Send + 'static>(id: mi_subproc_id_t, work: impl Fn() -> T + Send + 
     let result = Arc::new(Mutex::new(None));
     let slot = result.clone();
     let number = id._mi_subproc_id as usize;
-    first::run(move || {
+    raw_thread::run(move || {
         unsafe { mi_subproc_add_current_thread(id_of(number)) };
         *slot.lock().unwrap() = Some(work());
     });
@@ -229,7 +229,7 @@ fn many_one_after_the_other() {
 #[cfg(not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions))))]
 #[test]
 fn no_subprocess_changes_nothing() {
-    first::run(|| unsafe {
+    raw_thread::run(|| unsafe {
         mi_subproc_add_current_thread(NONE);
         assert_eq!(mi_subproc_current(), mi_subproc_main());
         let p = mi_malloc(10);

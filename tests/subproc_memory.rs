@@ -3,8 +3,8 @@
 
 use mi_malloc_sys::*;
 
-#[path = "support/first.rs"]
-mod first;
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
@@ -19,7 +19,7 @@ fn memory_returns() {
     for round in 0..ROUNDS {
         let id = unsafe { mi_subproc_new() };
         let number = id._mi_subproc_id as usize;
-        first::run(move || unsafe {
+        raw_thread::run(move || unsafe {
             mi_subproc_add_current_thread(mi_subproc_id_t {
                 _mi_subproc_id: number as *mut _,
             });

@@ -6,11 +6,11 @@ use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::mpsc::channel;
 
+#[path = "support/raw_thread.rs"]
+mod raw_thread;
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[path = "support/first.rs"]
-mod first;
+#[path = "support/respawn.rs"]
+mod respawn;
 #[allow(dead_code)]
 #[path = "support/visit.rs"]
 mod visit;
@@ -33,7 +33,7 @@ fn the_main_one_is_null() {
 fn leave(id: mi_subproc_id_t) -> Vec<usize> {
     let (sender, receiver) = channel();
     let id = id as usize;
-    first::run(move || unsafe {
+    raw_thread::run(move || unsafe {
         mi_subproc_add_current_thread(id as mi_subproc_id_t);
         let blocks: Vec<usize> = (1..50).map(|size| mi_malloc(size * 300) as usize).collect();
         sender.send(blocks).unwrap();
@@ -43,10 +43,10 @@ fn leave(id: mi_subproc_id_t) -> Vec<usize> {
 
 #[test]
 fn what_a_thread_leaves_behind() {
-    if !child::is_this() {
+    if !respawn::is_this() {
         // Only so can one see what ended threads have left.
         let variables = [("MIMALLOC_VISIT_ABANDONED", "1")];
-        child::succeeds("what_a_thread_leaves_behind", "", &variables);
+        respawn::succeeds("what_a_thread_leaves_behind", "", &variables);
         return;
     }
     unsafe {

@@ -6,8 +6,8 @@ use mi_malloc_sys::*;
 #[cfg(line = "v3")]
 use std::ptr::null_mut;
 
-#[path = "support/alone.rs"]
-mod alone;
+#[path = "support/other_threads.rs"]
+mod other_threads;
 
 #[derive(Default)]
 struct Count {
@@ -56,7 +56,7 @@ unsafe fn visit(heap: *mut mi_heap_t, size: usize) -> Count {
 
 #[test]
 fn the_main_heap() {
-    alone::wait();
+    other_threads::wait_until_idle();
     unsafe {
         #[cfg(line = "v3")]
         let heap = mi_heap_main();

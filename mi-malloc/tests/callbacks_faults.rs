@@ -4,7 +4,7 @@ use mi_malloc::{callbacks, sys};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[allow(dead_code)]
-#[path = "../../tests/support/child.rs"]
+#[path = "../../tests/support/respawn.rs"]
 mod child;
 
 #[global_allocator]

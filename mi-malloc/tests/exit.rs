@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 #[allow(dead_code)]
-#[path = "../../tests/support/child.rs"]
+#[path = "../../tests/support/respawn.rs"]
 mod child;
 
 #[global_allocator]

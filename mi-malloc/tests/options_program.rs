@@ -2,7 +2,7 @@
 #![deny(unused_imports)]
 
 #[allow(dead_code)]
-#[path = "../../tests/support/child.rs"]
+#[path = "../../tests/support/respawn.rs"]
 mod child;
 
 use mi_malloc::options;

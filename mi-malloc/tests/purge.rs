@@ -2,7 +2,7 @@
 #![allow(clippy::incompatible_msrv)] // only the library is for Rust 1.63
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/support/first.rs"]
+#[path = "../../tests/support/raw_thread.rs"]
 mod first;
 #[allow(dead_code)]
 #[path = "../../tests/support/resident.rs"]

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 #[allow(dead_code)]
-#[path = "../../tests/support/child.rs"]
+#[path = "../../tests/support/respawn.rs"]
 mod child;
 #[path = "../../tests/support/fork.rs"]
 mod fork;

@@ -16,14 +16,14 @@ use std::ptr::null_mut;
 use std::sync::mpsc::channel;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/memory.rs"]
 mod memory;
 #[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 #[cfg(line = "v3")]
 #[path = "model/sampling.rs"]
 mod sampling;
@@ -389,18 +389,18 @@ fn of_a_finished_thread(judge: Judge) {
 
 /// In the parent, runs the test `name` in a process with these variables; there, the battery.
 fn under(name: &str, variables: &[(&str, &str)]) {
-    if child::is_this() {
+    if respawn::is_this() {
         #[cfg(line = "v3")]
-        if child::argument() == "profiled" {
+        if respawn::argument() == "profiled" {
             sampling::start();
         }
         battery();
         #[cfg(line = "v3")]
-        if child::argument() == "profiled" {
+        if respawn::argument() == "profiled" {
             assert!(sampling::taken() > 1000, "{}", sampling::taken());
         }
     } else {
-        child::succeeds(name, name, variables);
+        respawn::succeeds(name, name, variables);
     }
 }
 
@@ -412,8 +412,8 @@ fn plain() {
 /// What cannot be had leaves the block as it was, whether it is small or not.
 #[test]
 fn refused() {
-    if !child::is_this() {
-        child::succeeds("refused", "refused", &[("MIMALLOC_SHOW_ERRORS", "0")]);
+    if !respawn::is_this() {
+        respawn::succeeds("refused", "refused", &[("MIMALLOC_SHOW_ERRORS", "0")]);
         return;
     }
     let (_, held) = unsafe { too_much() };

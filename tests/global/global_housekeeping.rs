@@ -10,8 +10,8 @@ use std::ffi::c_void;
 use std::ops::Range;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
+#[path = "support/respawn.rs"]
+mod respawn;
 #[cfg(line = "v3")]
 #[allow(dead_code)]
 #[path = "model/sampling.rs"]
@@ -83,10 +83,10 @@ fn alone(name: &str, inner: fn()) {
 
 /// And with these variables.
 fn alone_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
-    if child::is_this() {
+    if respawn::is_this() {
         inner();
     } else {
-        child::succeeds(name, name, variables);
+        respawn::succeeds(name, name, variables);
     }
 }
 
@@ -395,11 +395,11 @@ fn a_profiler_counts_from_its_start() {
 fn samples_with_much_data() {
     for size in ["1024", "4000"] {
         let name = "samples_with_much_data";
-        if !child::is_this() {
-            child::succeeds(name, size, &[]);
+        if !respawn::is_this() {
+            respawn::succeeds(name, size, &[]);
             continue;
         }
-        sampling::start_with(child::argument().parse().unwrap());
+        sampling::start_with(respawn::argument().parse().unwrap());
         sampling::join();
         let sizes = [1, 8, 63, 100, 500, 512, 1000, 1023, 1024, 1025, 2000, 3000];
         for from in sizes {

@@ -8,8 +8,8 @@ use std::ptr::null_mut;
 use std::sync::Mutex;
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
+#[path = "support/respawn.rs"]
+mod respawn;
 
 /// What was said to the callback with this argument.
 static SAID: Mutex<[String; 3]> = Mutex::new([String::new(), String::new(), String::new()]);
@@ -32,10 +32,10 @@ fn argument(number: usize) -> *mut c_void {
 #[test]
 fn what_mimalloc_prints_goes_where_it_is_sent() {
     let this = "what_mimalloc_prints_goes_where_it_is_sent";
-    if !child::is_this() {
+    if !respawn::is_this() {
         // In a process where nothing else prints.
         let variables = [("MIMALLOC_VERBOSE", "0"), ("MIMALLOC_SHOW_ERRORS", "1")];
-        let at_the_screen = child::succeeds(this, "", &variables);
+        let at_the_screen = respawn::succeeds(this, "", &variables);
         assert!(at_the_screen.contains("too large"), "{at_the_screen}");
         assert!(
             at_the_screen.contains("last to the screen"),

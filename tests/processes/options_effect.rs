@@ -1,15 +1,15 @@
 //! What some options do, each in a process that starts with it.
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
 #[cfg(target_os = "linux")]
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use mi_malloc_sys::*;
 
@@ -17,10 +17,10 @@ const MIB: usize = 1 << 20;
 
 /// Runs `work` in a child process with the environment `variables`, as the test `name`.
 fn with(name: &str, variables: &[(&str, &str)], work: impl Fn()) {
-    if child::is_this() {
+    if respawn::is_this() {
         work();
     } else {
-        child::succeeds(name, "", variables);
+        respawn::succeeds(name, "", variables);
     }
 }
 
@@ -127,11 +127,11 @@ fn memory_is_kept_or_given_back_at_once() {
         let kept = resident::resident() > before + 40_000_000;
         assert_eq!(kept, never);
     };
-    if child::is_this() {
+    if respawn::is_this() {
         return work();
     }
-    child::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "-1")]);
-    child::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
+    respawn::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "-1")]);
+    respawn::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
 }
 
 /// The figures of the guide's page on memory: eight threads have blocks of 1 MiB each. With transparent
@@ -141,7 +141,7 @@ fn memory_is_kept_or_given_back_at_once() {
 #[test]
 fn huge_pages_fill_a_small_program() {
     let name = "huge_pages_fill_a_small_program";
-    if child::is_this() {
+    if respawn::is_this() {
         let all = std::sync::Barrier::new(9);
         let mib = std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -167,7 +167,7 @@ fn huge_pages_fill_a_small_program() {
         return;
     }
     let resident = |value: &str| {
-        let err = child::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", value)]);
+        let err = respawn::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", value)]);
         let line = err.lines().find_map(|line| line.strip_prefix("resident: "));
         let (mib, huge) = line.unwrap().split_once(' ').unwrap();
         (mib.parse::<usize>().unwrap(), huge == "true")
@@ -198,11 +198,11 @@ fn fail() {
 
 #[test]
 fn error_messages() {
-    if child::is_this() {
+    if respawn::is_this() {
         return fail();
     }
     let count = |variables: &[(&str, &str)]| {
-        let err = child::succeeds("error_messages", "", variables);
+        let err = respawn::succeeds("error_messages", "", variables);
         err.matches("too large").count()
     };
     // v2 tries a second time before it gives up.
@@ -223,11 +223,11 @@ fn error_messages() {
 
 #[test]
 fn what_is_shown_at_the_ends() {
-    if child::is_this() {
+    if respawn::is_this() {
         return unsafe { mi_free(mi_malloc(100)) };
     }
     let shows = |variables: &[(&str, &str)]| {
-        let err = child::succeeds("what_is_shown_at_the_ends", "", variables);
+        let err = respawn::succeeds("what_is_shown_at_the_ends", "", variables);
         (
             err.contains("option 'show_stats'"),
             err.contains("peak rss"),
@@ -265,12 +265,12 @@ fn all_memory_is_destroyed_at_the_end() {
 #[test]
 fn address_space_of_the_first_arena() {
     let name = "address_space_of_the_first_arena";
-    if !child::is_this() {
-        child::succeeds(name, "1024", &[]);
-        child::succeeds(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);
+    if !respawn::is_this() {
+        respawn::succeeds(name, "1024", &[]);
+        respawn::succeeds(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);
         return;
     }
-    let arena: usize = child::argument().parse().unwrap();
+    let arena: usize = respawn::argument().parse().unwrap();
     // SAFETY: any size, and the block is freed.
     let reserved = unsafe {
         mi_free(mi_malloc(100));

@@ -1,13 +1,13 @@
 //! Options from the environment, which mimalloc reads when a process starts: each in a child.
 
 #[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code)]
 #[path = "support/mode.rs"]
 mod mode;
 #[path = "support/options.rs"]
 mod options;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use mi_malloc_sys::*;
 use options::{Entry, Kind, OPTIONS};
@@ -15,15 +15,15 @@ use options::{Entry, Kind, OPTIONS};
 /// In a child: tells the value of the option whose number is the argument.
 #[test]
 fn tell() {
-    if child::is_this() {
-        let option: mi_option_t = child::argument().parse().unwrap();
+    if respawn::is_this() {
+        let option: mi_option_t = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
     }
 }
 
 /// The value in a process with the variables `variables`, and its standard error.
 fn value(option: mi_option_t, variables: &[(&str, &str)]) -> (i64, String) {
-    let output = child::run("tell", &option.to_string(), variables);
+    let output = respawn::run("tell", &option.to_string(), variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{variables:?}: {out}\n{err}");
@@ -221,9 +221,9 @@ fn sizes_in_bytes() {
 /// In a child: the program's own word is the strongest, and a default the weakest.
 #[test]
 fn the_program_and_the_environment() {
-    if !child::is_this() {
+    if !respawn::is_this() {
         let variables = [("MIMALLOC_DEPRECATED_SEGMENT_CACHE", "30")];
-        child::succeeds("the_program_and_the_environment", "", &variables);
+        respawn::succeeds("the_program_and_the_environment", "", &variables);
         return;
     }
     #[allow(deprecated)]

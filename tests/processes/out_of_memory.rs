@@ -9,9 +9,6 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[path = "support/errno.rs"]
 mod errno;
 #[allow(dead_code)]
@@ -23,6 +20,9 @@ mod mode;
 #[allow(dead_code)]
 #[path = "support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use memory::*;
 
@@ -251,8 +251,8 @@ unsafe fn exhaust(allocate: Allocate, size: usize, room: usize) {
 #[test]
 fn each_kind_runs_out_of_memory() {
     let name = "each_kind_runs_out_of_memory";
-    if child::is_this() {
-        let argument = child::argument();
+    if respawn::is_this() {
+        let argument = respawn::argument();
         let (kind, size) = argument.split_once('/').unwrap();
         let (_, allocate, _) = KINDS.iter().find(|(name, ..)| *name == kind).unwrap();
         let size = size.parse().unwrap();
@@ -270,7 +270,7 @@ fn each_kind_runs_out_of_memory() {
         for size in sizes {
             // Arenas of the smallest size: the usual one would be more than the room.
             let variables = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
-            child::succeeds(name, &format!("{kind}/{size}"), &variables);
+            respawn::succeeds(name, &format!("{kind}/{size}"), &variables);
         }
     }
 }
@@ -278,10 +278,10 @@ fn each_kind_runs_out_of_memory() {
 /// A thread, a heap and a subprocess need memory themselves.
 #[test]
 fn what_allocates_for_itself_runs_out_of_memory() {
-    if !child::is_this() {
+    if !respawn::is_this() {
         let variables = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
         let name = "what_allocates_for_itself_runs_out_of_memory";
-        child::succeeds(name, "", &variables);
+        respawn::succeeds(name, "", &variables);
         return;
     }
     static GO: AtomicUsize = AtomicUsize::new(0);

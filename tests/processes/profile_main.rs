@@ -2,14 +2,14 @@
 //! it concerns every allocation of the process.
 #![cfg(line = "v3")]
 
-#[allow(dead_code)]
-#[path = "support/child.rs"]
-mod child;
 #[path = "support/folder.rs"]
 mod folder;
 #[allow(dead_code)]
 #[path = "support/pprof.rs"]
 mod pprof;
+#[allow(dead_code)]
+#[path = "support/respawn.rs"]
+mod respawn;
 
 use folder::Folder;
 use mi_malloc_sys::*;
@@ -32,12 +32,12 @@ unsafe fn work() {
 
 #[test]
 fn the_whole_program() {
-    if !child::is_this() {
+    if !respawn::is_this() {
         let folder = Folder::new("profile-main-program");
-        child::succeeds("the_whole_program", folder.to_str().unwrap(), &[]);
+        respawn::succeeds("the_whole_program", folder.to_str().unwrap(), &[]);
         return;
     }
-    let folder = PathBuf::from(child::argument());
+    let folder = PathBuf::from(respawn::argument());
     let name = CString::new(folder.join("all.heap").to_str().unwrap()).unwrap();
     unsafe {
         let profiler = mi_pprof_profiler_new(0, name.as_ptr(), 0, 0, 0);
@@ -83,7 +83,7 @@ fn the_whole_program() {
 /// Only the environment asks for it.
 #[test]
 fn by_the_environment() {
-    if child::is_this() {
+    if respawn::is_this() {
         unsafe { work() };
         return;
     }
@@ -92,7 +92,7 @@ fn by_the_environment() {
         let file = folder.join(name);
         let mut variables = vec![("MIMALLOC_PROFILE", file.to_str().unwrap())];
         variables.extend(more);
-        child::succeeds("by_the_environment", "", &variables);
+        respawn::succeeds("by_the_environment", "", &variables);
         let mut files: Vec<_> = fs::read_dir(&*folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

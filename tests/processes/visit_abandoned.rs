@@ -5,18 +5,18 @@ use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
-#[path = "support/child.rs"]
+#[path = "support/respawn.rs"]
 #[allow(dead_code)]
-mod child;
+mod respawn;
 #[allow(dead_code)]
 #[path = "support/visit.rs"]
 mod visit;
 
 #[test]
 fn abandoned_blocks() {
-    if !child::is_this() {
+    if !respawn::is_this() {
         let variables = [("MIMALLOC_VISIT_ABANDONED", "1")];
-        child::succeeds("abandoned_blocks", "", &variables);
+        respawn::succeeds("abandoned_blocks", "", &variables);
         return;
     }
     let visited = |tag, stop_after| unsafe {

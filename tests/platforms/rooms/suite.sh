@@ -9,7 +9,7 @@ library_tests() {
   local file name
   for file in "$ROOT"/tests/*.rs; do
     name=$(basename "$file" .rs)
-    [ -z "$(natively "$1")" ] && grep -E 'support/(child|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
+    [ -z "$(natively "$1")" ] && grep -E 'support/(respawn|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
   done
 }
 

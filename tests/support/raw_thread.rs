@@ -1,4 +1,4 @@
-//! Threads whose very first act is the test's: Rust's own threads allocate while they start.
+//! Threads that run nothing before the test's code: Rust's own threads allocate while they start.
 
 use core::ffi::c_void;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};

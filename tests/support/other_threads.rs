@@ -2,7 +2,7 @@
 
 /// Waits until each other thread of the process sleeps. The one that runs the tests still has something
 /// to note down when a test begins, and under `override` that is counted, too.
-pub fn wait() {
+pub fn wait_until_idle() {
     #[cfg(target_os = "linux")]
     while !others_sleep() {
         std::thread::yield_now();
