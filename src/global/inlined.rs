@@ -16,7 +16,7 @@
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
 //! | I6 | `xused` has two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` |
 //! | I7 | Upstream is told once of a page that becomes empty, unless it knows (`retire_expire`). | `tests/global_upkeep.rs` |
-//! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/zeroed.rs`, `tests/model.rs` |
+//! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use super::thread::{c_thread_local, is_current};

@@ -6,11 +6,21 @@
 # qemu any more; that fork, which qemu's own locks do not survive in a program with threads; and that
 # weigh the process, for its memory is qemu's.
 library_tests() {
-  local file name
+  local file
   for file in "$ROOT"/tests/*.rs; do
-    name=$(basename "$file" .rs)
-    [ -z "$(natively "$1")" ] && grep -E 'support/(respawn|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$name"
+    [ -z "$(natively "$1")" ] && grep -E 'support/(respawn|fork|resident)\.rs' "$file" >/dev/null || printf '%s\n' --test "$(basename "$file" .rs)"
   done
+  for file in "$ROOT"/tests/*/main.rs; do
+    file=$(basename "$(dirname "$file")")
+    [ "$file" = host ] || printf '%s\n' --test "$file"
+  done
+  # And of the groups the modules of such tests.
+  [ -n "$(natively "$1")" ] || {
+    echo --
+    for file in $(grep -lE '\b(respawn|fork|resident)::' "$ROOT"/tests/*/*.rs); do
+      printf '%s\n' --skip "$(basename "$file" .rs)::"
+    done
+  }
 }
 
 # natively TARGET: linked with these, its programs run on this processor itself, children too.

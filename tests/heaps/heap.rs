@@ -1,19 +1,13 @@
 //! Heaps: several sets of blocks in one program.
 
+use crate::mode;
+use crate::own_heap;
+use crate::visitor;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
-
-#[path = "support/heap.rs"]
-mod heap;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
 
 /// Whether `p` is a block of `heap`.
 #[cfg(line = "v3")]
@@ -52,7 +46,7 @@ const SIZES: [usize; 12] = [
 #[test]
 fn each_heap_has_its_own_blocks() {
     unsafe {
-        let heaps = [heap::new(), heap::new()];
+        let heaps = [own_heap::new(), own_heap::new()];
         assert!(!heaps.contains(&null_mut()));
         assert_ne!(heaps[0], heaps[1]);
         let mut blocks = Vec::new();
@@ -75,7 +69,7 @@ fn each_heap_has_its_own_blocks() {
             mi_free(p);
         }
         for heap in heaps {
-            assert_eq!(visit::heap(heap).blocks, []);
+            assert_eq!(visitor::heap(heap).blocks, []);
             mi_heap_delete(heap);
         }
     }
@@ -86,7 +80,7 @@ fn an_address_that_is_no_block() {
     let local = 0usize;
     let p: *const c_void = (&local as *const usize).cast();
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         #[cfg(line = "v3")]
         for outside in [p, std::ptr::null(), 8 as *const c_void] {
             assert!(mi_heap_of(outside).is_null());
@@ -109,7 +103,7 @@ fn an_address_that_is_no_block() {
 #[test]
 fn the_main_heap_may_be_called_null() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let ours = mi_heap_malloc(heap, 40);
         let mains = mi_malloc(40);
         assert!(mi_heap_contains(null_mut(), mains) && !mi_heap_contains(null_mut(), ours));
@@ -118,14 +112,14 @@ fn the_main_heap_may_be_called_null() {
         // An address within a block is in the heap as well.
         assert_eq!(mi_heap_of(ours.cast::<u8>().add(20).cast()), heap);
         mi_free(mains);
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn every_way_to_allocate() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let allocate = |name: &str, p: *mut c_void, size: usize, align: usize, zero: bool| {
             assert!(is_of(heap, p), "{name}");
             assert_eq!(p as usize % align, 0, "{name}");
@@ -189,7 +183,7 @@ fn every_way_to_allocate() {
                     at("calloc_aligned_at", p, 3 * size, true);
                 }
             }
-            assert_eq!(visit::heap(heap).blocks.len(), blocks.len());
+            assert_eq!(visitor::heap(heap).blocks.len(), blocks.len());
             for (p, size) in blocks {
                 assert!(bytes(p, size).iter().all(|byte| *byte == 0xA7));
                 mi_free(p);
@@ -202,7 +196,7 @@ fn every_way_to_allocate() {
 #[test]
 fn strings() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let text = b"a text of thirty-two characters.\0".as_ptr().cast();
         let whole = mi_heap_strdup(heap, text);
         assert!(is_of(heap, whole.cast()));
@@ -219,20 +213,20 @@ fn strings() {
             CStr::from_ptr(path).to_str().unwrap(),
             expected.to_str().unwrap()
         );
-        assert_eq!(visit::heap(heap).blocks.len(), 4);
+        assert_eq!(visitor::heap(heap).blocks.len(), 4);
         assert!(mi_heap_strdup(heap, std::ptr::null()).is_null());
         assert!(mi_heap_strndup(heap, std::ptr::null(), 6).is_null());
         let nowhere = b"no/such/file\0".as_ptr().cast();
         assert!(mi_heap_realpath(heap, nowhere, null_mut()).is_null());
-        assert_eq!(visit::heap(heap).blocks.len(), 4);
-        visit::destroy(heap);
+        assert_eq!(visitor::heap(heap).blocks.len(), 4);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn reallocation_keeps_the_contents_and_the_heap() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let check = |p: *mut c_void, size: usize| {
             assert!(is_of(heap, p));
             let block = bytes(p, size);
@@ -240,7 +234,7 @@ fn reallocation_keeps_the_contents_and_the_heap() {
                 .iter()
                 .enumerate()
                 .all(|(index, byte)| *byte == index as u8));
-            assert_eq!(visit::heap(heap).blocks.len(), 1);
+            assert_eq!(visitor::heap(heap).blocks.len(), 1);
             p
         };
         let mut p = mi_heap_realloc(heap, null_mut(), 10);
@@ -266,7 +260,7 @@ fn reallocation_keeps_the_contents_and_the_heap() {
 #[test]
 fn zeroing_reallocation() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let mut p = mi_heap_zalloc(heap, 100);
         let mut filled = 100;
         let mut grow = |p: *mut c_void, size: usize| {
@@ -303,7 +297,7 @@ fn zeroing_reallocation() {
 #[test]
 fn a_block_of_another_heap_is_reallocated() {
     unsafe {
-        let (from, to) = (heap::new(), heap::new());
+        let (from, to) = (own_heap::new(), own_heap::new());
         let p = mi_heap_malloc(from, 64);
         bytes(p, 64).fill(3);
         let p = mi_heap_realloc(to, p, 64);
@@ -313,17 +307,17 @@ fn a_block_of_another_heap_is_reallocated() {
         let p = mi_heap_realloc(to, p, 6400);
         assert!(bytes(p, 64).iter().all(|byte| *byte == 3));
         assert!(is_of(to, p));
-        assert_eq!(visit::heap(from).blocks, []);
-        assert_eq!(visit::heap(to).blocks.len(), 1);
-        visit::destroy(from);
-        visit::destroy(to);
+        assert_eq!(visitor::heap(from).blocks, []);
+        assert_eq!(visitor::heap(to).blocks.len(), 1);
+        visitor::destroy(from);
+        visitor::destroy(to);
     }
 }
 
 #[test]
 fn what_cannot_be_had_is_null() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let half = usize::MAX / 2;
         assert!(mi_heap_malloc(heap, half + 1).is_null());
         assert!(mi_heap_zalloc(heap, usize::MAX).is_null());
@@ -332,7 +326,7 @@ fn what_cannot_be_had_is_null() {
         assert!(mi_heap_malloc_aligned(heap, half + 1, 64).is_null());
         assert!(mi_heap_calloc_aligned(heap, half, 3, 64).is_null());
         assert!(mi_heap_calloc_aligned_at(heap, half, 3, 64, 8).is_null());
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
 
         let p = mi_heap_malloc(heap, 10);
         bytes(p, 10).fill(8);
@@ -341,9 +335,9 @@ fn what_cannot_be_had_is_null() {
         assert!(mi_heap_recalloc(heap, p, half, 3).is_null());
         // All of them have left the block alone; this one frees it.
         assert!(bytes(p, 10).iter().all(|byte| *byte == 8));
-        assert_eq!(visit::heap(heap).blocks.len(), 1);
+        assert_eq!(visitor::heap(heap).blocks.len(), 1);
         assert!(mi_heap_reallocf(heap, p, half + 1).is_null());
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
         mi_heap_delete(heap);
     }
 }
@@ -351,7 +345,7 @@ fn what_cannot_be_had_is_null() {
 #[test]
 fn deleting_a_heap_keeps_its_blocks() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let mut blocks = Vec::new();
         let (rounds, kinds) = if mode::FULL_PAGES_MAY_BE_LEFT {
             (50, 9)
@@ -397,7 +391,7 @@ fn destroying_a_heap_spares_the_others() {
         &SIZES[..8]
     };
     unsafe {
-        let keeper = heap::new();
+        let keeper = own_heap::new();
         let kept: Vec<_> = sizes
             .iter()
             .map(|size| {
@@ -407,19 +401,19 @@ fn destroying_a_heap_spares_the_others() {
             })
             .collect();
         for _ in 0..20 {
-            let heap = heap::new();
+            let heap = own_heap::new();
             for size in sizes {
                 bytes(mi_heap_malloc(heap, *size), *size).fill(7);
             }
-            visit::destroy(heap);
+            visitor::destroy(heap);
         }
-        assert_eq!(visit::heap(keeper).blocks.len(), kept.len());
+        assert_eq!(visitor::heap(keeper).blocks.len(), kept.len());
         for (p, size) in kept {
             assert!(from_raw_parts(p.cast::<u8>(), size)
                 .iter()
                 .all(|byte| *byte == 6));
         }
-        visit::destroy(keeper);
+        visitor::destroy(keeper);
     }
 }
 
@@ -449,25 +443,25 @@ fn no_heap_and_the_main_heap_do_not_end() {
 #[test]
 fn collecting_an_empty_heap_leaves_no_area() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let blocks: Vec<_> = (0..1000).map(|_| mi_heap_malloc(heap, 500)).collect();
-        assert!(visit::heap(heap).areas.len() > 1);
+        assert!(visitor::heap(heap).areas.len() > 1);
         blocks.into_iter().for_each(|p| mi_free(p));
         mi_heap_collect(heap, false);
         mi_heap_collect(heap, true);
-        assert_eq!(visit::heap(heap).calls(), 0);
+        assert_eq!(visitor::heap(heap).calls(), 0);
         // It is still of use.
         let p = mi_heap_malloc(heap, 500);
         assert!(is_of(heap, p));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn a_page_is_under_utilized() {
     unsafe {
-        let heap = heap::new();
-        let other = heap::new();
+        let heap = own_heap::new();
+        let other = own_heap::new();
         // Far more than one page, so that the first is neither new nor in use for allocation.
         let blocks: Vec<_> = (0..5000).map(|_| mi_heap_malloc(heap, 100)).collect();
         let ask = |heap, p, percent| mi_unsafe_heap_page_is_under_utilized(heap, p, percent);
@@ -492,8 +486,8 @@ fn a_page_is_under_utilized() {
         assert_eq!(count(other, 50), 0);
         assert_eq!(count(heap, 1), 0);
         assert!(count(heap, 100) >= count(heap, 50));
-        visit::destroy(heap);
-        visit::destroy(other);
+        visitor::destroy(heap);
+        visitor::destroy(other);
     }
 }
 
@@ -503,7 +497,7 @@ fn threads_share_a_heap() {
     const THREADS: usize = 4;
     const EACH: usize = 3000;
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let address = heap as usize;
         let work = move |thread: usize| {
             let heap = address as *mut mi_heap_t;
@@ -522,7 +516,7 @@ fn threads_share_a_heap() {
             .into_iter()
             .flat_map(|thread| thread.join().unwrap())
             .collect();
-        assert_eq!(visit::heap(heap).blocks.len(), THREADS * EACH);
+        assert_eq!(visitor::heap(heap).blocks.len(), THREADS * EACH);
         for (index, p) in blocks.iter().enumerate() {
             let p = *p as *mut c_void;
             assert_eq!(*p.cast::<usize>(), index);
@@ -534,9 +528,9 @@ fn threads_share_a_heap() {
             }
         }
         if !mode::DEBUG {
-            assert_eq!(visit::heap(heap).blocks.len(), THREADS * EACH / 2);
+            assert_eq!(visitor::heap(heap).blocks.len(), THREADS * EACH / 2);
         }
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
@@ -544,7 +538,7 @@ fn threads_share_a_heap() {
 #[test]
 fn numa_nodes_change_nothing_else() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for node in [0, 1000, -1] {
             mi_heap_set_numa_affinity(heap, node);
             let p = mi_heap_malloc(heap, 3_000_000);
@@ -553,7 +547,7 @@ fn numa_nodes_change_nothing_else() {
             mi_free(p);
         }
         mi_heap_set_numa_affinity(null_mut(), -1);
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
@@ -567,7 +561,7 @@ fn a_part_of_a_block_is_not_filled() {
     const SIZE: usize = 4096;
     const PRESERVED: usize = 256;
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let reused = || {
             for _ in 0..100 {
                 let p = mi_heap_malloc(heap, SIZE);
@@ -590,7 +584,7 @@ fn a_part_of_a_block_is_not_filled() {
         // The first words of a free block link it to the next one.
         assert!(seen[16..PRESERVED].iter().all(|byte| *byte == 0x11));
         assert!(seen[PRESERVED..].iter().all(|byte| *byte == pattern));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
@@ -600,7 +594,7 @@ fn the_default_heap_of_a_thread() {
     std::thread::spawn(|| unsafe {
         let backing = mi_heap_get_backing();
         assert_eq!(mi_heap_get_default(), backing);
-        let heap = heap::new();
+        let heap = own_heap::new();
         assert_eq!(mi_heap_get_default(), backing);
         assert_eq!(mi_heap_set_default(heap), backing);
         assert_eq!(mi_heap_get_default(), heap);
@@ -617,12 +611,12 @@ fn the_default_heap_of_a_thread() {
         mi_free(q);
         // v3's names for the same.
         assert_eq!(mi_theap_get_default(), backing);
-        let heap = heap::new();
+        let heap = own_heap::new();
         assert_eq!(mi_theap_set_default(heap), backing);
         assert_eq!(mi_theap_set_default(backing), heap);
         let p = mi_theap_malloc(heap, 10);
         assert!(is_of(heap, p));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     })
     .join()
     .unwrap();
@@ -635,13 +629,13 @@ fn a_heap_with_a_tag() {
         let heap = mi_heap_new_ex(7, true, 0);
         let p = mi_heap_malloc(heap, 100);
         assert!(is_of(heap, p));
-        assert_eq!(visit::heap(heap).areas[0].heap_tag, 7);
+        assert_eq!(visitor::heap(heap).areas[0].heap_tag, 7);
         // Blocks of an ended heap with a tag wait for a heap of that tag: leave none.
         mi_free(p);
         mi_heap_delete(heap);
-        let heap = heap::new();
+        let heap = own_heap::new();
         mi_free(mi_heap_malloc(heap, 100));
-        assert_eq!(visit::heap(heap).areas[0].heap_tag, 0);
+        assert_eq!(visitor::heap(heap).areas[0].heap_tag, 0);
         mi_heap_delete(heap);
     }
 }

@@ -1,26 +1,15 @@
 //! Functions of POSIX, Unix, BSD and Windows, and the checked functions that take foreign pointers.
 
+use crate::errno;
+use crate::memory::*;
+use crate::mode;
+use crate::respawn;
 use core::ffi::c_void;
 use libc::{wchar_t, EINVAL, ENOMEM, EOVERFLOW};
 use mi_malloc_sys::*;
 use std::ffi::{CStr, CString};
 use std::mem::size_of;
 use std::ptr::{null, null_mut};
-
-#[allow(dead_code)]
-#[path = "support/errno.rs"]
-mod errno;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use memory::*;
 
 /// What no function may write over when it fails.
 const UNTOUCHED: *mut c_void = 0x1234 as *mut c_void;
@@ -224,7 +213,7 @@ fn reallocarr_goes_through_the_pointer() {
 /// A release build refuses; a debug build stops the program.
 #[test]
 fn reallocarr_with_bad_arguments() {
-    let this = "reallocarr_with_bad_arguments";
+    let this = "posix::reallocarr_with_bad_arguments";
     unsafe {
         let mut p = mi_malloc(10);
         let at: *mut *mut c_void = &mut p;
@@ -369,7 +358,7 @@ fn any_thread_frees_by_size() {
 
 #[test]
 fn the_environment_is_copied() {
-    let this = "the_environment_is_copied";
+    let this = "posix::the_environment_is_copied";
     if !respawn::is_this() {
         respawn::succeeds(
             this,

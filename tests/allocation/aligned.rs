@@ -1,20 +1,11 @@
 //! Aligned allocation.
 
+use crate::memory::*;
+use crate::mode;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
-
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use memory::*;
 
 /// Beyond it each block has memory of its own, and takes no offset.
 #[cfg(line = "v3")]
@@ -397,7 +388,7 @@ fn realloc_of_nothing_and_failure() {
 /// A release build refuses; a debug build stops the program.
 #[test]
 fn realloc_with_a_bad_alignment() {
-    let this = "realloc_with_a_bad_alignment";
+    let this = "aligned::realloc_with_a_bad_alignment";
     unsafe {
         if respawn::is_this() {
             let p = mi_malloc(100);

@@ -1,17 +1,11 @@
 //! The typed macros of the header as generic functions.
 
+use crate::memory::*;
+use crate::own_heap;
 use mi_malloc_sys::*;
 use std::mem::{align_of, size_of};
 use std::ptr::null_mut;
 use std::slice::from_raw_parts_mut;
-
-#[path = "support/heap.rs"]
-mod heap;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-
-use memory::*;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Point {
@@ -44,7 +38,7 @@ unsafe fn one<T>(heap: *mut mi_heap_t) {
 #[test]
 fn one_of_each_type() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         // The second round gets memory that the first one wrote to.
         for _ in 0..200 {
             one::<u8>(heap);
@@ -68,7 +62,7 @@ fn arrays_grow() {
         name: n as u8,
     };
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for in_heap in [false, true] {
             let mut p: *mut Point = null_mut();
             for count in [1_usize, 3, 50, 51, 1000, 20_000, 10] {
@@ -99,7 +93,7 @@ fn arrays_grow() {
 #[test]
 fn arrays_start_and_grow_zeroed() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let dirt: *mut u32 = mi_mallocn_tp(5000);
         from_raw_parts_mut(dirt, 5000).fill(u32::MAX);
         mi_free(dirt.cast());
@@ -131,7 +125,7 @@ fn arrays_start_and_grow_zeroed() {
 #[test]
 fn too_many_are_refused() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         // The first one's bytes wrap around to 8, the second one's to 0.
         for count in [
             usize::MAX / 8 + 2,
@@ -168,7 +162,7 @@ fn too_many_are_refused() {
 #[test]
 fn uninitialised_arrays_have_room() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for count in [1, 2, 64, 65, 10_000] {
             for p in [
                 mi_mallocn_tp::<u128>(count),
@@ -187,7 +181,7 @@ fn uninitialised_arrays_have_room() {
 #[test]
 fn blocks_from_a_heap_are_its_own() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let blocks = [
             mi_heap_malloc_tp::<Point>(heap),
             mi_heap_zalloc_tp::<Point>(heap),

@@ -1,24 +1,16 @@
 //! The functions behind C++'s `new`.
 
+use crate::memory::*;
+use crate::own_heap;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
-#[path = "support/heap.rs"]
-mod heap;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use memory::*;
-
 #[test]
 fn new_allocates() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for size in SIZES {
             for p in [
                 mi_new(size),
@@ -44,7 +36,7 @@ fn new_allocates() {
 #[test]
 fn new_counts_elements() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for (count, size) in [(3, 7), (100, 24), (0, 8), (8, 0), (1000, 1000)] {
             for p in [
                 mi_new_n(count, size),
@@ -100,7 +92,7 @@ fn new_realloc_keeps_the_contents() {
 #[test]
 fn blocks_from_a_heap_are_its_own() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for p in [
             mi_heap_alloc_new(heap, 100),
             mi_heap_alloc_new_n(heap, 10, 10),
@@ -147,13 +139,13 @@ const HOPELESS: [(&str, Ask); 10] = [
         mi_new_reallocn(mi_malloc(8), 2, TOO_LARGE)
     }),
     ("heap_alloc_new", || unsafe {
-        mi_heap_alloc_new(heap::new(), TOO_LARGE)
+        mi_heap_alloc_new(own_heap::new(), TOO_LARGE)
     }),
     ("heap_alloc_new_n", || unsafe {
-        mi_heap_alloc_new_n(heap::new(), 2, TOO_LARGE)
+        mi_heap_alloc_new_n(own_heap::new(), 2, TOO_LARGE)
     }),
     ("heap_alloc_new_n, wrapped to 2", || unsafe {
-        mi_heap_alloc_new_n(heap::new(), 3, usize::MAX / 3 + 1)
+        mi_heap_alloc_new_n(own_heap::new(), 3, usize::MAX / 3 + 1)
     }),
 ];
 
@@ -172,7 +164,7 @@ fn new_without_memory_and_handler_aborts() {
     }
     for (name, _) in HOPELESS {
         let output = respawn::run(
-            "new_without_memory_and_handler_aborts",
+            "cpp::new_without_memory_and_handler_aborts",
             name,
             &[("MIMALLOC_SHOW_ERRORS", "1")],
         );

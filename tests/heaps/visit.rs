@@ -1,21 +1,13 @@
 //! Walking through the blocks of a heap: what is reported is what was allocated.
 
+use crate::mode;
+use crate::own_heap;
+use crate::visitor::{self, note, Seen};
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::collections::HashSet;
 #[allow(unused_imports)] // not every line and feature has a test that needs it
 use std::ptr::null_mut;
-
-#[path = "support/heap.rs"]
-mod heap;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
-
-use visit::{note, Seen};
 
 /// Blocks of many sizes, with their sizes.
 unsafe fn fill(heap: *mut mi_heap_t) -> Vec<(*mut c_void, usize)> {
@@ -67,11 +59,11 @@ unsafe fn assert_agree(seen: &Seen, blocks: &[(*mut c_void, usize)]) {
 #[test]
 fn a_visit_sees_what_was_allocated() {
     unsafe {
-        let heap = heap::new();
-        let seen = visit::heap(heap);
+        let heap = own_heap::new();
+        let seen = visitor::heap(heap);
         assert_eq!(seen.calls(), 0);
         let blocks = fill(heap);
-        let seen = visit::heap(heap);
+        let seen = visitor::heap(heap);
         assert!(seen.heaps.iter().all(|visited| *visited == heap));
         assert_agree(&seen, &blocks);
 
@@ -84,12 +76,12 @@ fn a_visit_sees_what_was_allocated() {
                 kept.push((p, size));
             }
         }
-        assert_agree(&visit::heap(heap), &kept);
+        assert_agree(&visitor::heap(heap), &kept);
 
         for (p, _) in kept {
             mi_free(p);
         }
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
         mi_heap_delete(heap);
     }
 }
@@ -97,9 +89,9 @@ fn a_visit_sees_what_was_allocated() {
 #[test]
 fn an_area_tells_what_it_holds() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let blocks = fill(heap);
-        let seen = visit::heap(heap);
+        let seen = visitor::heap(heap);
         let used: usize = seen.areas.iter().map(|area| area.used).sum();
         assert_eq!(used, blocks.len());
         for area in &seen.areas {
@@ -119,14 +111,14 @@ fn an_area_tells_what_it_holds() {
                 assert_eq!(*size, area.block_size);
             }
         }
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn areas_only() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         fill(heap);
         let mut areas = Seen::default();
         assert!(mi_heap_visit_blocks(
@@ -136,7 +128,7 @@ fn areas_only() {
             areas.argument()
         ));
         assert_eq!(areas.blocks, []);
-        let all = visit::heap(heap);
+        let all = visitor::heap(heap);
         let starts = |seen: &Seen| {
             seen.areas
                 .iter()
@@ -145,16 +137,16 @@ fn areas_only() {
         };
         assert!(areas.areas.len() > 5);
         assert_eq!(starts(&areas), starts(&all));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn a_visitor_ends_the_visit() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         fill(heap);
-        let all = visit::heap(heap).calls();
+        let all = visitor::heap(heap).calls();
         for stop in [1, 2, 3, 50, 1999, 2002, all - 1] {
             let mut seen = Seen {
                 stop_after: Some(stop),
@@ -190,7 +182,7 @@ fn a_visitor_ends_the_visit() {
             seen.argument()
         ));
         assert_eq!((seen.areas.len(), seen.blocks.len()), (1, 0));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
@@ -202,23 +194,23 @@ fn a_visitor_ends_the_visit() {
 #[test]
 fn no_visitor() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         assert!(!mi_heap_visit_blocks(heap, true, None, null_mut()));
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 
 #[test]
 fn aligned_blocks_are_visited_once() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let mut blocks = Vec::new();
         for align in [16, 64, 256, 4096, 65_536, 1 << 20] {
             for size in [24, 100, 5000] {
                 blocks.push((mi_heap_malloc_aligned(heap, size, align), size));
             }
         }
-        let seen = visit::heap(heap);
+        let seen = visitor::heap(heap);
         assert_eq!(seen.blocks.len(), blocks.len());
         let mut found = HashSet::new();
         for (p, size) in &blocks {
@@ -229,7 +221,7 @@ fn aligned_blocks_are_visited_once() {
         for (p, _) in blocks {
             mi_free(p);
         }
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
         mi_heap_delete(heap);
     }
 }
@@ -239,7 +231,7 @@ fn aligned_blocks_are_visited_once() {
 #[test]
 fn blocks_of_ended_threads() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         let address = heap as usize;
         let allocate = move |size: usize| {
             let heap = address as *mut mi_heap_t;
@@ -253,7 +245,7 @@ fn blocks_of_ended_threads() {
             .into_iter()
             .flat_map(|size| std::thread::spawn(move || allocate(size)).join().unwrap())
             .collect();
-        assert_eq!(visit::heap(heap).blocks.len(), kept.len() + left.len());
+        assert_eq!(visitor::heap(heap).blocks.len(), kept.len() + left.len());
         let mut seen = Seen::default();
         assert!(mi_heap_visit_abandoned_blocks(
             heap,
@@ -277,7 +269,7 @@ fn blocks_of_ended_threads() {
         ));
         assert_eq!(areas.areas.len(), seen.areas.len());
         assert_eq!(areas.blocks, []);
-        visit::destroy(heap);
+        visitor::destroy(heap);
     }
 }
 

@@ -1,23 +1,14 @@
 //! The basic interface: malloc and its family.
 
+use crate::errno;
+use crate::memory::*;
+use crate::mode;
 use core::ffi::c_void;
 use cty::c_char;
 use mi_malloc_sys::*;
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::ptr::null_mut;
-
-#[allow(dead_code)]
-#[path = "support/errno.rs"]
-mod errno;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-
-use memory::*;
 
 #[test]
 fn malloc_gives_aligned_room_that_nobody_else_has() {

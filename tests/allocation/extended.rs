@@ -1,21 +1,12 @@
 //! What goes beyond malloc: small, zeroed and counted allocation, the sizes of blocks, and the start
 //! and end of threads and of the process.
 
+use crate::memory::*;
+use crate::mode;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
-
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use memory::*;
 
 #[test]
 fn small_blocks_of_every_size() {
@@ -257,7 +248,7 @@ fn sizes_come_with_aligned_blocks() {
 }
 
 #[test]
-fn sizes_of_nothing() {
+fn usable_size_of_null() {
     unsafe {
         let mut full = 77;
         mi_ufree(null_mut(), &mut full);
@@ -335,6 +326,11 @@ fn collecting_keeps_the_blocks() {
 
 #[test]
 fn process_info_tells_plausible_numbers() {
+    let this = "extended::process_info_tells_plausible_numbers";
+    if !respawn::is_this() {
+        respawn::succeeds(this, "", &[]);
+        return;
+    }
     unsafe {
         // Some work and memory, so that there is something to tell.
         let size = 64 << 20;
@@ -353,7 +349,7 @@ fn process_info_tells_plausible_numbers() {
             faults,
         );
         let [elapsed, user, system, rss, peak_rss, commit, peak_commit, faults] = told;
-        // This test is no hour long, nor is the whole file.
+        // This test takes no hour.
         assert!(elapsed < 3_600_000 && user < 3_600_000 && system < 3_600_000);
         assert!(
             commit >= size && peak_commit >= commit,
@@ -452,7 +448,7 @@ fn threads_of_a_pool_allocate() {
 /// The end of the process may come early: what else runs at exit still allocates.
 #[test]
 fn plain_allocation_works_after_the_end() {
-    let this = "plain_allocation_works_after_the_end";
+    let this = "extended::plain_allocation_works_after_the_end";
     if !respawn::is_this() {
         respawn::succeeds(this, "", &[]);
         return;

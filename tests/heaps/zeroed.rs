@@ -1,16 +1,10 @@
 //! Reallocation that keeps the new bytes zero.
 
+use crate::memory::*;
+use crate::own_heap;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
-
-#[path = "support/heap.rs"]
-mod heap;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-
-use memory::*;
 
 /// A function that gives a block a new size, and the alignment that it promises.
 struct Resize {
@@ -124,7 +118,7 @@ unsafe fn leave_dirt() {
 #[test]
 fn new_bytes_are_zero_and_old_ones_kept() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         leave_dirt();
         for function in &FUNCTIONS {
             for start in [0, 1, 8, 24, 100, 1024, 5000] {
@@ -185,7 +179,7 @@ fn a_zeroed_block_grows_from_any_birth() {
 #[test]
 fn shrinking_keeps_what_fits() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for function in &FUNCTIONS {
             let mut p = function.to(heap, null_mut(), 100_000);
             assert!(is_zero(p, 100_000), "{}", function.name);
@@ -227,7 +221,7 @@ fn a_block_that_grows_in_place_is_not_cleared() {
 #[test]
 fn too_much_leaves_the_block() {
     unsafe {
-        let heap = heap::new();
+        let heap = own_heap::new();
         for function in &FUNCTIONS {
             let p = function.to(heap, null_mut(), 100);
             fill(p, 100, 0x19);

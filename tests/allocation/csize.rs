@@ -1,19 +1,11 @@
 //! v3: sizes in words, and functions for sizes that are constants at the call.
-#![cfg(line = "v3")]
 
+use crate::memory::*;
+use crate::mode;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::mem::size_of;
 use std::ptr::null_mut;
-
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-
-use memory::*;
 
 const WORD: usize = size_of::<usize>();
 
