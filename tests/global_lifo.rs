@@ -1,5 +1,5 @@
-//! Which blocks come back through `MiMalloc`. With our own entry points on v3, the larger block that was
-//! freed last is the next: its bytes are still in the processor's cache.
+//! Which blocks `MiMalloc` allocates again. With our own entry points on v3, blocks above the small sizes are reused in
+//! LIFO order: the bytes of the block that was freed last are still in the processor's cache.
 
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
@@ -17,11 +17,11 @@ use memory::*;
 /// In small pages, medium pages and large pages.
 const SIZES: [usize; 7] = [1025, 2000, 4096, 10_000, 20_000, 65_536, 100_000];
 
-/// One test at a time: the pages that a thread cannot keep are for all threads, and so which of them come back
-/// would depend on what others take.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// One test at a time: the pages that a thread cannot keep are for all threads, and so which of them are used again
+/// would depend on what others allocate.
+fn serialized() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn layout(size: usize) -> Layout {
@@ -47,9 +47,9 @@ fn some(size: usize) -> Vec<*mut u8> {
     kept.into_iter().map(|(_, p)| p).collect()
 }
 
-/// Of a thousand times, how often the block that was freed last is the next, in pages with others.
+/// How many of a thousand allocations get the block that was freed last, in pages with other blocks.
 #[cfg(entries)]
-fn last_is_next(layout: Layout) -> u32 {
+fn reused_in_lifo_order(layout: Layout) -> u32 {
     let take = || unsafe { MiMalloc.alloc(layout) };
     let give = |p| unsafe { MiMalloc.dealloc(p, layout) };
     let mut kept: Vec<*mut u8> = (0..20).map(|_| take()).collect();
@@ -67,14 +67,13 @@ fn last_is_next(layout: Layout) -> u32 {
     same
 }
 
-/// Where nothing is to be done for a block but to find its place: builds that check blocks have no entry
-/// points of ours.
+/// Not in builds that check blocks: they have no entry points of ours.
 #[cfg(entries)]
 #[test]
-fn the_last_is_the_next() {
-    let _alone = alone();
+fn large_blocks_reused_lifo() {
+    let _lock = serialized();
     // Not where a page has one block left, which is upstream's case, or had its count of them.
-    let mostly = |&layout: &Layout| last_is_next(layout) > 900;
+    let mostly = |&layout: &Layout| reused_in_lifo_order(layout) > 900;
     for size in SIZES {
         assert!(mostly(&layout(size)), "{size}");
     }
@@ -87,11 +86,11 @@ fn the_last_is_the_next() {
     assert!(parts.iter().filter(|part| mostly(part)).count() >= 3);
 }
 
-/// The next size that mimalloc has, while there are pages at hand of all others too.
+/// A block has the next size class, while there are current pages of all other size classes too.
 #[cfg(entries)]
 #[test]
 fn of_the_size_asked_for() {
-    let _alone = alone();
+    let _lock = serialized();
     let sizes = 1..=2 * MI_SMALL_SIZE_MAX;
     let kept: Vec<Vec<*mut u8>> = sizes.clone().map(some).collect();
     let is_of = |size: usize, layout: Layout| unsafe {
@@ -119,7 +118,7 @@ fn of_the_size_asked_for() {
 /// Also in a page that was fresh from the system, of which the blocks need not be zeroed.
 #[test]
 fn zeroed_all_the_same() {
-    let _alone = alone();
+    let _lock = serialized();
     let usual = SIZES.map(layout);
     let small = [1, 8, 9, 24, 40, 100, 200, 1000].map(layout);
     let aligned = |align| SIZES.map(|size| layout(size).align_to(align).unwrap());
@@ -146,7 +145,7 @@ fn zeroed_all_the_same() {
 /// What a vector leaves behind as it grows, and a block that shrank in place.
 #[test]
 fn left_by_resizing() {
-    let _alone = alone();
+    let _lock = serialized();
     for size in SIZES {
         let kept = some(size);
         for _ in 0..100 {
@@ -171,7 +170,7 @@ fn left_by_resizing() {
 /// freed of its pages.
 #[test]
 fn freed_by_another_thread() {
-    let _alone = alone();
+    let _lock = serialized();
     let (send, blocks) = channel::<Vec<usize>>();
     let (done, freed) = channel();
     let other = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Ordinary Rust code with `MiMalloc` as this program's global allocator. (`global_alloc.rs` calls it
+//! Ordinary Rust code with `MiMalloc` as this program's global allocator. (`global/global_alloc.rs` calls it
 //! by hand, at its corners.)
 
 use core::ffi::c_void;

@@ -15,7 +15,7 @@
 //! | I4 | Where `xthread_id` is the number of the calling thread, with no flag, only this thread touches the other fields. | the scheme of numbers: `inlined.c`; else upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
 //! | I6 | `xused` has two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` |
-//! | I7 | Upstream is told once of a page that becomes empty, unless it knows (`retire_expire`). | `tests/global_upkeep.rs` |
+//! | I7 | Upstream is told once of a page that becomes empty, unless it knows (`retire_expire`). | `tests/global/global_housekeeping.rs` |
 //! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 #![deny(unsafe_op_in_unsafe_fn)]
 

@@ -13,7 +13,7 @@
 //! | I3 | A block's segment, and its page in there, are found by the block's address ([`SEGMENT`], [`SLICE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
 //! | I4 | In a segment that is the calling thread's only this thread touches the other fields of a page. | the scheme of numbers: `inlined_v2.c`; else upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined_v2.c` |
-//! | I6 | Upstream is told of each page that becomes empty. | `tests/global_upkeep.rs`, `tests/model.rs` |
+//! | I6 | Upstream is told of each page that becomes empty. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
 //! | I7 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 #![deny(unsafe_op_in_unsafe_fn)]
 

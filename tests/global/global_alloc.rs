@@ -7,6 +7,11 @@
 //! upstream leaves out of builds with guard pages, and so of its debug builds: the modes of
 //! `tests/soak` have one without.)
 
+use crate::memory::*;
+use crate::mode;
+use crate::respawn;
+#[cfg(line = "v3")]
+use crate::sampling;
 use cty::c_int;
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
@@ -14,21 +19,6 @@ use std::ffi::c_void;
 use std::mem::size_of;
 use std::ptr::null_mut;
 use std::sync::mpsc::channel;
-
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-#[cfg(line = "v3")]
-#[path = "model/sampling.rs"]
-mod sampling;
-
-use memory::*;
 
 /// No block in a small page is larger (`MI_SMALL_MAX_OBJ_SIZE`, from upstream's page of 64 KiB, or
 /// 32 KiB on 32-bit).
@@ -400,7 +390,7 @@ fn under(name: &str, variables: &[(&str, &str)]) {
             assert!(sampling::taken() > 1000, "{}", sampling::taken());
         }
     } else {
-        respawn::succeeds(name, name, variables);
+        respawn::succeeds(&format!("global_alloc::{name}"), name, variables);
     }
 }
 
@@ -413,7 +403,11 @@ fn plain() {
 #[test]
 fn refused() {
     if !respawn::is_this() {
-        respawn::succeeds("refused", "refused", &[("MIMALLOC_SHOW_ERRORS", "0")]);
+        respawn::succeeds(
+            "global_alloc::refused",
+            "refused",
+            &[("MIMALLOC_SHOW_ERRORS", "0")],
+        );
         return;
     }
     let (_, held) = unsafe { too_much() };

@@ -1,21 +1,16 @@
-//! What mimalloc does now and then is done as often when a thread allocates through `MiMalloc` alone,
-//! whose entry points on v3 pass by most of upstream's slow path: deferred frees, the start of a
-//! profiler, samples, statistics, the return of empty pages.
+//! mimalloc's housekeeping is done as often when a thread allocates only through `MiMalloc`, whose entry points on v3
+//! bypass most of upstream's slow path: deferred frees, the start of a profiler, samples, statistics, the return of
+//! empty pages.
 //!
-//! Each test runs in a process of its own, of which it changes the state.
+//! Each test runs in a process of its own, because it changes the state of its process.
 
+use crate::respawn;
+#[cfg(line = "v3")]
+use crate::sampling;
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;
 use std::ops::Range;
-
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-#[cfg(line = "v3")]
-#[allow(dead_code)]
-#[path = "model/sampling.rs"]
-mod sampling;
 
 /// Sizes beyond the small ones, in small pages, medium pages and large pages.
 const SIZES: [usize; 4] = [2000, 4096, 32 << 10, 100_000];
@@ -77,16 +72,16 @@ fn medium() -> Vec<Layout> {
 }
 
 /// `inner` in a process of its own.
-fn alone(name: &str, inner: fn()) {
-    alone_with(name, &[], inner);
+fn isolated(name: &str, inner: fn()) {
+    isolated_with(name, &[], inner);
 }
 
 /// And with these variables.
-fn alone_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
+fn isolated_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
     if respawn::is_this() {
         inner();
     } else {
-        respawn::succeeds(name, name, variables);
+        respawn::succeeds(&format!("global_housekeeping::{name}"), name, variables);
     }
 }
 
@@ -154,7 +149,7 @@ mod deferred {
 
 #[test]
 fn deferred_frees() {
-    alone("deferred_frees", deferred::frees);
+    isolated("deferred_frees", deferred::frees);
 }
 
 /// How many pages have blocks of one of these sizes. On v3 a heap has the pages of all threads, so who asks should
@@ -184,7 +179,7 @@ fn pages_of(sizes: Range<usize>) -> i32 {
 /// Pages of which no block is in use go back, but for a few of a size.
 #[test]
 fn empty_pages_go_back() {
-    alone("empty_pages_go_back", || {
+    isolated("empty_pages_go_back", || {
         for size in SMALL.into_iter().chain(SIZES) {
             // With `override`, there are others' blocks of these sizes.
             let pages = || pages_of(size..2 * size);
@@ -214,7 +209,7 @@ fn empty_pages_go_back() {
 #[cfg(line = "v3")]
 #[test]
 fn empty_singleton_pages_go_back() {
-    alone("empty_singleton_pages_go_back", || {
+    isolated("empty_singleton_pages_go_back", || {
         let pages = || pages_of(0..usize::MAX);
         let free = |p: *mut u8, layout| unsafe { MiMalloc.dealloc(p, layout) };
         unsafe { mi_free(mi_malloc(1)) }; // the thread has a theap
@@ -249,7 +244,7 @@ fn empty_singleton_pages_go_back() {
 fn a_lone_page_goes_back() {
     // Not with all other empty pages at a thorough collection.
     let seldom = [("MIMALLOC_GENERIC_COLLECT", "1000000")];
-    alone_with("a_lone_page_goes_back", &seldom, || {
+    isolated_with("a_lone_page_goes_back", &seldom, || {
         for layout in medium() {
             // Where blocks are checked or guarded, an aligned one may lie in a much larger one.
             let pages = || pages_of(layout.size()..4 * layout.size());
@@ -269,7 +264,7 @@ fn a_lone_page_goes_back() {
 #[cfg(line = "v3")]
 #[test]
 fn full_pages_are_set_aside() {
-    alone("full_pages_are_set_aside", || {
+    isolated("full_pages_are_set_aside", || {
         // Sizes of which each page has the same number of blocks: where they would fill it to the last byte, some
         // pages begin later and have one less.
         for size in [25_000, 40_000, 100_000] {
@@ -304,7 +299,7 @@ fn full_pages_are_set_aside() {
 #[cfg(line = "v3")]
 #[test]
 fn a_profiler_reaches_a_running_thread() {
-    alone("a_profiler_reaches_a_running_thread", || {
+    isolated("a_profiler_reaches_a_running_thread", || {
         work_by_mimalloc(layout(4096, 8), false);
         sampling::start();
         std::thread::spawn(sampling::join).join().unwrap();
@@ -337,7 +332,7 @@ fn make_pages(layouts: &[Layout]) {
 #[cfg(line = "v3")]
 #[test]
 fn samples_of_medium_sizes() {
-    alone("samples_of_medium_sizes", || {
+    isolated("samples_of_medium_sizes", || {
         make_pages(&medium());
         sampling::start();
         sampling::join();
@@ -356,7 +351,7 @@ fn samples_of_medium_sizes() {
 #[cfg(line = "v3")]
 #[test]
 fn a_profiler_counts_from_its_start() {
-    alone("a_profiler_counts_from_its_start", || {
+    isolated("a_profiler_counts_from_its_start", || {
         const RATE: usize = 100_000;
         type Way = fn(Layout) -> *mut u8;
         let ways: [(&str, Way); 3] = [
@@ -394,7 +389,7 @@ fn a_profiler_counts_from_its_start() {
 #[test]
 fn samples_with_much_data() {
     for size in ["1024", "4000"] {
-        let name = "samples_with_much_data";
+        let name = "global_housekeeping::samples_with_much_data";
         if !respawn::is_this() {
             respawn::succeeds(name, size, &[]);
             continue;
@@ -434,7 +429,7 @@ fn samples_with_much_data() {
 #[cfg(line = "v3")]
 #[test]
 fn samples_far_apart() {
-    alone("samples_far_apart", || {
+    isolated("samples_far_apart", || {
         let layouts = [1000, 2000, 4096, 8000].map(|size| layout(size, 8));
         make_pages(&layouts);
         sampling::start_at(150_000);
@@ -458,7 +453,7 @@ fn samples_far_apart() {
 #[cfg(line = "v3")]
 #[test]
 fn samples_are_followed_to_their_end() {
-    alone("samples_are_followed_to_their_end", || {
+    isolated("samples_are_followed_to_their_end", || {
         let layouts = medium();
         make_pages(&layouts);
         sampling::start();
@@ -508,7 +503,7 @@ fn stats() -> mi_stats_t {
 fn statistics_of_many() {
     const TURNS: i64 = 80_000;
     let seldom = [("MIMALLOC_GENERIC_COLLECT", "1000000")];
-    alone_with("statistics_of_many", &seldom, || {
+    isolated_with("statistics_of_many", &seldom, || {
         let counted = || {
             let stats = stats();
             (stats.malloc_count.total, stats.free_count.total)
@@ -546,7 +541,7 @@ fn statistics_of_many() {
 #[cfg(line = "v3")]
 #[test]
 fn lone_pages_are_counted() {
-    alone("lone_pages_are_counted", || {
+    isolated("lone_pages_are_counted", || {
         let counted = || stats().pages_retire.total;
         for layout in medium() {
             let (size, align) = (layout.size(), layout.align());
@@ -572,7 +567,7 @@ fn lone_pages_are_counted() {
 #[cfg(line = "v3")]
 #[test]
 fn samples_of_aligned_blocks() {
-    alone("samples_of_aligned_blocks", || {
+    isolated("samples_of_aligned_blocks", || {
         let layouts = [layout(64, 64), layout(128, 32), layout(1024, 256)];
         make_pages(&layouts);
         sampling::start();

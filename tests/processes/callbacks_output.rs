@@ -1,15 +1,12 @@
-//! The output callback. One per process: one test here.
+//! The output callback, of which a process has one.
 
+use crate::respawn;
 use core::ffi::c_void;
 use cty::c_char;
 use mi_malloc_sys::*;
 use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::Mutex;
-
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
 
 /// What was said to the callback with this argument.
 static SAID: Mutex<[String; 3]> = Mutex::new([String::new(), String::new(), String::new()]);
@@ -31,7 +28,7 @@ fn argument(number: usize) -> *mut c_void {
 
 #[test]
 fn what_mimalloc_prints_goes_where_it_is_sent() {
-    let this = "what_mimalloc_prints_goes_where_it_is_sent";
+    let this = "callbacks_output::what_mimalloc_prints_goes_where_it_is_sent";
     if !respawn::is_this() {
         // In a process where nothing else prints.
         let variables = [("MIMALLOC_VERBOSE", "0"), ("MIMALLOC_SHOW_ERRORS", "1")];

@@ -1,16 +1,9 @@
 //! What some options do, each in a process that starts with it.
 
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
+use crate::mode;
 #[cfg(target_os = "linux")]
-#[allow(dead_code)]
-#[path = "support/resident.rs"]
-mod resident;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
+use crate::resident;
+use crate::respawn;
 use mi_malloc_sys::*;
 
 const MIB: usize = 1 << 20;
@@ -20,7 +13,7 @@ fn with(name: &str, variables: &[(&str, &str)], work: impl Fn()) {
     if respawn::is_this() {
         work();
     } else {
-        respawn::succeeds(name, "", variables);
+        respawn::succeeds(&format!("options_effect::{name}"), "", variables);
     }
 }
 
@@ -113,7 +106,7 @@ fn the_largest_block_in_an_arena() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_kept_or_given_back_at_once() {
-    let name = "memory_is_kept_or_given_back_at_once";
+    let name = "options_effect::memory_is_kept_or_given_back_at_once";
     let work = || unsafe {
         let before = resident::resident();
         let blocks: Vec<_> = (0..200).map(|_| mi_zalloc(300_000)).collect();
@@ -140,7 +133,7 @@ fn memory_is_kept_or_given_back_at_once() {
 #[cfg(all(target_os = "linux", line = "v3", not(feature = "secure_full")))]
 #[test]
 fn huge_pages_fill_a_small_program() {
-    let name = "huge_pages_fill_a_small_program";
+    let name = "options_effect::huge_pages_fill_a_small_program";
     if respawn::is_this() {
         let all = std::sync::Barrier::new(9);
         let mib = std::thread::scope(|scope| {
@@ -202,7 +195,7 @@ fn error_messages() {
         return fail();
     }
     let count = |variables: &[(&str, &str)]| {
-        let err = respawn::succeeds("error_messages", "", variables);
+        let err = respawn::succeeds("options_effect::error_messages", "", variables);
         err.matches("too large").count()
     };
     // v2 tries a second time before it gives up.
@@ -227,7 +220,7 @@ fn what_is_shown_at_the_ends() {
         return unsafe { mi_free(mi_malloc(100)) };
     }
     let shows = |variables: &[(&str, &str)]| {
-        let err = respawn::succeeds("what_is_shown_at_the_ends", "", variables);
+        let err = respawn::succeeds("options_effect::what_is_shown_at_the_ends", "", variables);
         (
             err.contains("option 'show_stats'"),
             err.contains("peak rss"),
@@ -264,7 +257,7 @@ fn all_memory_is_destroyed_at_the_end() {
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn address_space_of_the_first_arena() {
-    let name = "address_space_of_the_first_arena";
+    let name = "options_effect::address_space_of_the_first_arena";
     if !respawn::is_this() {
         respawn::succeeds(name, "1024", &[]);
         respawn::succeeds(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);

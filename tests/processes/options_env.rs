@@ -1,16 +1,9 @@
 //! Options from the environment, which mimalloc reads when a process starts: each in a child.
 
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[path = "support/options.rs"]
-mod options;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
+use crate::mode;
+use crate::options::{Entry, Kind, OPTIONS};
+use crate::respawn;
 use mi_malloc_sys::*;
-use options::{Entry, Kind, OPTIONS};
 
 /// In a child: tells the value of the option whose number is the argument.
 #[test]
@@ -23,7 +16,7 @@ fn tell() {
 
 /// The value in a process with the variables `variables`, and its standard error.
 fn value(option: mi_option_t, variables: &[(&str, &str)]) -> (i64, String) {
-    let output = respawn::run("tell", &option.to_string(), variables);
+    let output = respawn::run("options_env::tell", &option.to_string(), variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{variables:?}: {out}\n{err}");
@@ -223,7 +216,11 @@ fn sizes_in_bytes() {
 fn the_program_and_the_environment() {
     if !respawn::is_this() {
         let variables = [("MIMALLOC_DEPRECATED_SEGMENT_CACHE", "30")];
-        respawn::succeeds("the_program_and_the_environment", "", &variables);
+        respawn::succeeds(
+            "options_env::the_program_and_the_environment",
+            "",
+            &variables,
+        );
         return;
     }
     #[allow(deprecated)]

@@ -1,6 +1,10 @@
 //! The system's limit on a process's memory is reached, by each kind of allocation.
-#![cfg(target_os = "linux")]
 
+use crate::errno;
+use crate::memory::*;
+use crate::mode;
+use crate::resident;
+use crate::respawn;
 use core::ffi::c_void;
 use cty::c_int;
 use libc::ENOMEM;
@@ -8,23 +12,6 @@ use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
-
-#[path = "support/errno.rs"]
-mod errno;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/resident.rs"]
-mod resident;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use memory::*;
 
 /// How much may still be taken when the limit is set.
 const ROOM: usize = 60 << 20;
@@ -250,7 +237,7 @@ unsafe fn exhaust(allocate: Allocate, size: usize, room: usize) {
 
 #[test]
 fn each_kind_runs_out_of_memory() {
-    let name = "each_kind_runs_out_of_memory";
+    let name = "out_of_memory::each_kind_runs_out_of_memory";
     if respawn::is_this() {
         let argument = respawn::argument();
         let (kind, size) = argument.split_once('/').unwrap();
@@ -280,7 +267,7 @@ fn each_kind_runs_out_of_memory() {
 fn what_allocates_for_itself_runs_out_of_memory() {
     if !respawn::is_this() {
         let variables = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
-        let name = "what_allocates_for_itself_runs_out_of_memory";
+        let name = "out_of_memory::what_allocates_for_itself_runs_out_of_memory";
         respawn::succeeds(name, "", &variables);
         return;
     }

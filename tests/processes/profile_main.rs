@@ -1,17 +1,9 @@
 //! Profiling the whole program (v3): by its own word, and by the environment alone. In children, because
 //! it concerns every allocation of the process.
-#![cfg(line = "v3")]
 
-#[path = "support/folder.rs"]
-mod folder;
-#[allow(dead_code)]
-#[path = "support/pprof.rs"]
-mod pprof;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use folder::Folder;
+use crate::folder::Folder;
+use crate::pprof;
+use crate::respawn;
 use mi_malloc_sys::*;
 use std::ffi::CString;
 use std::fs;
@@ -34,7 +26,11 @@ unsafe fn work() {
 fn the_whole_program() {
     if !respawn::is_this() {
         let folder = Folder::new("profile-main-program");
-        respawn::succeeds("the_whole_program", folder.to_str().unwrap(), &[]);
+        respawn::succeeds(
+            "profile_main::the_whole_program",
+            folder.to_str().unwrap(),
+            &[],
+        );
         return;
     }
     let folder = PathBuf::from(respawn::argument());
@@ -92,7 +88,7 @@ fn by_the_environment() {
         let file = folder.join(name);
         let mut variables = vec![("MIMALLOC_PROFILE", file.to_str().unwrap())];
         variables.extend(more);
-        respawn::succeeds("by_the_environment", "", &variables);
+        respawn::succeeds("profile_main::by_the_environment", "", &variables);
         let mut files: Vec<_> = fs::read_dir(&*folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

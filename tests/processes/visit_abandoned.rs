@@ -1,22 +1,16 @@
 //! Visiting what ended threads left behind, which v2 must be prepared for from its start.
-#![cfg(line = "v2")]
 
+use crate::respawn;
+use crate::visit;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
-
-#[path = "support/respawn.rs"]
-#[allow(dead_code)]
-mod respawn;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
 
 #[test]
 fn abandoned_blocks() {
     if !respawn::is_this() {
         let variables = [("MIMALLOC_VISIT_ABANDONED", "1")];
-        respawn::succeeds("abandoned_blocks", "", &variables);
+        respawn::succeeds("visit_abandoned::abandoned_blocks", "", &variables);
         return;
     }
     let visited = |tag, stop_after| unsafe {

@@ -1,0 +1,18 @@
+//! `MiMalloc`, called by hand: at its corners, and what mimalloc does from time to time. Each test runs itself again in a
+//! process of its own (`respawn`).
+
+#[allow(dead_code)]
+#[path = "../support/memory.rs"]
+mod memory;
+#[allow(dead_code)] // for all build modes and major versions
+#[path = "../support/mode.rs"]
+mod mode;
+#[allow(dead_code)]
+#[path = "../support/respawn.rs"]
+mod respawn;
+#[cfg(line = "v3")]
+#[path = "../model/sampling.rs"]
+mod sampling;
+
+mod global_alloc;
+mod global_housekeeping;
