@@ -38,7 +38,7 @@ fn calls(act: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn the_handler_hears_of_what_cannot_be() {
+fn the_handler_is_called_for_impossible_requests() {
     let heap = unsafe { heap::new() };
     let p = unsafe { mi_malloc(8) };
     unsafe { fill(p, 8, 1) };
@@ -109,7 +109,7 @@ fn the_handler_gets_four_tries() {
 }
 
 #[test]
-fn the_handler_hears_nothing_while_there_is_memory() {
+fn the_handler_is_not_called_while_there_is_memory() {
     let count = calls(|| unsafe {
         for size in SIZES {
             mi_free(mi_new(size));

@@ -21,15 +21,13 @@ mod mode;
 mod raw_thread;
 
 /// One test at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+static LOCK: Mutex<()> = Mutex::new(());
 static STOP: AtomicBool = AtomicBool::new(false);
 
-fn alone() -> MutexGuard<'static, ()> {
-    let alone = ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+fn serialized() -> MutexGuard<'static, ()> {
+    let guard = LOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     STOP.store(false, SeqCst);
-    alone
+    guard
 }
 
 const OTHERS: usize = 3;
@@ -45,7 +43,7 @@ fn ends(work: fn()) -> bool {
 
 /// Forks beside threads that repeat `load`; each child does `work`.
 fn forks_beside(load: fn(usize), work: fn()) {
-    let _alone = alone();
+    let _lock = serialized();
     let others: Vec<_> = (0..OTHERS)
         .map(|number| {
             thread::spawn(move || {
@@ -160,7 +158,7 @@ fn other_threads_take_over_pages() {
     }
 }
 
-/// Two threads that fork at the same time, one of them with more locks than the handlers have room for at first.
+/// Two threads that fork at the same time, one of them with more locks than the handlers have space for at first.
 #[test]
 fn two_threads_fork() {
     const HEAPS: usize = 300;
@@ -211,7 +209,7 @@ fn an_output_function_forks() {
             assert!(ends(start_thread));
         }
     }
-    let _alone = alone();
+    let _lock = serialized();
     let start = Instant::now();
     register_output(Some(output));
     assert!(FORKED.load(SeqCst));
@@ -227,7 +225,7 @@ fn a_callback_forks() {
         assert!(ends(start_thread));
         true
     }
-    let _alone = alone();
+    let _lock = serialized();
     let start = Instant::now();
     // SAFETY: the visitor changes no heap.
     unsafe { mi_subproc_visit_heaps(mi_subproc_main(), Some(visit), null_mut()) };
@@ -248,7 +246,7 @@ fn another_thread_takes_a_snapshot() {
             }
         }
     }
-    let _alone = alone();
+    let _lock = serialized();
     // SAFETY: all zeroes is a profiler without callbacks; it is never started, and lives as long as the process.
     let profiler = Box::leak(Box::new(unsafe { std::mem::zeroed::<mi_profiler_t>() }));
     profiler.on_snapshot = Some(snapshot);
@@ -339,7 +337,7 @@ fn other_threads_free_the_first_block_of_a_page() {
             READY.fetch_add(1, SeqCst);
         }
     }
-    let _alone = alone();
+    let _lock = serialized();
     let heap = if mode::FULL_PAGES_MAY_BE_LEFT {
         // SAFETY: always allowed.
         unsafe { mi_heap_new() }

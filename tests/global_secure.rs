@@ -2,7 +2,7 @@
 //! the usual case is an entry point of our own, which has to pass on whatever is not usual. The kinds of damage, and
 //! what comes of each, are in `attacks.rs`.
 //!
-//! In a test program of its own, because the function that hears of errors is the whole process's.
+//! In a test program of its own, because the error callback is the whole process's.
 
 #![cfg(line = "v3")] // on v2 all functions are upstream's
 #![cfg(any(feature = "secure", feature = "secure_full"))]
@@ -88,7 +88,7 @@ fn is_freed_again(p: *mut u8, size: usize) {
     );
 }
 
-/// One after the other: they share the function that hears of errors.
+/// One after the other: they share the error callback.
 #[test]
 fn damage_is_noticed_for_every_size() {
     for_each_size(|p, size| {

@@ -86,7 +86,7 @@ fn number_of_heaps() {
         mi_register_error(None, core::ptr::null_mut());
         assert_eq!(ERROR.load(Ordering::Relaxed), libc::EFAULT);
 
-        // One that ends makes room for another, which is as good as any.
+        // When one ends another can be made, which is as good as any.
         mi_heap_delete(heaps.pop().unwrap());
         let heap = mi_heap_new();
         assert!(!heap.is_null());

@@ -1,4 +1,4 @@
-//! A profiler of the program's own (v3): it hears of the sampled blocks, and of nothing else.
+//! A profiler of the program's own (v3): it is told of the sampled blocks, and of nothing else.
 #![cfg(line = "v3")]
 
 use core::ffi::c_void;
@@ -104,9 +104,9 @@ unsafe extern "C" fn on_alloc(
                 size: requested_size,
                 heap: heap as usize,
             };
-            let room = core::ptr::addr_of_mut!((*data).user_data);
-            room.cast::<u8>().write_bytes(0xDD, size);
-            room.cast::<Note>().write(note);
+            let user_data = core::ptr::addr_of_mut!((*data).user_data);
+            user_data.cast::<u8>().write_bytes(0xDD, size);
+            user_data.cast::<Note>().write(note);
         }
         if seen.alive.insert(ptr as usize, requested_size).is_some() {
             seen.faults.push(format!("{ptr:p} is alive already"));
@@ -163,7 +163,7 @@ unsafe fn finish(heap: *mut mi_heap_t, mine: &mut Mine) {
 }
 
 #[test]
-fn samples_are_heard_of() {
+fn samples_are_reported() {
     const COUNT: usize = 20_000;
     unsafe {
         let mut mine = Mine::new(NOTE, 1);
@@ -336,7 +336,7 @@ fn attaching_starting_and_stopping() {
         let seen = mine.take();
         assert_eq!((seen.allocs, seen.frees), (0, 0));
 
-        // Attaching stops a profiler, and detaching makes room for another.
+        // Attaching stops a profiler, and after detaching another can be attached.
         assert!(mi_heap_profile(heap, null_mut()));
         mi_profiler_start(other.pointer());
         assert!(mi_heap_profile(heap, other.pointer()));
@@ -374,7 +374,7 @@ fn a_heap_without_profiler() {
 }
 
 #[test]
-fn room_for_data() {
+fn space_for_data() {
     unsafe {
         let word = std::mem::size_of::<usize>();
         let max = MI_PROFILE_SAMPLE_DATA_MAX_SIZE;

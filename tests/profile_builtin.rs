@@ -44,11 +44,9 @@ unsafe fn profiler(
 }
 
 /// One test at a time: the process makes one snapshot at a time, and leaves out another.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+fn serialized() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 const SIZE: usize = 300_000;
@@ -105,7 +103,7 @@ fn assert_stacks(profile: &Profile) {
 
 #[test]
 fn the_text_form() {
-    let _alone = alone();
+    let _lock = serialized();
     let folder = Folder::new("profile-builtin-text");
     unsafe {
         let profiler = profiler(&folder.join("my.profile.heap"), 0, 0);
@@ -139,7 +137,7 @@ fn the_text_form() {
 
 #[test]
 fn the_message() {
-    let _alone = alone();
+    let _lock = serialized();
     let folder = Folder::new("profile-builtin-message");
     unsafe {
         let profiler = profiler(&folder.join("profile"), 0, 0);
@@ -204,7 +202,7 @@ fn the_message() {
 #[cfg(target_os = "linux")]
 #[test]
 fn mended_files() {
-    let _alone = alone();
+    let _lock = serialized();
     let folder = Folder::new("profile-builtin-mended");
     let written = |extension: &str| unsafe {
         let profiler = profiler(&folder.join(format!("p.{extension}")), 0, 0);
@@ -269,7 +267,7 @@ fn mended_files() {
 
 #[test]
 fn names_of_files() {
-    let _alone = alone();
+    let _lock = serialized();
     let folder = Folder::new("profile-builtin-names");
     unsafe {
         for (name, expected) in [
@@ -305,7 +303,7 @@ fn names_of_files() {
 #[cfg(unix)]
 #[test]
 fn files_are_the_owners_alone() {
-    let _alone = alone();
+    let _lock = serialized();
     use std::os::unix::fs::{symlink, PermissionsExt};
     let folder = Folder::new("profile-builtin-owner");
     unsafe {
@@ -331,7 +329,7 @@ fn files_are_the_owners_alone() {
 /// Snapshots that come by themselves.
 #[test]
 fn intervals() {
-    let _alone = alone();
+    let _lock = serialized();
     unsafe {
         // Each time 30 MB have been allocated.
         let by_bytes = Folder::new("profile-builtin-by-bytes");

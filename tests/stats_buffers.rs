@@ -10,22 +10,22 @@ use std::os::raw::c_char;
 
 const MARK: c_char = 0x55;
 
-/// Writes into `size` bytes. Gives the text and whether the result said that it is complete.
+/// Writes into `size` bytes. Returns the text and whether the result said that it is complete.
 unsafe fn write(
     get: &dyn Fn(usize, *mut c_char) -> *mut c_char,
-    room: &mut [c_char],
+    buffer: &mut [c_char],
     size: usize,
 ) -> (String, bool) {
-    room.fill(MARK);
-    let start = room.as_mut_ptr();
+    buffer.fill(MARK);
+    let start = buffer.as_mut_ptr();
     let result = get(size, start.add(1));
-    assert_eq!(room[0], MARK, "before a buffer of {size}");
+    assert_eq!(buffer[0], MARK, "before a buffer of {size}");
     assert!(
-        room[1 + size..].iter().all(|byte| *byte == MARK),
+        buffer[1 + size..].iter().all(|byte| *byte == MARK),
         "behind a buffer of {size}"
     );
     assert!(result.is_null() || result == start.add(1));
-    let text = room[1..1 + size]
+    let text = buffer[1..1 + size]
         .iter()
         .position(|byte| *byte == 0)
         .expect("no end");
@@ -35,8 +35,8 @@ unsafe fn write(
 
 unsafe fn every_size(get: &dyn Fn(usize, *mut c_char) -> *mut c_char) {
     // 32 KiB are always enough.
-    let mut room = vec![MARK; 40 << 10];
-    let (whole, complete) = write(get, &mut room, 32 << 10);
+    let mut buffer = vec![MARK; 40 << 10];
+    let (whole, complete) = write(get, &mut buffer, 32 << 10);
     assert!(complete);
     assert!(whole.parse::<json::Json>().is_ok());
     let length = whole.len();
@@ -48,11 +48,11 @@ unsafe fn every_size(get: &dyn Fn(usize, *mut c_char) -> *mut c_char) {
         .chain(near)
         .chain([length + SLACK])
     {
-        let (text, complete) = write(get, &mut room, size);
+        let (text, complete) = write(get, &mut buffer, size);
         assert!(text.len() < size);
         assert!(text.starts_with("{\n") || size < 3);
         let is_whole = text.parse::<json::Json>().is_ok();
-        // v2 tells nothing of a text that was cut off. v3 wants a byte more than it needs.
+        // v2 does not report a text that was cut off. v3 wants a byte more than it needs.
         let fits = text.len() + 1 < size;
         assert_eq!(complete, fits || cfg!(line = "v2"), "{size}");
         assert!(is_whole || !fits);

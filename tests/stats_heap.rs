@@ -90,7 +90,7 @@ fn json_of_made_up_statistics() {
             .iter_mut()
             .enumerate()
         {
-            // A line of the text has room for 127 characters, so not for three of the largest numbers.
+            // A line of the text holds 127 characters, so not three of the largest numbers.
             *number = if index % 7 == 0 {
                 -1 - index as i64
             } else {

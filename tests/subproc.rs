@@ -42,7 +42,7 @@ unsafe fn heaps_of(id: mi_subproc_id_t) -> Vec<*mut mi_heap_t> {
         (*heaps.cast::<Vec<*mut mi_heap_t>>()).push(heap);
         true
     }
-    // With room from the start: under `override` the vector lives in one of the heaps.
+    // With its capacity from the start: under `override` the vector lives in one of the heaps.
     let mut heaps: Vec<*mut mi_heap_t> = Vec::with_capacity(1000);
     let argument: *mut Vec<_> = &mut heaps;
     assert!(mi_subproc_visit_heaps(id, Some(note), argument.cast()));

@@ -125,7 +125,7 @@ fn time_and_memory() {
         mi_collect(true);
         let third = info();
         // The memory is the system's again. (On Linux it may still count as committed: what release
-        // builds give back there need not be committed again.)
+        // builds purge there need not be committed again.)
         #[cfg(target_os = "linux")]
         assert!(resident() + SIZE / 2 < before);
         assert!(
