@@ -1,0 +1,229 @@
+//! The checks: what each shows and how it runs.
+
+use crate::modes;
+use crate::step::Step;
+
+/// A check, by the name that `cargo xtask` knows it by.
+pub struct Check {
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub shows: &'static str,
+    /// Its commands, in order; the arguments are what was typed after the name.
+    pub steps: fn(&[String]) -> Result<Vec<Step>, String>,
+}
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "test",
+        shows: "the crates do what they say: the README's two commands",
+        steps: |arguments| {
+            none(arguments)?;
+            Ok(vec![
+                Step::cargo("run --release --example quickstart"),
+                Step::cargo("test --workspace"),
+            ])
+        },
+    },
+    Check {
+        name: "lint",
+        shows: "format, clippy for both major versions in both profiles, and a newer C compiler",
+        steps: |arguments| none(arguments).map(|()| lint()),
+    },
+    Check {
+        name: "doc",
+        shows: "links of the documentation hold, and the pages of docs.rs",
+        steps: |arguments| none(arguments).map(|()| doc()),
+    },
+    Check {
+        name: "modes",
+        shows: "the tests in every build mode, or in the one that is named: v2,secure",
+        steps: modes::steps,
+    },
+    Check {
+        name: "nightly",
+        shows: "the `Allocator` trait of nightly compilers",
+        steps: |arguments| none(arguments).map(|()| nightly()),
+    },
+    Check {
+        name: "soak",
+        shows: "random operations against a model, and mimalloc's own invariants",
+        steps: |arguments| script("tests/soak/run", arguments),
+    },
+    Check {
+        name: "upstream",
+        shows: "upstream's own C tests",
+        steps: |arguments| script("tests/upstream/run", arguments),
+    },
+    Check {
+        name: "coroutines",
+        shows: "coroutines that change threads, in each kind of link-time optimisation",
+        steps: |arguments| script("tests/coroutines/run", arguments),
+    },
+    Check {
+        name: "systest",
+        shows: "bindings and headers agree; --write-api records the public surface",
+        steps: |arguments| script("tests/systest/run", arguments),
+    },
+    Check {
+        name: "package",
+        shows: "the packed crates: size, files, offline, odd paths, the oldest Rust",
+        steps: |arguments| script("tests/package/check", arguments),
+    },
+    Check {
+        name: "semver",
+        shows: "the versions say what changed since the last tag",
+        steps: |arguments| script("tests/semver/check", arguments),
+    },
+    Check {
+        name: "platforms",
+        shows: "the crate compiles and runs on every platform that one Linux machine reaches",
+        steps: |arguments| script("tests/platforms/run", arguments),
+    },
+    Check {
+        name: "sanitizers",
+        shows: "the tests under the address and the thread sanitizer and valgrind",
+        steps: |arguments| script("tests/sanitizers/run", arguments),
+    },
+    Check {
+        name: "downstream",
+        shows: "other crates and programs work on these two, by a rename",
+        steps: |arguments| script("tests/downstream/run", arguments),
+    },
+    Check {
+        name: "fuzz",
+        shows: "libFuzzer finds nothing",
+        steps: |arguments| script("fuzz/run", arguments),
+    },
+    Check {
+        name: "bench",
+        shows: "time, memory and instructions: run, large, memory, programs, counts, calls, cost",
+        steps: |arguments| {
+            let driver = Step::cargo("run --release --locked --").within("bench/driver");
+            Ok(vec![driver.arguments(arguments)])
+        },
+    },
+    Check {
+        name: "shell",
+        shows: "shellcheck finds nothing in the scripts",
+        steps: |arguments| script("tests/shell/check", arguments),
+    },
+    Check {
+        name: "upgrade",
+        shows: "moves to a new upstream release, and reports what the bindings lack then",
+        steps: |arguments| script("c_src/upgrade", arguments),
+    },
+];
+
+pub fn find(name: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|check| check.name == name)
+}
+
+fn none(arguments: &[String]) -> Result<(), String> {
+    match arguments {
+        [] => Ok(()),
+        [first, ..] => Err(format!("This check takes no argument: `{first}`.")),
+    }
+}
+
+fn script(path: &str, arguments: &[String]) -> Result<Vec<Step>, String> {
+    Ok(vec![Step::new(path).arguments(arguments)])
+}
+
+fn lint() -> Vec<Step> {
+    let mut steps = vec![Step::cargo("fmt --check")];
+    for major in ["v3", "v2"] {
+        steps.push(
+            Step::cargo("clippy --workspace --all-targets --features")
+                .words(major)
+                .words("-- -D warnings"),
+        );
+        // With the Rust code that only an optimised build has.
+        let release = Step::cargo("clippy --release --features").words(major);
+        steps.push(release.words("-- -D warnings"));
+        // Newer compilers refuse C that gcc 12 lets pass: calls of functions that are not declared.
+        for profile in ["dev", "release"] {
+            steps.push(
+                Step::cargo("build --features")
+                    .words(major)
+                    .words("--profile")
+                    .words(profile)
+                    .variable("CC", "clang-19")
+                    .variable("CARGO_TARGET_DIR", "target/clang"),
+            );
+        }
+    }
+    steps.push(Step::cargo(
+        "clippy -p mi-malloc --no-default-features -- -D warnings",
+    ));
+    steps
+}
+
+fn doc() -> Vec<Step> {
+    let mut steps = Vec::new();
+    for major in ["v3", "v2"] {
+        let doc = Step::cargo("doc --workspace --no-deps --features").words(major);
+        steps.push(doc.variable("RUSTDOCFLAGS", "-D warnings"));
+    }
+    // That of mi-malloc-sys has both major versions.
+    steps.push(Step::new("tests/docs/check"));
+    steps
+}
+
+fn nightly() -> Vec<Step> {
+    let test = |words: &str| {
+        Step::cargo("test -p mi-malloc --features allocator_api")
+            .words(words)
+            .variable("RUSTC_BOOTSTRAP", "1")
+    };
+    vec![
+        test("--test allocator_api --test allocator"),
+        test("--doc heap"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::root;
+    use std::fs;
+
+    /// CONTRIBUTING.md has a row for each check, and .ci/run calls none that is not there.
+    #[test]
+    fn documents_name_the_checks() {
+        let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+        for check in CHECKS {
+            let row = format!("| `cargo xtask {}", check.name);
+            assert!(text.contains(&row), "CONTRIBUTING.md: {row}");
+        }
+        let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+        let called: Vec<&str> = ci
+            .lines()
+            .filter_map(|line| line.strip_prefix("step cargo xtask "))
+            .filter_map(|words| words.split(' ').next())
+            .collect();
+        assert!(called.len() > 10, "{called:?}");
+        for name in called {
+            assert!(find(name).is_some(), ".ci/run: {name}");
+        }
+    }
+
+    /// Each script is there and may be run.
+    #[test]
+    fn scripts_exist() {
+        for check in CHECKS {
+            for step in (check.steps)(&[]).unwrap() {
+                let text = step.to_string();
+                let program = text.split(' ').find(|word| !word.contains('=')).unwrap();
+                if program.contains('/') {
+                    assert!(root().join(program).is_file(), "{program}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_takes_no_argument_refuses_one() {
+        let reason = (find("lint").unwrap().steps)(&["now".to_string()]).unwrap_err();
+        assert!(reason.contains("`now`"), "{reason}");
+    }
+}
