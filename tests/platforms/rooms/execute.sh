@@ -9,6 +9,7 @@ both_lines() {
   shift 3
   : >"$log"
   for line in v3 v2; do
+    # shellcheck disable=SC2046 # two arguments, or none
     if ! "$@" $([ $line = v2 ] && echo --features v2) >"$log.$line" 2>&1; then
       cat "$log.$line" >>"$log"
       failed "$kind" "$platform" "$log" "$line, $how"
@@ -55,7 +56,8 @@ of_target() {
 # The libraries are named, because a loader that finds others in this machine's cache (32-bit ones of
 # another release) takes those, and hangs.
 emulator() {
-  local root=/usr/$(tools_of "$1")
+  local root
+  root=/usr/$(tools_of "$1")
   printf '%s -L %s -E LD_LIBRARY_PATH=%s/lib' "$(qemu_of "$1")" "$root" "$root"
 }
 
@@ -139,7 +141,8 @@ musl_variables() {
   runner=$(wrapper run-static 'readelf --program-headers "$1" | grep INTERP && exit 1
 exec "$@"')
   mkdir -p "$WORK/musl" && cp "$WORK/rust-$NEWER_RUST/usr/lib/llvm-19/lib/libunwind.a" "$WORK/musl/"
-  # RUSTC_BOOTSTRAP: to build the standard library is not a stable feature.
+  # RUSTC_BOOTSTRAP: building the standard library is not a stable feature.
+  # shellcheck disable=SC2054 # the commas belong to the arguments
   MUSL=(RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort
     "$(of_target $target LINKER musl-gcc)" "$(of_target $target RUNNER "$runner")"
     "$(of_target $target RUSTFLAGS "-Clink-self-contained=no -Crelocation-model=static -Clink-arg=-Wl,--defsym=__fprintf_chk=abort -L $WORK/musl")")
@@ -148,8 +151,9 @@ exec "$@"')
 musl() {
   local target=x86_64-unknown-linux-musl
   have musl || { report execute $target "not run: apt-get could not install musl" ""; return; }
-  newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
+  newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST could not be found" ""; return; }
   musl_variables
+  # shellcheck disable=SC2086 # PATIENCE is a command with its arguments
   both_lines execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
     RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
     --target-dir "$WORK/musl/target" --locked -p program --target $target --release

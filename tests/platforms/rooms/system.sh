@@ -53,8 +53,8 @@ run_system() {
   local line prefix log out passed features
   for line in "${BOTH[@]}"; do
     prefix=$WORK/system/$line log=$LOGS/system-$line.log
-    install_mimalloc "$prefix" $line gcc ar >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "installing it"; return; }
-    features=$([ $line = v2 ] && echo "--features v2")
+    install_mimalloc "$prefix" "$line" gcc ar >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "installing it"; return; }
+    features=$([ "$line" = v2 ] && echo "--features v2")
     # shellcheck disable=SC2086
     with_system "$prefix" cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/system/target" --locked \
       -p program --no-default-features $features >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "cargo run"; continue; }

@@ -34,6 +34,7 @@ sanitizer() {
   local name=$1 line=$2 argument=$3 rustflags=$4 cc=$5 log fault target passed=0
   shift 5
   log=$LOGS/$name-$line.log target=$WORK/$name-$line
+  # shellcheck disable=SC2086 # argument may be empty
   faults_built "$log" "RUSTFLAGS=$rustflags" "CC=$cc" -- +nightly build --target $NIGHTLY_TARGET --target-dir "$target" \
     $argument --features "faults/$line,program/$line" || { failed tools "$name sanitizer, $line" "$log" "cargo +nightly build"; return; }
   for fault in "$@"; do
