@@ -32,16 +32,16 @@ pub fn check() -> Result<String, String> {
         &fs::read_to_string(path()).map_err(|error| format!("{}: {error}", path()))?,
     )
     .map_err(|error| format!("{}: {error}", path()))?;
-    let worse = worse(&counts, &kept);
+    let regressions = regressions(&counts, &kept);
     let table = table(&counts, WATCHED);
-    if worse.is_empty() {
+    if regressions.is_empty() {
         Ok(format!(
             "{table}\nNone is worse than the figures in counts.json.\n"
         ))
     } else {
         Err(format!(
             "{table}\nWorse than the figures in counts.json:\n{}",
-            worse.join("\n")
+            regressions.join("\n")
         ))
     }
 }
@@ -89,12 +89,12 @@ fn count(allocators: &[&Allocator], profile: &str) -> Result<Counts, String> {
     let mut counts = Counts::new();
     for allocator in allocators {
         let program = build::build(allocator, profile)?;
-        let empty = per_turn(&program, hot::EMPTY)?;
+        let empty = per_iteration(&program, hot::EMPTY)?;
         for operation in hot::ALL
             .iter()
             .filter(|operation| operation.name != hot::EMPTY)
         {
-            let count = per_turn(&program, operation.name)? - empty;
+            let count = per_iteration(&program, operation.name)? - empty;
             let row = counts.entry(operation.name.to_string()).or_default();
             row.insert(allocator.id.to_string(), (count * 10.0).round() / 10.0);
         }
@@ -102,24 +102,24 @@ fn count(allocators: &[&Allocator], profile: &str) -> Result<Counts, String> {
     Ok(counts)
 }
 
-fn per_turn(program: &Path, operation: &str) -> Result<f64, String> {
+fn per_iteration(program: &Path, operation: &str) -> Result<f64, String> {
     let (short, long) = (
         total(program, operation, SHORT)?,
         total(program, operation, LONG)?,
     );
     if long < short {
         return Err(format!(
-            "{operation}: {LONG} turns took fewer instructions than {SHORT}"
+            "{operation}: {LONG} iterations took fewer instructions than {SHORT}"
         ));
     }
     Ok((long - short) as f64 / (LONG - SHORT) as f64)
 }
 
-fn total(program: &Path, operation: &str, turns: u64) -> Result<u64, String> {
+fn total(program: &Path, operation: &str, iterations: u64) -> Result<u64, String> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
-        .args(["hot", operation, &turns.to_string()])
+        .args(["hot", operation, &iterations.to_string()])
         .output()
         .map_err(|error| {
             format!("valgrind does not start (Debian: apt-get install valgrind): {error}")
@@ -138,7 +138,7 @@ fn total(program: &Path, operation: &str, turns: u64) -> Result<u64, String> {
 }
 
 /// What is worse than it was, or was never kept, in words.
-fn worse(counts: &Counts, kept: &Counts) -> Vec<String> {
+fn regressions(counts: &Counts, kept: &Counts) -> Vec<String> {
     let mut lines = Vec::new();
     for (operation, row) in counts {
         for (allocator, &count) in row {
@@ -187,7 +187,7 @@ fn table(counts: &Counts, ids: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{worse, Counts};
+    use super::{regressions, Counts};
 
     fn counts(count: f64) -> Counts {
         let row = [("v3".to_string(), count)].into_iter().collect();
@@ -195,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_exceeds_the_tolerance_is_worse() {
-        assert!(worse(&counts(30.0), &counts(30.0)).is_empty());
-        assert!(worse(&counts(33.0), &counts(30.0)).is_empty());
-        assert!(worse(&counts(12.0), &counts(30.0)).is_empty());
-        assert_eq!(worse(&counts(34.0), &counts(30.0)).len(), 1);
-        assert_eq!(worse(&counts(30.0), &Counts::new()).len(), 1);
+    fn only_what_exceeds_the_tolerance_is_a_regression() {
+        assert!(regressions(&counts(30.0), &counts(30.0)).is_empty());
+        assert!(regressions(&counts(33.0), &counts(30.0)).is_empty());
+        assert!(regressions(&counts(12.0), &counts(30.0)).is_empty());
+        assert_eq!(regressions(&counts(34.0), &counts(30.0)).len(), 1);
+        assert_eq!(regressions(&counts(30.0), &Counts::new()).len(), 1);
     }
 }

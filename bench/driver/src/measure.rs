@@ -66,8 +66,8 @@ pub fn measure(
                 cells: BTreeMap::new(),
             };
             let mut row = filled(row, task.workload.group, programs, samples)?;
-            if task.workload.settles {
-                settle(programs, task, &mut row)?;
+            if task.workload.retains {
+                measure_retained(programs, task, &mut row)?;
             }
             Ok(row)
         })
@@ -153,7 +153,7 @@ const RESTS: usize = 3;
 /// What each allocator still holds some time after the work. They work one after the other, since when
 /// mimalloc purges depends on the time that work takes, and rest together, since they rest most of the time, and
 /// memory is not disturbed by neighbours.
-fn settle(
+fn measure_retained(
     programs: &[(&'static Allocator, PathBuf)],
     task: &Task,
     row: &mut Row,
@@ -168,10 +168,10 @@ fn settle(
             .map_err(|error| format!("{}: {error}", task.name))?;
         for (id, child) in resting {
             let rest = text(child.wait_with_output())
-                .and_then(|text| kib(&text, "rest_kib"))
+                .and_then(|text| kib(&text, "retained_kib"))
                 .map_err(|error| format!("{} with {id}: {error}", task.name))?;
             if let Some(cell) = row.cells.get_mut(id) {
-                cell.rest_kib = cell.rest_kib.max(Some(rest));
+                cell.retained_kib = cell.retained_kib.max(Some(rest));
             }
         }
     }
@@ -180,7 +180,7 @@ fn settle(
 
 /// A program that has done its work, and rests.
 fn worked(program: &Path, task: &Task) -> io::Result<Child> {
-    let mut child = command(program, "settle", task)
+    let mut child = command(program, "retained", task)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -268,10 +268,10 @@ fn cell(samples: &[Sample], group: Group) -> Cell {
     let processor = sorted(|sample| sample.processor_ns);
     Cell {
         median_ns: median(&times),
-        least_ns: times[0],
-        most_ns: times[times.len() - 1],
+        min_ns: times[0],
+        max_ns: times[times.len() - 1],
         peak_kib: peaks[peaks.len() - 1],
-        rest_kib: None,
+        retained_kib: None,
         left_kib: (group != Group::Usual).then(|| left[left.len() - 1]),
         huge_kib: (!huge.is_empty()).then(|| median(&huge)),
         processor_ns: (!processor.is_empty()).then(|| median(&processor)),

@@ -53,7 +53,8 @@ pub struct Row {
 pub struct Cell {
     pub peak_kib: Figure,
     /// At [`SECONDS`].
-    pub rest_kib: Vec<Figure>,
+    #[serde(alias = "rest_kib")]
+    pub retained_kib: Vec<Figure>,
     /// Medians at the moments of the grid.
     pub curve_kib: Vec<u64>,
 }
@@ -61,8 +62,10 @@ pub struct Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
     pub median: u64,
-    pub least: u64,
-    pub most: u64,
+    #[serde(alias = "least")]
+    pub min: u64,
+    #[serde(alias = "most")]
+    pub max: u64,
 }
 
 impl Figure {
@@ -72,8 +75,8 @@ impl Figure {
         rounds.sort_unstable();
         Figure {
             median: median(&rounds),
-            least: rounds[0],
-            most: rounds[rounds.len() - 1],
+            min: rounds[0],
+            max: rounds[rounds.len() - 1],
         }
     }
 }
@@ -285,7 +288,7 @@ fn cell(samples: &[Sample]) -> Cell {
     let at = |moment| Figure::of(samples.iter().map(move |sample| sample.curve.at(moment)));
     Cell {
         peak_kib: Figure::of(samples.iter().map(|sample| sample.peak_kib)),
-        rest_kib: SECONDS
+        retained_kib: SECONDS
             .iter()
             .map(|&seconds| at(1000 * seconds as i64))
             .collect(),
@@ -314,6 +317,6 @@ mod tests {
     #[test]
     fn a_figure_says_how_far_the_rounds_are_apart() {
         let figure = Figure::of([30, 10, 11].into_iter());
-        assert_eq!((figure.least, figure.median, figure.most), (10, 11, 30));
+        assert_eq!((figure.min, figure.median, figure.max), (10, 11, 30));
     }
 }

@@ -51,11 +51,14 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cell {
     pub median_ns: u64,
-    pub least_ns: u64,
-    pub most_ns: u64,
+    #[serde(alias = "least_ns")]
+    pub min_ns: u64,
+    #[serde(alias = "most_ns")]
+    pub max_ns: u64,
     pub peak_kib: u64,
     /// Resident some seconds after most was freed, where that is the question.
-    pub rest_kib: Option<u64>,
+    #[serde(alias = "rest_kib")]
+    pub retained_kib: Option<u64>,
     /// Resident as soon as all was freed, beyond what was before the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_kib: Option<u64>,
@@ -128,8 +131,8 @@ impl Results {
 
     /// With the least of the rounds in the median's place. What disturbs a round makes it longer, so on a busy
     /// machine the least tells more.
-    pub fn of_the_least(&self) -> Results {
-        self.with(|cell| cell.least_ns)
+    pub fn of_the_minima(&self) -> Results {
+        self.with(|cell| cell.min_ns)
     }
 
     /// With another figure in the median's place: ratios and means are of this one then.

@@ -112,7 +112,7 @@ fn times(results: &Results) -> String {
 fn least(results: &Results) -> String {
     let mut text = String::from("## Time of the least rounds\n\nMilliseconds.\n\n");
     header_of_allocators(&mut text, results);
-    for row in &results.of_the_least().rows {
+    for row in &results.of_the_minima().rows {
         let cells = results.head.allocators.iter().map(|ran| {
             let cell = row.cells.get(&ran.id);
             cell.map_or("–".to_string(), |cell| {
@@ -148,7 +148,7 @@ fn processor(results: &Results) -> String {
 
 fn ratios_of_time(results: &Results, ours: &str, name: &str) -> String {
     let title = format!("Time of {name} in units of theirs\n\nBelow 1 ours is faster.");
-    let least = results.of_the_least();
+    let least = results.of_the_minima();
     let means = [
         ("**geometric mean**", results),
         ("**of the least rounds**", &least),
@@ -206,7 +206,7 @@ fn ratios(results: &Results, ours: &str, title: &str, means: &[(&str, &Results)]
 fn memory(results: &Results) -> String {
     let mut text =
         String::from("## Memory\n\nPeak of resident memory in MiB, the largest of all rounds");
-    let rests = |row: &Row| row.cells.values().any(|cell| cell.rest_kib.is_some());
+    let rests = |row: &Row| row.cells.values().any(|cell| cell.retained_kib.is_some());
     if results.rows.iter().any(rests) {
         let seconds = workloads::runner::REST.as_secs();
         text +=
@@ -219,7 +219,7 @@ fn memory(results: &Results) -> String {
         memory_row(&mut text, results, row, &row.workload, peak);
         if rests(row) {
             let name = format!("{}, rest", row.workload);
-            memory_row(&mut text, results, row, &name, |cell| cell.rest_kib);
+            memory_row(&mut text, results, row, &name, |cell| cell.retained_kib);
         }
     }
     text
@@ -318,7 +318,7 @@ fn slower(results: &Results) -> String {
     };
     let mut text = format!("## {measured} in which another allocator is faster\n\n");
     let mut any = false;
-    let least = results.of_the_least();
+    let least = results.of_the_minima();
     for (ours, _) in COMPARED {
         for (row, least) in results.rows.iter().zip(&least.rows) {
             let (Some((median, best)), Some((least, best_of_least))) =
@@ -364,7 +364,7 @@ fn milliseconds(cell: &Cell) -> f64 {
 }
 
 fn spread(cell: &Cell) -> f64 {
-    50.0 * (cell.most_ns - cell.least_ns) as f64 / cell.median_ns as f64
+    50.0 * (cell.max_ns - cell.min_ns) as f64 / cell.median_ns as f64
 }
 
 pub fn header<'a>(text: &mut String, first: &str, titles: impl Iterator<Item = &'a str>) {

@@ -67,7 +67,7 @@ pub struct Workload {
     /// Builds what must not be timed, for this number of threads.
     pub prepare: fn(threads: usize) -> Repetition,
     /// Whether the memory that is still held some seconds after the work is part of the question.
-    pub settles: bool,
+    pub retains: bool,
     /// Whether the huge pages behind what it keeps between repetitions are part of the question.
     pub huge_pages: bool,
 }
@@ -83,7 +83,7 @@ const fn workload(
         group: Group::Usual,
         threads: Threads::One,
         prepare,
-        settles: false,
+        retains: false,
         huge_pages: false,
     }
 }
@@ -93,9 +93,9 @@ impl Workload {
         Workload { threads, ..self }
     }
 
-    const fn settles(self) -> Workload {
+    const fn retains(self) -> Workload {
         Workload {
-            settles: true,
+            retains: true,
             ..self
         }
     }
@@ -185,7 +185,7 @@ pub const ALL: &[Workload] = &[
         "200,000 live blocks whose sizes drift, then all but 400 freed",
         fragmentation::drift,
     )
-    .settles(),
+    .retains(),
     workload(
         "scale",
         "every thread with a load of its own",
@@ -233,7 +233,7 @@ pub const ALL: &[Workload] = &[
         "buffers of 64 KiB to 32 MiB, 16 of them alive, a quarter grown",
         large::mixture,
     )
-    .settles(),
+    .retains(),
     large(
         "table",
         "10 million random reads of a table of 1 GiB",
@@ -245,7 +245,7 @@ pub const ALL: &[Workload] = &[
         "a block of 300 MiB allocated and freed without a touch, 5,000 times",
         large::untouched,
     )
-    .settles(),
+    .retains(),
 ];
 
 /// The workloads of a group, in the order of the table.

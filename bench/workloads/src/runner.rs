@@ -1,5 +1,5 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
-//! `key value` lines, `runner settle <workload> [threads]` prints when the work is done, and what
+//! `key value` lines, `runner retained <workload> [threads]` prints when the work is done, and what
 //! it still holds some time after that, `runner rest <program>` works, prints when it is done and rests until its
 //! input ends, `runner program <name> <folder>` does all of a whole program's work once, with input from this folder,
 //! `runner hot <operation> <count>` is for an instruction counter.
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// and jemalloc's (10 s) delays before they give memory back.
 pub const REST: Duration = Duration::from_secs(15);
 
-/// What `settle` and `rest` print when they begin to rest: then the next program may work.
+/// What `retained` and `rest` print when they begin to rest: then the next program may work.
 pub const WORKED: &str = "worked";
 
 /// What an allocator may want to do besides allocating. Only the bump allocator does: it starts
@@ -38,8 +38,8 @@ pub fn main(hooks: Hooks) -> ExitCode {
     let done = match arguments[..] {
         ["time", workload] => time(workload, "1", &hooks),
         ["time", workload, threads] => time(workload, threads, &hooks),
-        ["settle", workload] => settle(workload, "1", &hooks),
-        ["settle", workload, threads] => settle(workload, threads, &hooks),
+        ["retained", workload] => retained(workload, "1", &hooks),
+        ["retained", workload, threads] => retained(workload, threads, &hooks),
         ["rest", program] => rest(program),
         ["program", name, folder] => program(name, folder),
         ["hot", operation, count] => count
@@ -52,7 +52,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(()) => {
             eprintln!(
-                "usage: runner time <workload> [threads] | settle <workload> [threads] | \
+                "usage: runner time <workload> [threads] | retained <workload> [threads] | \
                  rest <program> | program <name> <folder> | hot <operation> <count>"
             );
             ExitCode::FAILURE
@@ -118,13 +118,13 @@ fn time(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     Ok(())
 }
 
-fn settle(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
+fn retained(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     let (workload, mut repetition) = prepare(workload, threads)?;
     work(workload.group.repetitions(), &mut repetition, hooks);
     println!("{WORKED}");
     idle();
     if let Some(rest) = status_kib("VmRSS:") {
-        println!("rest_kib {rest}");
+        println!("retained_kib {rest}");
     }
     // Until here it has what it keeps.
     drop(repetition);

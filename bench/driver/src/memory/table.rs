@@ -11,7 +11,7 @@ fn moments() -> Vec<Moment> {
     for (index, seconds) in SECONDS.iter().enumerate() {
         moments.push((
             format!("{seconds} s"),
-            Box::new(move |cell| cell.rest_kib[index]),
+            Box::new(move |cell| cell.retained_kib[index]),
         ));
     }
     moments
@@ -67,10 +67,10 @@ fn bold(kib: u64) -> String {
 
 /// The median, and the range if it says something.
 fn spread(figure: Figure) -> String {
-    let range = figure.most - figure.least;
+    let range = figure.max - figure.min;
     if range > 2048 && range * 10 > figure.median {
-        let (least, most) = (mib(figure.least), mib(figure.most));
-        format!("{} ({least}–{most})", mib(figure.median))
+        let (min, max) = (mib(figure.min), mib(figure.max));
+        format!("{} ({min}–{max})", mib(figure.median))
     } else {
         mib(figure.median)
     }
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn only_a_range_that_says_something_is_shown() {
-        let figure = |least: u64, median: u64, most: u64| Figure {
+        let figure = |min: u64, median: u64, max: u64| Figure {
             median: median << 10,
-            least: least << 10,
-            most: most << 10,
+            min: min << 10,
+            max: max << 10,
         };
         assert_eq!(spread(figure(100, 101, 109)), "101.0");
         assert_eq!(spread(figure(4, 4, 6)), "4.0");
