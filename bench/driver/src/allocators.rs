@@ -1,6 +1,6 @@
 //! What is compared.
 
-/// Where an allocator belongs in the comparison.
+/// The role of an allocator in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// This crate.
@@ -34,10 +34,10 @@ pub struct Allocator {
     /// `MIMALLOC_SYS_DEFINES`.
     pub defines: &'static str,
     pub build: Build,
-    /// Whether a thread returns memory to the system that the allocator as it comes does not have. Compared where
-    /// memory is the question.
+    /// Whether a thread purges that the allocator does not have by default. Compared where memory is
+    /// measured.
     pub purges: bool,
-    /// The packages whose versions belong into the results.
+    /// The packages whose versions the results name.
     pub packages: &'static [&'static str],
     /// Colour in the plot.
     pub colour: &'static str,
@@ -208,7 +208,7 @@ pub const ALL: &[Allocator] = &[
 ];
 
 impl Allocator {
-    /// Whether this is what its user has who asks for nothing.
+    /// Whether this is the allocator's default build.
     pub fn is_as_it_comes(&self) -> bool {
         self.features.is_empty() && self.defines.is_empty() && self.build == Build::Plain
     }

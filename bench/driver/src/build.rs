@@ -1,4 +1,4 @@
-//! Builds runners, each in a target folder of its own, so that one build cannot touch another.
+//! Builds runners, each in its own target folder, so that one build cannot affect another.
 
 use crate::allocators::{Allocator, Build};
 use crate::machine;
@@ -32,8 +32,8 @@ pub fn build_for(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf,
     build_in(target_folder(allocator), allocator, "", "release", triple)
 }
 
-/// The same for a runner with whole programs. Their many crates are compiled once for all runners: these have one
-/// target folder, from which each program is copied before the next one takes its place.
+/// The same for a runner with whole programs. Their many crates are compiled once for all runners: these share a
+/// target folder, from which each program is copied before the next one replaces it.
 pub fn build_with_programs(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf, String> {
     let target = bench().join("target").join("programs");
     let program = build_in(target.clone(), allocator, "programs", "release", triple)?;
@@ -64,7 +64,7 @@ fn build_in(
     }
     let mut triple = triple.map(str::to_string);
     if allocator.build == Build::Bitcode {
-        // With a target named, the flags are the program's alone and not the build scripts' too.
+        // With `--target`, the flags apply to the program only, not to build scripts.
         triple = Some(triple.map_or_else(machine::host, Ok)?);
         cargo
             .env("MIMALLOC_SYS_LTO", "fat") // as the runners' profile
@@ -77,7 +77,7 @@ fn build_in(
     }
     let status = cargo
         .status()
-        .map_err(|error| format!("cargo does not start: {error}"))?;
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
     if !status.success() {
         return Err(format!(
             "the runner of {} does not build ({cargo:?})",

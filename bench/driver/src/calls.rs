@@ -1,5 +1,5 @@
-//! Whether the allocator's fast paths have gone into their callers: the code of `hot::raw` and `hot::aligned`,
-//! which allocate and free a block in a loop, may call nothing but the slow paths.
+//! Whether the allocator's fast paths are inlined: the code of `hot::raw` and `hot::aligned`,
+//! which allocate and free a block in a loop, may call nothing except the slow paths.
 
 use crate::allocators;
 use crate::build;
@@ -9,17 +9,17 @@ use std::process::Command;
 /// What the function itself calls, once before its loop or when it panics.
 const OF_THE_LOOP: &[&str] = &["warm", "_Unwind_Resume"];
 
-/// A runner whose fast paths are in line.
+/// A runner whose fast paths are inlined.
 pub struct Inlined {
     pub id: &'static str,
     places: &'static [Place],
 }
 
 struct Place {
-    /// As its name is mangled.
+    /// As in its mangled name.
     function: &'static str,
-    /// Slow paths that only the fast paths call, so that they stand in the function when the fast paths do: a
-    /// fresh page, an empty page. Without this, a free that is one call of `mi_free_small_nonnull` would pass
+    /// Slow paths that only the fast paths call, so that these calls show that the fast paths are inlined: a
+    /// fresh page, an empty page. Otherwise, a free that is one call of `mi_free_small_nonnull` would be taken
     /// for its slow path.
     of_the_fast_paths: &'static [&'static str],
     /// Others: a block of another thread.
@@ -62,7 +62,7 @@ pub const BITCODE_LTO: Inlined = Inlined {
     ],
 };
 
-/// Builds the runner and looks into it.
+/// Builds the runner and inspects its code.
 pub fn check(inlined: &Inlined) -> Result<String, String> {
     let allocator = allocators::find(inlined.id).ok_or(format!("no allocator {}", inlined.id))?;
     let program = build::build(allocator, "release")?;
@@ -76,7 +76,7 @@ fn judge(id: &str, place: &Place, calls: &[String]) -> Result<String, String> {
     for wanted in place.of_the_fast_paths {
         if !calls.iter().any(|call| call.contains(wanted)) {
             return Err(format!(
-                "{id}, {name}: a fast path is not in line: {wanted} is not called. Calls: {}",
+                "{id}, {name}: a fast path is not inlined: {wanted} is not called. Calls: {}",
                 calls.join(", ")
             ));
         }
@@ -92,7 +92,7 @@ fn judge(id: &str, place: &Place, calls: &[String]) -> Result<String, String> {
         .collect();
     if fast.is_empty() {
         Ok(format!(
-            "{id}, {name}: no call is left in the fast path. The slow ones: {}.\n",
+            "{id}, {name}: no call remains in the fast path. Slow paths: {}.\n",
             calls.join(", ")
         ))
     } else {
@@ -109,7 +109,7 @@ fn disassembly(program: &Path) -> Result<String, String> {
         .arg(program)
         .output()
         .map_err(|error| {
-            format!("objdump does not start (Debian: apt-get install binutils): {error}")
+            format!("objdump could not be started (Debian: apt-get install binutils): {error}")
         })?;
     if !output.status.success() {
         return Err(format!(
@@ -120,7 +120,7 @@ fn disassembly(program: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The targets of the calls and of the jumps out of the function, each once.
+/// The targets of calls and of jumps out of the function, each once.
 fn calls(place: &Place, disassembly: &str) -> Result<Vec<String>, String> {
     let mut lines = disassembly.lines();
     let head = lines

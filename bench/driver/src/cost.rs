@@ -1,4 +1,4 @@
-//! What it costs to build each crate: a small program with that allocator, nothing else.
+//! The build cost of each crate: a small program with that allocator, nothing else.
 
 use crate::allocators::{Allocator, ALL};
 use crate::build;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A table of clean builds and of builds with nothing to do.
+/// A table of clean builds and of builds with nothing changed.
 pub fn cost() -> Result<String, String> {
     let mut text = String::from(
         "| crate | clean build (s) | nothing changed (s) | crates compiled |\n|---|---:|---:|---:|\n",
@@ -31,7 +31,7 @@ fn measure(allocator: &Allocator) -> Result<(Duration, Duration, usize), String>
     let target = build::bench().join("target").join("cost");
     let folder = build::runner_folder(allocator);
     let package = allocator.packages[0];
-    // Cargo's own downloads are not what is measured.
+    // Downloads are not measured.
     cargo(&folder, &target, &["fetch", "--locked"])?;
     if target.exists() {
         fs::remove_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
@@ -58,7 +58,7 @@ fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> Result<(Duration, 
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target)
         .output()
-        .map_err(|error| format!("cargo does not start: {error}"))?;
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
     let time = start.elapsed();
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {

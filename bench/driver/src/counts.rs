@@ -1,5 +1,5 @@
-//! Instructions of the shortest paths, counted by valgrind: figures that do not depend on the
-//! machine's mood, compared with those kept in `counts.json`.
+//! Instruction counts of the hot paths, by valgrind: deterministic figures, compared with those recorded
+//! in `counts.json`.
 
 use crate::allocators::{self, Allocator};
 use crate::build;
@@ -12,20 +12,20 @@ use workloads::hot;
 /// By operation and allocator.
 type Counts = BTreeMap<String, BTreeMap<String, f64>>;
 
-/// A count may exceed the kept one by this share, and by this many instructions: another C
+/// A count may exceed the recorded one by this share plus this many instructions: another C
 /// compiler or a newer rustc places a few instructions differently.
 const TOLERANCE: f64 = 0.05;
 const SLACK: f64 = 2.0;
 
-/// Those of ours that are compared with the kept figures.
+/// The builds of this crate that are compared with the recorded figures.
 const WATCHED: &[&str] = &["v3", "v2", "secure"];
 
-/// Turns of the loop: the count of the short run is taken off the long one's, and so is whatever
-/// the program does besides.
+/// Iterations of the loop: the count of the short run is subtracted from the long one's, and with it
+/// everything else that the program does.
 const SHORT: u64 = 1_000;
 const LONG: u64 = 11_000;
 
-/// Compares with the kept figures; what got worse is an error.
+/// Compares with the recorded figures; a regression is an error.
 pub fn check() -> Result<String, String> {
     let counts = count(&select(WATCHED)?, "release")?;
     let kept: Counts = serde_json::from_str(
@@ -36,17 +36,17 @@ pub fn check() -> Result<String, String> {
     let table = table(&counts, WATCHED);
     if regressions.is_empty() {
         Ok(format!(
-            "{table}\nNone is worse than the figures in counts.json.\n"
+            "{table}\nNo regression from the figures in counts.json.\n"
         ))
     } else {
         Err(format!(
-            "{table}\nWorse than the figures in counts.json:\n{}",
+            "{table}\nRegressions from the figures in counts.json:\n{}",
             regressions.join("\n")
         ))
     }
 }
 
-/// Writes the figures of today.
+/// Records the current figures.
 pub fn update() -> Result<String, String> {
     let counts = count(&select(WATCHED)?, "release")?;
     let text = serde_json::to_string_pretty(&counts).map_err(|error| error.to_string())?;
@@ -55,7 +55,7 @@ pub fn update() -> Result<String, String> {
 }
 
 /// The figures of other allocators or of another profile, for a table. Some do not run under valgrind: snmalloc reserves
-/// more address space than it grants.
+/// more address space than valgrind allows.
 pub fn compare(ids: &[&str], profile: &str) -> Result<String, String> {
     let mut counts = Counts::new();
     let mut not_counted = String::new();
@@ -109,7 +109,7 @@ fn per_iteration(program: &Path, operation: &str) -> Result<f64, String> {
     );
     if long < short {
         return Err(format!(
-            "{operation}: {LONG} iterations took fewer instructions than {SHORT}"
+            "{operation}: {LONG} iterations needed fewer instructions than {SHORT}"
         ));
     }
     Ok((long - short) as f64 / (LONG - SHORT) as f64)
@@ -122,7 +122,7 @@ fn total(program: &Path, operation: &str, iterations: u64) -> Result<u64, String
         .args(["hot", operation, &iterations.to_string()])
         .output()
         .map_err(|error| {
-            format!("valgrind does not start (Debian: apt-get install valgrind): {error}")
+            format!("valgrind could not be started (Debian: apt-get install valgrind): {error}")
         })?;
     let text = String::from_utf8_lossy(&output.stderr);
     let collected = text
@@ -137,14 +137,14 @@ fn total(program: &Path, operation: &str, iterations: u64) -> Result<u64, String
     }
 }
 
-/// What is worse than it was, or was never kept, in words.
+/// Counts that exceed the recorded ones, or have none, as text.
 fn regressions(counts: &Counts, kept: &Counts) -> Vec<String> {
     let mut lines = Vec::new();
     for (operation, row) in counts {
         for (allocator, &count) in row {
             match kept.get(operation).and_then(|row| row.get(allocator)) {
                 None => lines.push(format!(
-                    "{operation}, {allocator}: {count:.1}, no figure kept"
+                    "{operation}, {allocator}: {count:.1}, no figure recorded"
                 )),
                 Some(&old) if count > old * (1.0 + TOLERANCE) + SLACK => {
                     lines.push(format!(

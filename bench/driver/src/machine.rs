@@ -1,11 +1,11 @@
-//! Facts without which a figure means nothing.
+//! The machine and its tools, without which a figure means nothing.
 
 use crate::allocators::Allocator;
 use crate::build;
 use std::fs;
 use std::process::Command;
 
-/// Name and value, for the head of the report.
+/// Name and value, for the header of the report.
 pub fn facts() -> Vec<(String, String)> {
     let fact = |name: &str, value: Option<String>| {
         (
@@ -38,12 +38,12 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get())
 }
 
-/// The first of these programs that is not on this machine, in words.
+/// A message about the first of these programs that is missing.
 pub fn missing(programs: &[&str]) -> Option<String> {
     let program = programs
         .iter()
         .find(|program| output(program, &["--version"]).is_none())?;
-    Some(format!("{program} does not start"))
+    Some(format!("{program} could not be started"))
 }
 
 /// The target of this machine's compiler.
@@ -51,7 +51,7 @@ pub fn host() -> Result<String, String> {
     rustc("host: ")
 }
 
-/// The newest clang here whose bitcode rustc's LLVM can read: an LLVM reads its own and older.
+/// The newest installed clang whose bitcode rustc's LLVM can read: an LLVM reads its own and older releases'.
 pub fn clang() -> Result<String, String> {
     let llvm = rustc("LLVM version: ")?;
     let newest: u32 = llvm
@@ -92,7 +92,7 @@ fn rustc(key: &str) -> Result<String, String> {
     let output = Command::new("rustc")
         .arg("-vV")
         .output()
-        .map_err(|error| format!("rustc does not start: {error}"))?;
+        .map_err(|error| format!("rustc could not be started: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines()
         .find_map(|line| line.strip_prefix(key))

@@ -1,5 +1,5 @@
 //! The benchmark's one command. `cargo run --release -- run` builds every runner, measures and
-//! writes `results/`; `help` tells the rest.
+//! writes `results/`; `help` lists the other commands.
 
 mod allocators;
 mod build;
@@ -33,25 +33,25 @@ large [the same options]
     the workloads with large blocks
     (N: 7; FOLDER: bench/results/large)
 memory [--rounds N] [--allocators a,b] [--programs a,b] [--out FOLDER]
-    memory of programs that have worked and then rest, over time
+    memory over time of programs that have worked and then are idle
     (N: 3; FOLDER: bench/results/memory)
 programs [the same options as memory]
-    time and memory of whole programs over well-known crates
+    time and memory of whole programs that use well-known crates
     (N: 5; FOLDER: bench/results/programs)
 report RESULTS.json
-    writes results.md and plot.svg again
+    rewrites results.md and plot.svg (and RESULTS.json in the present format)
 counts
-    instructions of the hot paths of both lines, by valgrind; fails if one is worse than counts.json
-    (without valgrind it says so, and does not fail)
+    instructions of the hot paths of both major versions, by valgrind; fails on a regression from counts.json
+    (without valgrind it prints `not run` and does not fail)
 counts --update
     writes counts.json
 counts --allocators a,b [--profile dev]
-    prints those of other allocators, or of Cargo's other profile
+    prints the counts of other allocators, or with Cargo's `dev` profile
 calls
-    checks in the programs' code that no call is left in the fast path, with bitcode LTO and without
-    (without objdump or clang it says so, and does not fail)
+    checks in the machine code that no call remains in the fast path, with bitcode LTO and without
+    (without objdump or clang it prints `not run` and does not fail)
 cost
-    time and number of crates of a clean build and of a build with nothing to do
+    time and number of crates for a clean build and for one with nothing changed
 list
     the names of allocators, workloads and programs
 ";
@@ -101,7 +101,7 @@ fn calls() -> Result<(), String> {
     if cfg!(target_arch = "x86_64") {
         print!("{}", calls::check(&calls::PLAIN)?);
     } else {
-        not_run("v3: its fast path is in line on x86_64 only".to_string())?;
+        not_run("v3: its fast path is inlined on x86_64 only".to_string())?;
     }
     match machine::clang() {
         Ok(_) => print!("{}", calls::check(&calls::BITCODE_LTO)?),
@@ -110,7 +110,7 @@ fn calls() -> Result<(), String> {
     Ok(())
 }
 
-/// A check whose tool is not on this machine has found nothing, neither good nor bad.
+/// A check whose tool is missing has no result, neither good nor bad.
 fn not_run(reason: String) -> Result<(), String> {
     println!("not run: {reason}");
     Ok(())

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use workloads::{runner, Group, Threads, Workload};
 
-/// What one process said about itself.
+/// What one process reported.
 pub struct Sample {
     nanoseconds: u64,
     checksum: String,
     peak_kib: u64,
     left_kib: u64,
     huge_kib: Option<u64>,
-    /// Of all its threads together, where it is known.
+    /// Of all its threads, where known.
     pub processor_ns: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Sample {
     }
 }
 
-/// A line of the table to be: a workload and its number of threads.
+/// A row of the table: a workload and its number of threads.
 struct Task {
     name: String,
     workload: &'static Workload,
@@ -74,8 +74,8 @@ pub fn measure(
         .collect()
 }
 
-/// Samples by task and program. Rounds are the outer loop, and in each the order of the allocators turns by one, so that
-/// no allocator always follows the same other one and slow minutes of the machine hit all of them.
+/// Samples by task and program. Rounds are the outer loop, and in each the order of the allocators is rotated by one, so that
+/// no allocator always follows the same one, and slow phases of the machine affect all of them.
 pub fn interleaved<Task>(
     programs: &[(&'static Allocator, PathBuf)],
     tasks: &[Task],
@@ -134,7 +134,7 @@ fn tasks(workload: &'static Workload) -> Vec<Task> {
 fn run(program: &Path, task: &Task) -> Result<Sample, String> {
     let output = command(program, "time", task).output();
     let text = text(output)?;
-    // Whatever disturbs a repetition makes it longer: the shortest is closest to the truth.
+    // Any disturbance makes a repetition longer: the shortest is the most accurate.
     let nanoseconds = values(&text, "nanoseconds")
         .iter()
         .filter_map(|value| value.parse().ok())
@@ -147,19 +147,19 @@ fn run(program: &Path, task: &Task) -> Result<Sample, String> {
     Ok(sample)
 }
 
-/// What an allocator gives back depends on the moment at which it looks: the largest of these counts.
+/// What an allocator purges depends on when it checks: the maximum of this many measurements counts.
 const RESTS: usize = 3;
 
-/// What each allocator still holds some time after the work. They work one after the other, since when
-/// mimalloc purges depends on the time that work takes, and rest together, since they rest most of the time, and
-/// memory is not disturbed by neighbours.
+/// Measures the memory that each allocator retains some time after the work. The processes work one after the other, since
+/// the moment at which mimalloc purges depends on the duration of the work. They idle at the same time, since idling takes most of
+/// the time, and other processes do not affect the memory of an idle one.
 fn measure_retained(
     programs: &[(&'static Allocator, PathBuf)],
     task: &Task,
     row: &mut Row,
 ) -> Result<(), String> {
     for turn in 1..=RESTS {
-        eprintln!("what is left, {turn} of {RESTS}: {}", task.name);
+        eprintln!("retained memory, {turn} of {RESTS}: {}", task.name);
         let resting = programs
             .iter()
             .filter(|(allocator, _)| row.cells.contains_key(allocator.id))
@@ -178,7 +178,7 @@ fn measure_retained(
     Ok(())
 }
 
-/// A program that has done its work, and rests.
+/// A program that has done its work and is idle.
 fn worked(program: &Path, task: &Task) -> io::Result<Child> {
     let mut child = command(program, "retained", task)
         .stdout(Stdio::piped())
@@ -186,7 +186,7 @@ fn worked(program: &Path, task: &Task) -> io::Result<Child> {
         .spawn()?;
     let mut line = [0; runner::WORKED.len() + 1];
     if let Some(output) = &mut child.stdout {
-        // One that ends before says why to whoever waits for its end.
+        // If it ends earlier, `wait_with_output` reports why.
         let _ = output.read_exact(&mut line);
     }
     Ok(child)
@@ -278,7 +278,7 @@ fn cell(samples: &[Sample], group: Group) -> Cell {
     }
 }
 
-/// Of a sorted list that is not empty.
+/// The median of a sorted list that is not empty.
 pub fn median(sorted: &[u64]) -> u64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 {

@@ -1,5 +1,5 @@
-//! Measures programs at rest: one process for each allocator, program and round. The driver reads from outside what
-//! is resident, so that nothing in the process runs meanwhile but what its allocator runs by itself.
+//! Measures idle programs: one process for each allocator, program and round. The driver reads resident memory from
+//! outside, so that nothing runs in the process except what its allocator itself runs.
 
 pub mod plot;
 pub mod table;
@@ -19,21 +19,21 @@ use workloads::process;
 use workloads::resting::Resting;
 use workloads::runner;
 
-/// Seconds after a program went to rest. The last is when it is left alone.
+/// Seconds after a program became idle. Measuring ends at the last.
 pub const SECONDS: [u64; 3] = [1, 5, 30];
 
-/// How often is read what is resident.
+/// How often resident memory is read.
 const STEP: Duration = Duration::from_millis(50);
 
-/// No other program works until one has rested so long. Then it may be joined by others: memory is not disturbed by
-/// neighbours, only the moment is at which an allocator's thread has its turn.
+/// No other program works until one has been idle for this time. Then others may start: they do not affect its
+/// memory, only the moment at which an allocator's thread runs.
 const UNDISTURBED: Duration = Duration::from_secs(6);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
     #[serde(flatten)]
     pub head: Head,
-    /// The moments of the curves, in milliseconds after the beginning of rest.
+    /// The moments of the curves, in milliseconds after the program became idle.
     pub grid_ms: Vec<i64>,
     pub rows: Vec<Row>,
 }
@@ -43,7 +43,7 @@ pub struct Results {
 pub struct Row {
     pub program: String,
     pub about: String,
-    /// What the program itself still needs.
+    /// What the program itself still uses.
     pub in_use_kib: u64,
     pub cells: BTreeMap<String, Cell>,
 }
@@ -91,7 +91,7 @@ impl Results {
     }
 }
 
-/// Four points a second while most happens, then one.
+/// Four points a second during the first seconds, then one.
 fn grid() -> Vec<i64> {
     let last = SECONDS[SECONDS.len() - 1] as i64;
     let dense = (-4..48).map(|quarter| quarter * 250);
@@ -100,7 +100,7 @@ fn grid() -> Vec<i64> {
         .collect()
 }
 
-/// What was seen of one process.
+/// What was measured of one process.
 struct Sample {
     /// What the runner printed.
     text: String,
@@ -108,18 +108,18 @@ struct Sample {
     curve: Curve,
 }
 
-/// Resident memory in KiB, by milliseconds after the beginning of rest, in order.
+/// Resident memory in KiB, by milliseconds after the process became idle, in order.
 struct Curve(Vec<(i64, u64)>);
 
 impl Curve {
-    /// The last figure that was read until then: before a process has started it has nothing.
+    /// The last figure read until then; 0 before the process has started.
     fn at(&self, moment: i64) -> u64 {
         let read = self.0.partition_point(|&(read, _)| read <= moment);
         read.checked_sub(1).map_or(0, |last| self.0[last].1)
     }
 }
 
-/// Measures all of `resting` with all of `programs`, in turns as [`crate::measure::measure`] does it.
+/// Measures all of `resting` with all of `programs`, rotating the order as [`crate::measure::measure`] does.
 pub fn measure(
     programs: &[(&'static Allocator, PathBuf)],
     resting: &[&'static Resting],
@@ -160,7 +160,7 @@ pub fn measure(
         .collect()
 }
 
-/// A process that rests while it is being read what it holds.
+/// An idle process, and the thread that reads its memory.
 struct Observed<'scope> {
     child: Child,
     text: String,
@@ -168,7 +168,7 @@ struct Observed<'scope> {
 }
 
 impl<'scope> Observed<'scope> {
-    /// Starts a process and waits until it rests.
+    /// Starts a process and waits until it is idle.
     fn begin<'env>(
         scope: &'scope thread::Scope<'scope, 'env>,
         program: &Path,
@@ -204,7 +204,7 @@ impl<'scope> Observed<'scope> {
         })
     }
 
-    /// Waits until the process has rested to the end.
+    /// Waits until the idle time is over.
     fn end(mut self) -> Result<Sample, String> {
         let read = self.reader.join().expect("the reader does not panic");
         let status = self.child.wait().map_err(|error| error.to_string())?;
@@ -220,7 +220,8 @@ impl<'scope> Observed<'scope> {
     }
 }
 
-/// What a process holds from its start to the end of its rest, and the peak. It ends with its `_input`.
+/// The resident memory of a process from its start to the end of its idle time, and the peak. The process ends when
+/// `_input` is dropped.
 fn read(
     process: u32,
     rests: &OnceLock<Instant>,
@@ -230,8 +231,9 @@ fn read(
     let last = Duration::from_secs(SECONDS[SECONDS.len() - 1]);
     let mut read: Vec<(Instant, u64)> = Vec::new();
     loop {
-        // Nothing stands there any more when it has ended too early.
-        let resident = process::kib(&status, "VmRSS:").ok_or("it did not rest to the end")?;
+        // The line is missing if the process has ended too early.
+        let resident =
+            process::kib(&status, "VmRSS:").ok_or("it ended before its idle time was over")?;
         read.push((Instant::now(), resident));
         if rests.get().is_some_and(|since| since.elapsed() > last) {
             break;
@@ -239,7 +241,7 @@ fn read(
         sleep(STEP);
     }
     let peak = process::kib(&status, "VmHWM:").ok_or("no peak: this needs Linux")?;
-    let begin = *rests.get().ok_or("it did not rest")?;
+    let begin = *rests.get().ok_or("it did not become idle")?;
     let milliseconds = |moment: Instant| match moment.checked_duration_since(begin) {
         Some(after) => after.as_millis() as i64,
         None => -((begin - moment).as_millis() as i64),

@@ -1,5 +1,5 @@
-//! The results as a picture: one line for each workload, one dot for each allocator, its time in
-//! units of ours on a logarithmic axis. Of whole programs the same for memory below.
+//! The results as a plot: one line for each workload, one dot for each allocator, its time relative
+//! to this crate's on a logarithmic axis. For whole programs, the same for memory below.
 
 use crate::allocators;
 use crate::results::{Head, Results};
@@ -16,7 +16,7 @@ const BETWEEN: f64 = 62.0;
 /// Of the legend.
 const COLUMNS: usize = 6;
 
-/// Where a ratio lies on the axis.
+/// The position of a ratio on the axis.
 struct Axis {
     low: f64,
     high: f64,
@@ -52,13 +52,13 @@ impl Axis {
     }
 }
 
-/// As it is written, without the rounding of a multiplication.
+/// Parsed from text, without the rounding error of a multiplication.
 fn decimal(digit: f64, power: i32) -> f64 {
     let number = format!("{digit}e{power}");
     number.parse().expect("a number in scientific notation")
 }
 
-/// Lines of the picture: a label and the ratio of each allocator that ran.
+/// Lines of the plot: a label and the ratio of each allocator that ran.
 fn lines(results: &Results) -> Vec<(String, Vec<(String, f64)>)> {
     let ids: Vec<&str> = results
         .head
@@ -93,7 +93,7 @@ pub fn svg(results: &Results) -> String {
     if results.group() == Group::Programs {
         bottom += BETWEEN;
         charts += &title(
-            "Peak memory of each allocator in units of ours (left is less)",
+            "Peak memory of each allocator relative to ours (left is less)",
             bottom - 12.0,
         );
         charts += &chart(&results.of_the_peaks(), bottom);
@@ -101,7 +101,7 @@ pub fn svg(results: &Results) -> String {
     }
     let height = bottom + 46.0;
     let title = title(
-        "Time of each allocator in units of ours (left is faster)",
+        "Time of each allocator relative to ours (left is faster)",
         26.0,
     );
     format!(
@@ -120,12 +120,12 @@ fn title(title: &str, y: f64) -> String {
     format!("<text x=\"16\" y=\"{y}\" font-size=\"16\" fill=\"#111\">{title}</text>\n")
 }
 
-/// Of a chart, without the figures at its axis.
+/// Of a chart, without the labels of its axis.
 fn height(results: &Results) -> f64 {
     LINE * (1 + results.counted().count()) as f64 + 8.0
 }
 
-/// Lines and dots from `top` on.
+/// Lines and dots, from `top` downwards.
 fn chart(results: &Results, top: f64) -> String {
     let lines = lines(results);
     let axis = Axis::new(
@@ -136,7 +136,7 @@ fn chart(results: &Results, top: f64) -> String {
     let bottom = top + height(results);
     let mut svg = String::new();
     let mut add = |arguments: std::fmt::Arguments| {
-        writeln!(svg, "{arguments}").expect("a string takes everything");
+        writeln!(svg, "{arguments}").expect("writing to a string cannot fail");
     };
     for tick in axis.ticks() {
         let x = axis.x(tick);
@@ -172,7 +172,7 @@ fn chart(results: &Results, top: f64) -> String {
             LEFT - 12.0,
             y + 4.0
         ));
-        // Ours last, so that nothing lies over them.
+        // This crate last, so that nothing hides its marks.
         for (id, ratio) in ratios.iter().rev() {
             add(format_args!("{}", dot(id, axis.x(*ratio), y)));
         }
@@ -180,13 +180,13 @@ fn chart(results: &Results, top: f64) -> String {
     svg
 }
 
-/// Ours are filled squares, what others use filled dots, the lower bound an empty one.
+/// This crate's marks are filled squares, other allocators' filled dots, the lower bound's an empty one.
 fn dot(id: &str, x: f64, y: f64) -> String {
     let Some(allocator) = allocators::find(id) else {
         return String::new();
     };
     let colour = allocator.colour;
-    // Of two that differ in nothing else.
+    // Distinguishes two that differ in nothing else.
     let rim = if allocator.purges { "#111" } else { "#fff" };
     match allocator.side {
         allocators::Side::Ours => format!(
@@ -215,7 +215,7 @@ pub fn caption(head: &Head) -> String {
     )
 }
 
-/// How the allocators of the picture look, above it.
+/// The legend, above the plot.
 pub fn legend(allocators: &[(&str, &str)]) -> String {
     let place = |(index, (id, title)): (usize, &(&str, &str))| {
         let (column, row) = (index % COLUMNS, index / COLUMNS);
@@ -229,7 +229,7 @@ pub fn legend(allocators: &[(&str, &str)]) -> String {
     allocators.iter().enumerate().map(place).collect()
 }
 
-/// Where the picture below the legend begins.
+/// Where the plot below the legend begins.
 pub fn top(allocators: usize) -> f64 {
     72.0 + 20.0 * allocators.div_ceil(COLUMNS) as f64
 }

@@ -51,7 +51,7 @@ fn run(program: &Path, one: &Program, folder: &Path) -> Result<Sample, String> {
     let (before, start) = (processor_time(), Instant::now());
     let output = command.output();
     let elapsed = start.elapsed();
-    // Of all processes that have ended: no other one ran.
+    // Of all processes that have ended: no other one was running.
     let used = processor_time().map_err(|error| error.to_string())?
         - before.map_err(|error| error.to_string())?;
     let mut sample = Sample::read(&text(output)?, elapsed.as_nanos() as u64)?;
@@ -59,7 +59,7 @@ fn run(program: &Path, one: &Program, folder: &Path) -> Result<Sample, String> {
     Ok(sample)
 }
 
-/// What the processes that this one has started and awaited took of the processors, for themselves and in the system.
+/// The processor time, user and system, of the processes that this one has started and awaited.
 fn processor_time() -> io::Result<Duration> {
     // SAFETY: integers only, for which all bits zero are valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

@@ -1,11 +1,11 @@
-//! What a run of the benchmark found, as it is written to `results.json`.
+//! The results of a run, as they are written to `results.json`.
 
 use crate::allocators::{self, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use workloads::{programs, Group, Threads, Workload};
 
-/// What was measured with what, the same for time and for memory.
+/// The conditions of a run, the same for time and for memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Head {
     /// Machine, compilers, date.
@@ -56,22 +56,22 @@ pub struct Cell {
     #[serde(alias = "most_ns")]
     pub max_ns: u64,
     pub peak_kib: u64,
-    /// Resident some seconds after most was freed, where that is the question.
+    /// Resident some seconds after most was freed, if the workload measures that.
     #[serde(alias = "rest_kib")]
     pub retained_kib: Option<u64>,
-    /// Resident as soon as all was freed, beyond what was before the work.
+    /// Resident as soon as everything was freed, minus what was before the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_kib: Option<u64>,
-    /// Of what is resident, huge pages, while the workload keeps its memory.
+    /// Resident memory in huge pages, while the workload holds its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huge_kib: Option<u64>,
-    /// Of all threads of a whole process, for itself and in the system: the median.
+    /// Of all threads of a whole process, user and system: the median.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor_ns: Option<u64>,
 }
 
 impl Row {
-    /// The workload of this row. Of a scaling one, the row's name has the number of threads too.
+    /// The workload of this row. For a scaling one, the row's name also has the number of threads.
     pub fn of(&self) -> Option<&'static Workload> {
         let name = &self.workload;
         workloads::find(name).or_else(|| workloads::find(name.rsplit_once('-')?.0))
@@ -85,7 +85,7 @@ impl Row {
         self.threads > 1 && self.of().is_some_and(|one| one.threads != Threads::One)
     }
 
-    /// Time of one allocator in units of another's.
+    /// Time of one allocator divided by another's.
     pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
         Some(self.cells.get(one)?.median_ns as f64 / self.cells.get(other)?.median_ns as f64)
     }
@@ -95,7 +95,7 @@ impl Row {
         self.best(|side| side == Side::MimallocPeer)
     }
 
-    /// The fastest of all that are not ours.
+    /// The fastest of all allocators except this crate.
     pub fn best_peer(&self) -> Option<&str> {
         self.best(|side| matches!(side, Side::MimallocPeer | Side::Peer))
     }
@@ -129,13 +129,13 @@ impl Results {
         geometric_mean(self.counted().filter_map(|row| row.ratio(one, other)))
     }
 
-    /// With the least of the rounds in the median's place. What disturbs a round makes it longer, so on a busy
-    /// machine the least tells more.
+    /// With the minimum of the rounds in place of the median. Any disturbance makes a round longer, so on a busy
+    /// machine the minimum is more reliable.
     pub fn of_the_minima(&self) -> Results {
         self.with(|cell| cell.min_ns)
     }
 
-    /// With another figure in the median's place: ratios and means are of this one then.
+    /// With another figure in place of the median: ratios and means are then of that one.
     pub fn with(&self, figure: fn(&Cell) -> u64) -> Results {
         let mut other = self.clone();
         for row in &mut other.rows {
@@ -146,13 +146,13 @@ impl Results {
         other
     }
 
-    /// The same, with the other allocator chosen anew for each row.
+    /// The same, with the other allocator chosen for each row.
     pub fn mean_ratio_to_best(&self, one: &str, best: fn(&Row) -> Option<&str>) -> Option<f64> {
         let ratios = self.counted().filter_map(|row| row.ratio(one, best(row)?));
         geometric_mean(ratios)
     }
 
-    /// What a row is.
+    /// What a row stands for.
     pub fn measured(&self) -> &'static str {
         match self.group() {
             Group::Programs => "program",
@@ -160,7 +160,7 @@ impl Results {
         }
     }
 
-    /// By the peak of memory in the median's place.
+    /// With peak memory in place of the median.
     pub fn of_the_peaks(&self) -> Results {
         self.with(|cell| cell.peak_kib)
     }
@@ -190,12 +190,11 @@ mod tests {
     use serde_json::json;
     use workloads::Group;
 
-    /// Also of a run that was published before there were fields for large blocks.
+    /// Also of a run that was published before fields were added or renamed.
     #[test]
     fn published_rows_know_their_workloads() {
         let published = include_str!("../../published/results.json");
-        let results: Results =
-            serde_json::from_str(published).expect("results as they are written");
+        let results: Results = serde_json::from_str(published).expect("valid results");
         let of = |row: &Row| Some((row.of()?.name, row.uses_threads(), row.is_scaling()));
         let known: Vec<_> = results.rows.iter().map(of).collect();
         assert!(!known.contains(&None));
@@ -214,7 +213,7 @@ mod tests {
             "facts": [], "rounds": 1, "allocators": [], "not_run": [],
             "rows": [{ "workload": "pulldown-cmark", "about": "", "threads": 1, "cells": cells }],
         }))
-        .expect("results as they are written");
+        .expect("valid results");
         assert_eq!(results.group(), Group::Programs);
         let to_best = |results: &Results| {
             let row = &results.rows[0];

@@ -4,7 +4,7 @@ use crate::results::{Cell, Head, Results, Row};
 use std::fmt::Write;
 use workloads::Group;
 
-/// Those of ours that are compared with each of the others, and what they are called there.
+/// The builds of this crate that are compared with every other allocator, and their names in the report.
 const COMPARED: [(&str, &str); 3] = [
     ("v3", "ours"),
     ("lto", "ours with bitcode LTO"),
@@ -13,7 +13,7 @@ const COMPARED: [(&str, &str); 3] = [
 
 type Best = fn(&Row) -> Option<&str>;
 
-/// Whom each workload is compared with besides each single allocator: the fastest in it.
+/// Each workload is also compared with the fastest allocator in it.
 const BESTS: [(&str, Best); 2] = [
     ("best mimalloc peer", Row::best_mimalloc_peer),
     ("best of all others", Row::best_peer),
@@ -30,7 +30,7 @@ pub fn report(results: &Results) -> String {
         title.to_string(),
         machine(&results.head, results.measured()),
         times(results),
-        least(results),
+        minima(results),
         processor(results),
     ];
     parts.extend(COMPARED.map(|(ours, name)| ratios_of_time(results, ours, name)));
@@ -78,8 +78,8 @@ pub fn machine(head: &Head, measured: &str) -> String {
 
 fn times(results: &Results) -> String {
     let mut text = String::from(
-        "## Time\n\nMilliseconds: median over the rounds, and half of the distance between the \
-         slowest and the fastest round in percent of it.\n\n",
+        "## Time\n\nMilliseconds: median of the rounds, and half the difference between the slowest and the \
+         fastest round as a percentage of it.\n\n",
     );
     header_of_allocators(&mut text, results);
     for row in &results.rows {
@@ -108,9 +108,9 @@ fn times(results: &Results) -> String {
     text
 }
 
-/// What disturbs a round makes it longer: on a busy machine this tells more.
-fn least(results: &Results) -> String {
-    let mut text = String::from("## Time of the least rounds\n\nMilliseconds.\n\n");
+/// Any disturbance makes a round longer: on a busy machine the minimum is more reliable.
+fn minima(results: &Results) -> String {
+    let mut text = String::from("## Minimum time\n\nMilliseconds: minimum of the rounds.\n\n");
     header_of_allocators(&mut text, results);
     for row in &results.of_the_minima().rows {
         let cells = results.head.allocators.iter().map(|ran| {
@@ -131,7 +131,7 @@ fn processor(results: &Results) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "## Processor time\n\nMilliseconds of all threads, in the program and in the system: median of the rounds.\n\n",
+        "## Processor time\n\nMilliseconds of all threads, user and system: median of the rounds.\n\n",
     );
     header_of_allocators(&mut text, results);
     for row in &results.rows {
@@ -147,18 +147,18 @@ fn processor(results: &Results) -> String {
 }
 
 fn ratios_of_time(results: &Results, ours: &str, name: &str) -> String {
-    let title = format!("Time of {name} in units of theirs\n\nBelow 1 ours is faster.");
-    let least = results.of_the_minima();
+    let title = format!("Time of {name} relative to others\n\nBelow 1, {name} is faster.");
+    let minima = results.of_the_minima();
     let means = [
         ("**geometric mean**", results),
-        ("**of the least rounds**", &least),
+        ("**of the minima**", &minima),
     ];
     ratios(results, ours, &title, &means)
 }
 
 fn ratios_of_peaks(results: &Results, ours: &str, name: &str) -> String {
     let title = format!(
-        "Peak memory of {name} in units of theirs\n\nBelow 1 ours takes less. The best is the one that takes least."
+        "Peak memory of {name} relative to others\n\nBelow 1, {name} needs less. The best is the one that needs the least."
     );
     let peaks = results.of_the_peaks();
     ratios(&peaks, ours, &title, &[("**geometric mean**", &peaks)])
@@ -204,21 +204,21 @@ fn ratios(results: &Results, ours: &str, title: &str, means: &[(&str, &Results)]
 }
 
 fn memory(results: &Results) -> String {
-    let mut text =
-        String::from("## Memory\n\nPeak of resident memory in MiB, the largest of all rounds");
-    let rests = |row: &Row| row.cells.values().any(|cell| cell.retained_kib.is_some());
-    if results.rows.iter().any(rests) {
+    let mut text = String::from("## Memory\n\nPeak resident memory in MiB, maximum of all rounds");
+    let retains = |row: &Row| row.cells.values().any(|cell| cell.retained_kib.is_some());
+    if results.rows.iter().any(retains) {
         let seconds = workloads::runner::REST.as_secs();
-        text +=
-            &format!("; `rest` is what is still resident {seconds} seconds after most was freed");
+        text += &format!(
+            "; `retained` is what remains resident {seconds} seconds after most was freed"
+        );
     }
     text += ".\n\n";
     header_of_allocators(&mut text, results);
     for row in &results.rows {
         let peak = |cell: &Cell| Some(cell.peak_kib);
         memory_row(&mut text, results, row, &row.workload, peak);
-        if rests(row) {
-            let name = format!("{}, rest", row.workload);
+        if retains(row) {
+            let name = format!("{}, retained", row.workload);
             memory_row(&mut text, results, row, &name, |cell| cell.retained_kib);
         }
     }
@@ -260,13 +260,13 @@ fn memory_table(
 
 fn left(results: &Results) -> String {
     let when = match results.group() {
-        Group::Programs => "when the work is done, before the process ends, beyond what was before",
+        Group::Programs => "when the work is done, before the process ends, minus what was resident before it",
         Group::Usual | Group::Large => {
-            "as soon as all blocks of all repetitions were freed, beyond what was resident before the first"
+            "as soon as all blocks of all repetitions have been freed, minus what was resident before the first"
         }
     };
     let title = format!(
-        "Left behind\n\nWhat is resident {when}: MiB, the largest of all rounds. An allocator may keep memory for a while."
+        "Left behind\n\nResident memory {when}: MiB, maximum of all rounds. An allocator may retain memory for a while."
     );
     memory_table(results, &title, |cell| cell.left_kib)
 }
@@ -274,7 +274,7 @@ fn left(results: &Results) -> String {
 fn huge_pages(results: &Results) -> String {
     memory_table(
         results,
-        "Huge pages\n\nResident memory in huge pages while the workload has its memory: MiB, median of all rounds.",
+        "Huge pages\n\nResident memory in huge pages while the workload holds its memory: MiB, median of all rounds.",
         |cell| cell.huge_kib,
     )
 }
@@ -285,8 +285,8 @@ fn scaling(results: &Results) -> String {
         return String::new();
     };
     let mut text = String::from(
-        "## Scaling\n\nEvery thread does the same work: efficiency is the time of one thread in \
-         percent of the time of all.\n\n",
+        "## Scaling\n\nEvery thread does the same work: efficiency is the time with one thread as a \
+         percentage of the time with all.\n\n",
     );
     let titles: Vec<String> = rows
         .iter()
@@ -309,7 +309,7 @@ fn scaling(results: &Results) -> String {
     text
 }
 
-/// Where ours does not win, by the medians or by the least rounds: said here, so that nobody has to search the
+/// Where this crate is not the fastest, by the medians or by the minima: listed, so that nobody has to search the
 /// tables for it.
 fn slower(results: &Results) -> String {
     let measured = match results.group() {
@@ -318,22 +318,22 @@ fn slower(results: &Results) -> String {
     };
     let mut text = format!("## {measured} in which another allocator is faster\n\n");
     let mut any = false;
-    let least = results.of_the_minima();
+    let minima = results.of_the_minima();
     for (ours, _) in COMPARED {
-        for (row, least) in results.rows.iter().zip(&least.rows) {
-            let (Some((median, best)), Some((least, best_of_least))) =
-                (to_best_peer(row, ours), to_best_peer(least, ours))
+        for (row, row_of_minima) in results.rows.iter().zip(&minima.rows) {
+            let (Some((median, best)), Some((min, best_of_minima))) =
+                (to_best_peer(row, ours), to_best_peer(row_of_minima, ours))
             else {
                 continue;
             };
-            if median <= 1.0 && least <= 1.0 {
+            if median <= 1.0 && min <= 1.0 {
                 continue;
             }
             any = true;
             line(
                 &mut text,
                 format_args!(
-                    "- `{}`: {ours} takes {median:.2} of {best}, by the least rounds {least:.2} of {best_of_least}",
+                    "- `{}`: {ours} takes {median:.2} of {best}, by the minima {min:.2} of {best_of_minima}",
                     row.workload,
                 ),
             );
@@ -345,7 +345,7 @@ fn slower(results: &Results) -> String {
     text
 }
 
-/// The time in units of the fastest that is not ours, and which that is.
+/// The time relative to the fastest allocator that is not this crate, and the name of that one.
 fn to_best_peer<'a>(row: &'a Row, ours: &str) -> Option<(f64, &'a str)> {
     let best = row.best_peer()?;
     Some((row.ratio(ours, best)?, best))
@@ -390,5 +390,5 @@ pub fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = Str
 }
 
 pub fn line(text: &mut String, arguments: std::fmt::Arguments) {
-    writeln!(text, "{arguments}").expect("a string takes everything");
+    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
 }

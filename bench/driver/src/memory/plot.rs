@@ -1,4 +1,4 @@
-//! What programs at rest hold, as a picture: a panel for each program, a curve for each allocator.
+//! The memory of idle programs, as a plot: a panel for each program, a curve for each allocator.
 
 use super::{Results, Row};
 use crate::allocators::{self, Allocator, Side};
@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
 const COLUMNS: usize = 2;
-/// Of a panel, with all that belongs to it.
+/// Of a panel, including its labels.
 const PANEL: (f64, f64) = (WIDTH / COLUMNS as f64, 210.0);
 /// Of a panel's axes.
 const LEFT: f64 = 52.0;
@@ -15,7 +15,7 @@ const RIGHT: f64 = 14.0;
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 30.0;
 
-/// The allocators that are drawn: of the others of ours the tables tell, their curves lie over these.
+/// The allocators that are drawn. The tables have this crate's other builds, whose curves would hide these.
 fn drawn(results: &Results) -> Vec<&'static Allocator> {
     results
         .head
@@ -76,7 +76,7 @@ fn panel(row: &Row, grid_ms: &[i64], drawn: &[&Allocator]) -> String {
 
     let mut svg = String::new();
     let mut add = |arguments: std::fmt::Arguments| {
-        writeln!(svg, "{arguments}").expect("a string takes everything");
+        writeln!(svg, "{arguments}").expect("writing to a string cannot fail");
     };
     add(format_args!(
         r##"<text x="{LEFT}" y="{}" font-weight="bold">{}</text>"##,
@@ -103,7 +103,7 @@ fn panel(row: &Row, grid_ms: &[i64], drawn: &[&Allocator]) -> String {
             bottom + 16.0
         ));
     }
-    // Ours last, so that nothing lies over them.
+    // This crate last, so that nothing hides its curves.
     for (allocator, cell) in curves().collect::<Vec<_>>().into_iter().rev() {
         let points: Vec<String> = grid_ms
             .iter()
@@ -125,7 +125,7 @@ fn panel(row: &Row, grid_ms: &[i64], drawn: &[&Allocator]) -> String {
     svg
 }
 
-/// Between two lines of the grid, so that there are some four of them.
+/// The distance of two grid lines, so that there are about four of them.
 fn step(most: f64) -> f64 {
     let power = 10f64.powf((most / 4.0).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);

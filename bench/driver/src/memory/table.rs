@@ -1,4 +1,4 @@
-//! What programs at rest hold, as Markdown.
+//! The memory of idle programs, as Markdown.
 
 use super::{Cell, Figure, Results, Row, SECONDS};
 use crate::table::{header, line, machine, mib, table_row, titles};
@@ -21,9 +21,9 @@ fn moments() -> Vec<Moment> {
 pub fn report(results: &Results) -> String {
     let mut text = format!(
         "# Memory of programs at rest\n\n{}\n## Resident memory\n\nMiB: the peak, and what is resident some time after \
-         the program went to rest. Median of the rounds, in brackets the least and the most where they are more than a \
-         tenth and 2 MiB apart. \"In use\" is what the program itself still needs, to which the program's code and \
-         its threads' stacks come, some 2 to 5 MiB.\n\n",
+         the program became idle. Median of the rounds; the minimum and the maximum in parentheses where they differ by more than a \
+         tenth and 2 MiB. \"In use\" is what the program itself still needs, in addition to its code and \
+         its threads' stacks, some 2 to 5 MiB.\n\n",
         machine(&results.head, "program")
     );
     let columns = ["moment", "in use"].into_iter();
@@ -65,7 +65,7 @@ fn bold(kib: u64) -> String {
     format!("**{}**", mib(kib))
 }
 
-/// The median, and the range if it says something.
+/// The median, and the range if it is significant.
 fn spread(figure: Figure) -> String {
     let range = figure.max - figure.min;
     if range > 2048 && range * 10 > figure.median {
@@ -81,7 +81,7 @@ mod tests {
     use super::{spread, Figure};
 
     #[test]
-    fn only_a_range_that_says_something_is_shown() {
+    fn only_a_significant_range_is_shown() {
         let figure = |min: u64, median: u64, max: u64| Figure {
             median: median << 10,
             min: min << 10,

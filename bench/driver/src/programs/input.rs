@@ -1,5 +1,5 @@
-//! What programs read: the sources of the packages that the programs are made of, as Cargo unpacked them, and files
-//! from a generator with a fixed seed. The same bytes on every machine, as long as `programs/Cargo.lock` is the same.
+//! The programs' input: the sources of the packages that the programs consist of, as Cargo unpacked them, and files
+//! from a generator with a fixed seed. The bytes are the same on every machine, as long as `programs/Cargo.lock` is.
 
 use crate::build;
 use serde_json::Value;
@@ -13,11 +13,11 @@ use workloads::json;
 use workloads::programs::{DOCUMENTS, PAGES, PICTURE, RECORDS, ROWS, SOURCES};
 use workloads::random::Random;
 
-/// What is read of sources: whole packages, as long as they fit.
+/// Size of the sources: whole packages, as long as they fit.
 const SOURCE_BYTES: u64 = 16 << 20;
 /// The same for documents and the comments of sources, which are only a part of these.
 const DOCUMENT_BYTES: u64 = 64 << 20;
-/// One source file of so many becomes an HTML page.
+/// One in this many source files becomes an HTML page.
 const FILES_PER_PAGE: usize = 8;
 const RECORD_COUNT: usize = 60_000;
 const ROW_COUNT: usize = 500_000;
@@ -26,7 +26,7 @@ const ARTICLES: usize = 40;
 /// In pixels.
 const PICTURE_SIZE: (usize, usize) = (3000, 2000);
 
-/// The packages of another platform may be other ones, and the input must not be.
+/// Other platforms may have other packages, but the input must be the same.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Writes all files to `folder`.
@@ -65,7 +65,7 @@ fn packages() -> Result<Vec<PathBuf>, String> {
         .args(["--filter-platform", PLATFORM])
         .current_dir(build::bench().join("programs"))
         .output()
-        .map_err(|error| format!("cargo does not start: {error}"))?;
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
     if !output.status.success() {
         return Err(format!(
             "cargo metadata: {}",
@@ -73,12 +73,12 @@ fn packages() -> Result<Vec<PathBuf>, String> {
         ));
     }
     let metadata: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("what cargo metadata says: {error}"))?;
-    of_metadata(&metadata).ok_or("cargo metadata says nothing of packages".to_string())
+        .map_err(|error| format!("output of cargo metadata: {error}"))?;
+    of_metadata(&metadata).ok_or("cargo metadata lists no packages".to_string())
 }
 
 fn of_metadata(metadata: &Value) -> Option<Vec<PathBuf>> {
-    // Packages of other platforms are listed, too, but not resolved.
+    // Packages for other platforms are listed too, but not resolved.
     let nodes = metadata["resolve"]["nodes"].as_array()?;
     let used: HashSet<&str> = nodes
         .iter()
@@ -154,7 +154,7 @@ fn pages(sources: &[PathBuf], folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// A source file as a viewer shows it: a table of lines, in which names with a capital are links and other words have
+/// A source file as in a viewer: a table of lines, in which capitalised names are links and other words have
 /// a class.
 fn page(name: &str, source: &str) -> String {
     let mut page = format!(
@@ -188,7 +188,7 @@ fn page(name: &str, source: &str) -> String {
     page + "</table>\n</body></html>\n"
 }
 
-/// A table as it comes out of a database.
+/// A table as exported from a database.
 fn rows() -> String {
     let mut random = Random::new(41);
     let mut rows = String::from("id,city,article,count,price,remark\n");
@@ -211,7 +211,7 @@ fn rows() -> String {
     rows
 }
 
-/// A picture in the format PPM: colours that change slowly, with edges and noise.
+/// A picture in PPM format: slowly changing colours, with edges and noise.
 fn picture() -> Vec<u8> {
     let mut random = Random::new(42);
     let (width, height) = PICTURE_SIZE;
@@ -233,7 +233,7 @@ fn picture() -> Vec<u8> {
 
 fn add(text: &mut String, arguments: std::fmt::Arguments) {
     text.write_fmt(arguments)
-        .expect("a string takes everything");
+        .expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]
