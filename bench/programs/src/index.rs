@@ -1,5 +1,5 @@
-//! A search index: words by their stems (`rust-stemmers`) with the places where they stand, in a finite state
-//! transducer (`fst`), and queries with one letter wrong.
+//! A search index: words by their stems (`rust-stemmers`) with their positions, in a finite state
+//! transducer (`fst`), and queries with one wrong letter.
 
 use crate::{hash, paths, text};
 use fst::automaton::Levenshtein;
@@ -8,10 +8,10 @@ use rust_stemmers::{Algorithm, Stemmer};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// The query is every so many-th stem.
+/// One in this many stems is a query.
 const QUERIES: usize = 400;
 
-/// Document, and where the word stands in it.
+/// Document, and the position of the word in it.
 type Places = Vec<(u32, Vec<u32>)>;
 
 pub fn search(sources: &Path) -> u64 {

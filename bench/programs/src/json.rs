@@ -1,4 +1,4 @@
-//! JSON to values and back with `serde_json`, and again by way of typed records.
+//! JSON to values and back with `serde_json`, and again with typed records.
 
 use crate::{hash, text};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Whole programs over well-known crates, for the benchmark. Each reads its input from a file, or from the files of a
+//! Whole programs that use well-known crates, for the benchmark. Each reads its input from a file, or from the files of a
 //! list of paths, does its work once and returns a checksum that depends neither on the allocator nor on the order
 //! of a hash map.
 
@@ -22,7 +22,7 @@ fn text(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The files that `list` names, one a line.
+/// The files that `list` names, one per line.
 fn paths(list: &Path) -> Vec<PathBuf> {
     text(list).lines().map(PathBuf::from).collect()
 }

@@ -33,7 +33,7 @@ pub fn render(documents: &Path) -> u64 {
     let links = links
         .iter()
         .map(|(link, count)| hash(link.as_bytes()) ^ count);
-    // Files of the same name come in the order of the list.
+    // Files of the same name stay in the order of the list.
     pages
         .chain(links)
         .fold(0, |sum: u64, one| sum.rotate_left(1) ^ one)
@@ -56,7 +56,7 @@ fn comments(source: &str) -> Vec<String> {
 }
 
 fn page(markdown: &str, links: &mut BTreeMap<String, u64>) -> Page {
-    // Kept for a second look, without the text that they are of.
+    // Kept for later use, without the text that they come from.
     let events: Vec<Event<'static>> = Parser::new_ext(markdown, Options::all())
         .map(Event::into_static)
         .collect();

@@ -37,7 +37,7 @@ pub fn search(sources: &Path) -> u64 {
     let number = Regex::new(r"\b\d+\b").expect("a pattern");
     let mut found: HashMap<String, u64> = HashMap::new();
     let mut replaced = 0;
-    // Half of the files: text is searched slower than it is parsed.
+    // Half of the files: searching text is slower than parsing it.
     for path in paths(sources).iter().step_by(2) {
         let text = text(path);
         for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Makes small pictures of a large one and stores them, with `image`.
+//! Makes thumbnails of a large picture and stores them, with `image`.
 
 use crate::hash;
 use image::imageops::FilterType;
@@ -14,7 +14,7 @@ pub fn thumbnails(picture: &Path) -> u64 {
     let stored = store(&picture, ImageFormat::Jpeg);
     let mut sum = hash(&stored);
     for width in [1200, 800, 400, 200, 100, 50] {
-        // As from a camera, each time.
+        // Decoded each time, like a new photo.
         let original = image::load_from_memory_with_format(&stored, ImageFormat::Jpeg)
             .expect("it was just written");
         let small = original.resize(width, width, FilterType::Triangle);

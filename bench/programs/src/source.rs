@@ -27,7 +27,7 @@ impl<'ast> Visit<'ast> for Counts {
 pub fn parse(sources: &Path) -> u64 {
     let mut counts = Counts::default();
     for path in paths(sources) {
-        // Some files are parts of others, and no Rust by themselves.
+        // Some files are included in others and are not valid Rust by themselves.
         if let Ok(file) = syn::parse_file(&text(&path)) {
             counts.files += 1;
             counts.visit_file(&file);

@@ -27,7 +27,7 @@ pub fn zeroed(_threads: usize) -> Repetition {
     })
 }
 
-/// A block with an alignment of its own, as a SIMD buffer or a page table has it.
+/// A block with a larger alignment, such as that of a SIMD buffer or a page table.
 struct Aligned {
     start: *mut u8,
     layout: Layout,
@@ -50,7 +50,7 @@ impl Aligned {
 
 impl Drop for Aligned {
     fn drop(&mut self) {
-        // SAFETY: `new` took it with this layout.
+        // SAFETY: `new` allocated it with this layout.
         unsafe { dealloc(self.start, self.layout) };
     }
 }
@@ -63,7 +63,7 @@ pub fn aligned(_threads: usize) -> Repetition {
         for i in 0..2_000_000 {
             // Cache lines and vector registers far more often than pages.
             let align = [32, 32, 32, 64, 64, 64, 64, 128, 256, 4096][random.below(10)];
-            // Mostly whole units, sometimes a part of one.
+            // Mostly a multiple of the alignment, sometimes not.
             let size = match random.below(4) {
                 0 => 1 + random.below(align),
                 _ => align * (1 + random.below(8)),

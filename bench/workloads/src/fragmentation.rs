@@ -1,8 +1,8 @@
 use crate::random::Random;
 use crate::Repetition;
 
-/// A long-running program in short: the sizes that it needs drift from phase to phase, some blocks
-/// of every phase stay for long, and in the end little is left, spread over everything.
+/// A long-running program in miniature: the sizes that it needs drift from phase to phase, some blocks
+/// of every phase live long, and in the end few remain, spread over all pages.
 pub fn drift(_threads: usize) -> Repetition {
     const BLOCKS: usize = 200_000;
     const PHASES: [(usize, usize); 6] = [

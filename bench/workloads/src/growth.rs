@@ -2,7 +2,7 @@ use crate::random::Random;
 use crate::Repetition;
 use std::hint::black_box;
 
-/// Everything starts empty and takes its room as it goes, so that most requests are `realloc`.
+/// Everything starts empty and grows step by step, so that most requests are `realloc`.
 pub fn grow(_threads: usize) -> Repetition {
     Box::new(|| {
         let mut random = Random::new(5);
@@ -15,7 +15,7 @@ pub fn grow(_threads: usize) -> Repetition {
             }
             sum += black_box(line).len() as u64;
         }
-        // Many lists that grow at the same time, so that none has free room behind it.
+        // Many lists that grow at the same time, so that none has free space behind it.
         let mut lists: Vec<Vec<u32>> = vec![Vec::new(); 512];
         for i in 0..4_000_000u32 {
             let list = random.below(lists.len());

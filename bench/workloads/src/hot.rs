@@ -1,4 +1,4 @@
-//! The shortest paths, one operation in a loop each: for counting instructions, not for clocks.
+//! The hot paths, each operation in a loop: for counting instructions, not for measuring time.
 
 use std::alloc::{alloc, dealloc, Layout};
 use std::hint::black_box;
@@ -16,7 +16,7 @@ impl Operation {
     }
 }
 
-/// The loop without an operation; the driver takes its count off the others'.
+/// The loop without an operation; the driver subtracts its count from the others'.
 pub const EMPTY: &str = "empty";
 
 pub const ALL: &[Operation] = &[
@@ -37,12 +37,12 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         name: "vec-80",
-        about: "Vec of 80 bytes, its length not constant",
+        about: "Vec of 80 bytes, its length not known at compile time",
         run: vec_80,
     },
     Operation {
         name: "zeroed",
-        about: "zeroed Vec of 80 bytes, its length not constant",
+        about: "zeroed Vec of 80 bytes, its length not known at compile time",
         run: zeroed,
     },
     Operation {
@@ -67,7 +67,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         name: "buffer",
-        about: "Vec of 32 KiB, the only one of its size",
+        about: "Vec of 32 KiB, the only live block of its size",
         run: buffer,
     },
 ];
@@ -76,9 +76,9 @@ pub fn find(name: &str) -> Option<&'static Operation> {
     ALL.iter().find(|operation| operation.name == name)
 }
 
-/// Brings the size class of `take` into the state it mostly has in a running program: memory at hand, and
-/// one block that lives on, for as long as the result does. Without it, some allocators set up or
-/// retire a page in every turn of the loop. Out of line, so that an operation's own code stays
+/// Brings the size class of `take` into its usual state in a running program: it has a current page, and
+/// one block stays allocated for as long as the result lives. Otherwise some allocators set up or
+/// retire a page in every iteration of the loop. Not inlined, so that an operation's own code stays
 /// readable in a disassembler.
 #[inline(never)]
 fn warm<T>(take: impl Fn() -> T) -> T {
@@ -96,7 +96,7 @@ fn raw(count: u64) {
     let _neighbour = warm(|| Box::new([0u64; 4]));
     let layout = Layout::new::<[u64; 4]>();
     for _ in 0..count {
-        // SAFETY: the size is not zero, and the block goes back with the layout it came with.
+        // SAFETY: the size is not zero, and the block is freed with the layout that it was allocated with.
         // A null pointer would end the program in `dealloc`; nothing here runs out of memory.
         unsafe { dealloc(black_box(alloc(layout)), layout) };
     }
@@ -166,7 +166,7 @@ fn vec_32k(count: u64) {
     }
 }
 
-/// Not warmed: of a large size a program may well have one block at a time.
+/// Not warmed up: a program may well have one block of a large size at a time.
 fn buffer(count: u64) {
     for _ in 0..count {
         black_box(Vec::<u8>::with_capacity(black_box(32 << 10)));

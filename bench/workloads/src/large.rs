@@ -1,5 +1,5 @@
-//! Blocks of 1 MiB to 1 GiB. Here the time is mostly that of pages: who copies them, zeroes them, returns them to
-//! the system and faults them in again.
+//! Blocks of 1 MiB to 1 GiB. Here most of the time goes into pages: copying them, zeroing them, returning them to
+//! the system and faulting them in again.
 
 use crate::random::Random;
 use crate::{Group, Repetition};
@@ -8,10 +8,10 @@ use std::io::{self, Read};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
-/// One write here and there makes a whole page resident.
+/// One write makes a whole page resident.
 const PAGE: usize = 4 * KIB;
 
-/// The sum of some entries of a large list: proves that the content survived, and takes no time.
+/// The sum of some entries of a large list: proves that the content survived, in negligible time.
 fn sampled<T: Copy + Into<u64>>(list: &[T]) -> u64 {
     const STEP: usize = 64 * KIB;
     let entries = list.iter().step_by(STEP / size_of::<T>());
@@ -78,7 +78,7 @@ pub fn read_to_end(_threads: usize) -> Repetition {
     })
 }
 
-/// One buffer at a time, as a decoder or a web server needs it for each of its tasks.
+/// One buffer at a time, as a decoder or a web server needs for each of its tasks.
 pub fn fill(mib: usize, times: u8) -> Repetition {
     Box::new(move || {
         (1..=times)
@@ -135,8 +135,8 @@ pub fn mixture(_threads: usize) -> Repetition {
     })
 }
 
-/// An index in memory. What it takes to fill it is not timed; with huge pages behind it a read misses the
-/// address cache less often.
+/// An index in memory. Filling it is not timed; with huge pages behind it, a read misses the TLB
+/// less often.
 pub fn table(_threads: usize) -> Repetition {
     const ENTRIES: usize = 1024 * MIB / size_of::<u64>();
     let mut table: Vec<u64> = Vec::with_capacity(ENTRIES);
@@ -152,7 +152,7 @@ pub fn table(_threads: usize) -> Repetition {
     })
 }
 
-/// What does an allocator keep of blocks that were never touched? 20,000 of them in one process.
+/// What does an allocator retain of blocks that were never touched? 20,000 of them in one process.
 pub fn untouched(_threads: usize) -> Repetition {
     const TIMES: usize = 20_000 / (1 + Group::Large.repetitions());
     Box::new(|| {

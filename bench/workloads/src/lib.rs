@@ -1,5 +1,5 @@
-//! What the benchmark runs. Nothing here knows which allocator is behind it: each runner package
-//! picks its `#[global_allocator]` and hands over to [`runner::main`].
+//! The workloads of the benchmark. Nothing here depends on the allocator: each runner package
+//! chooses its `#[global_allocator]` and calls [`runner::main`].
 
 mod boxes;
 mod buffers;
@@ -22,10 +22,10 @@ mod vectors;
 /// One repetition: does the work, returns a checksum that must not depend on the allocator.
 pub type Repetition = Box<dyn FnMut() -> u64>;
 
-/// What a workload is compared with: means are over one group.
+/// Workloads that are reported together: means are over one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// What most programs do, mostly with small blocks.
+    /// The usual work of programs, mostly with small blocks.
     Usual,
     /// Blocks of 1 MiB to 1 GiB.
     Large,
@@ -34,7 +34,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// Repetitions in one process after a warm-up one.
+    /// Repetitions in one process, after one for warm-up.
     pub const fn repetitions(self) -> usize {
         match self {
             Group::Usual => 5,
@@ -50,9 +50,9 @@ impl Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
     One,
-    /// One for each processor, two at least: more than eight say nothing new.
+    /// One for each processor, at least two; more than eight show nothing new.
     Several,
-    /// Measured with 1, 2, 4, ... up to all processors, a row of the tables each.
+    /// Measured with 1, 2, 4, ... up to all processors, one row of the tables for each.
     Scaling,
 }
 
@@ -64,11 +64,11 @@ pub struct Workload {
     pub about: &'static str,
     pub group: Group,
     pub threads: Threads,
-    /// Builds what must not be timed, for this number of threads.
+    /// Prepares everything that must not be timed, for this number of threads.
     pub prepare: fn(threads: usize) -> Repetition,
-    /// Whether the memory that is still held some seconds after the work is part of the question.
+    /// Whether the memory that is retained some seconds after the work is measured.
     pub retains: bool,
-    /// Whether the huge pages behind what it keeps between repetitions are part of the question.
+    /// Whether the huge pages behind the memory that it keeps between repetitions are measured.
     pub huge_pages: bool,
 }
 

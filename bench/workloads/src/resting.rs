@@ -1,5 +1,5 @@
-//! Programs that have work to do and then rest. What an allocator holds while a program does nothing at all is
-//! seen from outside: the driver reads it, so that nothing in the program allocates or frees meanwhile.
+//! Programs that do some work and then are idle. The driver reads the memory of an idle program from outside, so that
+//! nothing in the program allocates or frees meanwhile.
 
 mod server;
 
@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// A program, up to where it rests.
+/// A program, up to the point where it becomes idle.
 pub struct Resting {
     pub name: &'static str,
     /// One line for the table.
@@ -20,11 +20,11 @@ pub struct Resting {
 
 /// The state of a program that has done its work.
 pub struct Rest {
-    /// Of the work; must not depend on the allocator.
+    /// Checksum of the work; must not depend on the allocator.
     pub checksum: u64,
-    /// What the program still needs.
+    /// What the program still uses.
     pub bytes_in_use: usize,
-    /// Dropping it would be work again.
+    /// The program's data. Dropping it would be further work.
     _kept: Box<dyn Any>,
 }
 
@@ -82,7 +82,7 @@ const MIB: usize = 1 << 20;
 /// How long blocks are in use, so that all threads have theirs at the same time and the plot shows it.
 const HOLD: Duration = Duration::from_millis(300);
 
-/// Blocks of 16 bytes to 4 KiB, in all this many bytes, each written to its end.
+/// Blocks of 16 bytes to 4 KiB, this many bytes in total, each written to its end.
 fn blocks(random: &mut Random, bytes: usize) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     let mut left = bytes;
@@ -98,7 +98,7 @@ fn bytes(blocks: &[Vec<u8>]) -> usize {
     blocks.iter().map(Vec::len).sum()
 }
 
-/// A request that needs many blocks at once, as a compiler's or a web server's pool has it.
+/// A request that needs many blocks at once, as in the pool of a compiler or a web server.
 fn burst() -> Rest {
     const WORKERS: u64 = 8;
     let barrier = Arc::new(Barrier::new(WORKERS as usize + 1));

@@ -1,6 +1,6 @@
 //! The program around one allocator: `runner time <workload> [threads]` measures itself and prints
-//! `key value` lines, `runner retained <workload> [threads]` prints when the work is done, and what
-//! it still holds some time after that, `runner rest <program>` works, prints when it is done and rests until its
+//! `key value` lines, `runner retained <workload> [threads]` prints when the work is done, and the memory
+//! retained some time after that, `runner rest <program>` works, prints when it is done and is idle until its
 //! input ends, `runner program <name> <folder>` does all of a whole program's work once, with input from this folder,
 //! `runner hot <operation> <count>` is for an instruction counter.
 
@@ -14,15 +14,15 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long a program rests before it is asked what it holds. Longer than mimalloc's (4 s in v3)
-/// and jemalloc's (10 s) delays before they give memory back.
+/// How long a program is idle before its memory is measured. Longer than the delays after which mimalloc
+/// (4 s in v3) and jemalloc (10 s) purge.
 pub const REST: Duration = Duration::from_secs(15);
 
-/// What `retained` and `rest` print when they begin to rest: then the next program may work.
+/// What `retained` and `rest` print when their work is done: then the next program may start.
 pub const WORKED: &str = "worked";
 
-/// What an allocator may want to do besides allocating. Only the bump allocator does: it starts
-/// over from `mark` before every repetition, which it can because a repetition frees all it took.
+/// What an allocator may need to do besides allocating. Only the bump allocator does: it restarts
+/// from `mark` before every repetition, which it can because a repetition frees everything it allocated.
 #[derive(Default)]
 pub struct Hooks {
     /// Called once after the warm-up.
@@ -126,14 +126,13 @@ fn retained(workload: &str, threads: &str, hooks: &Hooks) -> Result<(), ()> {
     if let Some(rest) = status_kib("VmRSS:") {
         println!("retained_kib {rest}");
     }
-    // Until here it has what it keeps.
+    // Everything that it keeps is allocated by now.
     drop(repetition);
     Ok(())
 }
 
-/// A program that has little to do: allocators that give memory back only while they are asked for
-/// some get their chance. A fixed number of turns, so that a busy machine does not change what is
-/// asked for.
+/// Light work: a chance to purge for allocators that purge only during allocations. A fixed number of
+/// iterations, so that a busy machine does not change what is allocated.
 fn idle() {
     const PAUSES: u32 = 1_000;
     const TURNS_EACH: usize = 100;
@@ -146,20 +145,20 @@ fn idle() {
     }
 }
 
-/// Works and then rests: nothing in this program runs any more, but for what its allocator itself may run.
+/// Works and then is idle: nothing runs in this program any more, except what its allocator itself may run.
 fn rest(program: &str) -> Result<(), ()> {
-    // Read without a buffer, which would have to be allocated.
+    // Read without a buffer, which would need an allocation.
     let mut input = File::open("/dev/stdin").map_err(drop)?;
     let rest = resting::find(program).ok_or(())?.work();
     println!("checksum {}", rest.checksum);
     println!("in_use_kib {}", rest.bytes_in_use / 1024);
     println!("{WORKED}");
-    // Whoever measures holds the other end open.
+    // The measuring process holds the other end open.
     input.read(&mut [0]).map_err(drop)?;
     Ok(())
 }
 
-/// A whole program. Its time is the process's, which is seen from outside.
+/// A whole program. Its time is that of the process, measured from outside.
 fn program(name: &str, folder: &str) -> Result<(), ()> {
     let before = status_kib("VmRSS:");
     let checksum = programs::work(name, Path::new(folder)).ok_or(())?;
@@ -173,7 +172,7 @@ fn program(name: &str, folder: &str) -> Result<(), ()> {
     Ok(())
 }
 
-/// What is resident when all was freed.
+/// Resident memory when everything has been freed.
 fn print_left(before: Option<u64>, after: Option<u64>) {
     if let (Some(before), Some(after)) = (before, after) {
         println!("left_kib {}", after.saturating_sub(before));

@@ -1,7 +1,7 @@
 use crate::random::Random;
 use crate::Repetition;
 
-/// Replaces random entries of a table: frees a block of one age and size, takes one of another.
+/// Replaces random entries of a table: frees a block of one age and size, allocates one of another.
 pub fn churn(table: &mut [Vec<u8>], random: &mut Random, operations: usize, largest: usize) -> u64 {
     let mut sum = 0u64;
     for i in 0..operations {

@@ -4,10 +4,10 @@ use crate::Repetition;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// Half of the threads make messages, the other half read and free them.
+/// Half of the threads create messages, the other half read and free them.
 pub fn pipeline(threads: usize) -> Repetition {
-    // Batches, so that the allocator is measured and not the channel: after a batch one thread mostly waits for the
-    // other, and the system may take as long to wake it as 1,000 messages take.
+    // Batches, so that the allocator is measured and not the channel: after a batch, one thread usually waits for the
+    // other, and waking it may take the system as long as 1,000 messages.
     const BATCHES: usize = 240;
     const BATCH: usize = 10_000;
     let pairs = (threads / 2).max(1);
@@ -47,7 +47,7 @@ pub fn pipeline(threads: usize) -> Repetition {
 }
 
 /// After Larson and Krishnan's server benchmark: a worker replaces blocks in its table for a
-/// while and ends, a new thread takes the table over and frees what the old one had taken.
+/// while and ends; a new thread takes over the table and frees what the old one allocated.
 pub fn larson(threads: usize) -> Repetition {
     fn lineage(worker: u64) -> u64 {
         let mut table = vec![Vec::new(); 1_000];

@@ -1,7 +1,7 @@
 use crate::random::Random;
 use crate::Repetition;
 
-/// Takes vectors of `low..=high` bytes, each of which lives until `alive` more have been taken.
+/// Allocates vectors of `low..=high` bytes, each of which lives until `alive` more have been allocated.
 fn ring(count: usize, alive: usize, low: usize, high: usize) -> u64 {
     let mut random = Random::new(2);
     let mut ring: Vec<Vec<u64>> = vec![Vec::new(); alive];

@@ -1,5 +1,5 @@
-//! The lower bound: takes the next bytes of a large region and never frees. No real allocator has
-//! so little to do; where one is faster all the same, it wins by reusing memory that is still in
+//! The lower bound: returns the next bytes of a large region and never frees. No real allocator has
+//! so little to do; one that is faster nevertheless wins by reusing memory that is still in
 //! the cache.
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -9,7 +9,7 @@ use workloads::runner::{self, Hooks};
 
 /// Address space only: the system provides memory as it is touched.
 const REGION: usize = 16 << 30;
-/// What a thread takes from the region at a time.
+/// How much a thread takes from the region at a time.
 const CHUNK: usize = 4 << 20;
 
 struct Bump;
@@ -79,8 +79,8 @@ fn mark() {
     reset();
 }
 
-/// Starts over from the mark: the memory of the repetition before, which has freed it all, is used
-/// again. Otherwise the system's cost of fresh memory would be most of what is measured.
+/// Restarts from the mark: the memory of the previous repetition, which has freed all of it, is
+/// reused. Otherwise the system's cost of fresh memory would dominate the measurement.
 fn reset() {
     NEXT_CHUNK.store(MARK.load(Ordering::Relaxed), Ordering::Relaxed);
     FREE.set((0, 0));

@@ -1,5 +1,5 @@
-//! A server that stores values by key, with a thread for each of its connections, and the clients that put a load
-//! on it. Clients live in the same process, but allocate next to nothing.
+//! A server that stores values by key, with a thread for each of its connections, and the clients that generate its
+//! load. The clients are in the same process, but allocate next to nothing.
 //!
 //! Requests are lines: `put KEY LENGTH`, followed by the value; `get KEY`; `remove KEY`. The answer is a line with
 //! the length of what follows: the value for `get`, nothing for the others.
@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// As many threads of the server wait for connections.
+/// The number of server threads that wait for connections.
 const CLIENTS: usize = 8;
 /// Values of each client.
 const VALUES: usize = 2_500;
 const LARGEST: usize = 32 << 10;
-/// One value of so many stays.
+/// One in this many values stays.
 const STAYS: usize = 50;
 
 type Store = Mutex<HashMap<String, Vec<u8>>>;
@@ -36,7 +36,7 @@ pub fn serve(pause: Duration) -> Rest {
             answer(connection, &store).expect("a client that ends after its last answer");
         });
     }
-    // A connection of its own for each phase: whichever thread of the server is free takes it.
+    // A new connection for each phase: any free thread of the server accepts it.
     let mut checksum = 0;
     for phase in [put, get, remove] {
         checksum += load(address, phase);
