@@ -1,7 +1,7 @@
-//! Arenas: areas of memory that are set aside for heaps.
+//! Arenas: ranges of memory that are reserved for heaps.
 //!
-//! A [`Heap`](crate::Heap) in an arena has all its memory there. That sets it a limit, or puts it into memory of the
-//! program's own choice:
+//! A [`Heap`](crate::Heap) in an arena has all its memory there. That limits the heap, or puts it into memory that the
+//! program provides:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,17 +18,17 @@
 //! # }
 //! ```
 //!
-//! An arena is there until the process ends: mimalloc cannot take one down. What a heap in it frees serves the next
-//! heap in it. So make arenas once, at the start of a program, and not one for each request: a process has at most
-//! 160 on v3 and 132 on v2, with those that mimalloc makes by itself. Only heaps that are made in an arena use it;
+//! An arena exists until the process ends: mimalloc cannot remove one. Memory that a heap in it frees is reused by the
+//! next heap in it. So create arenas once, at the start of a program, and not one for each request: a process has at most
+//! 160 on v3 and 132 on v2, including those that mimalloc creates itself. Only heaps that are created in an arena use it;
 //! other memory of the program never comes from it.
 //!
-//! [`Arena::reserve`] takes addresses from the operating system, and memory as it is used. [`Arena::over`] is for
-//! memory that the program has already, for which the program keeps nothing: it is mimalloc's from then on.
+//! [`Arena::reserve`] reserves addresses from the operating system, and commits memory as it is used. [`Arena::over`] is for
+//! memory that the program already has and hands over for good: it is mimalloc's from then on.
 //! Both may be called by any thread, and a heap in an arena has the thread rules of any other heap.
 //!
-//! What else can be an arena (huge pages of 1 GiB, memory of a device, memory that a callback commits) is made by the
-//! functions of [`sys`], such as [`sys::mi_reserve_huge_os_pages_at_ex`], and comes here by
+//! Other kinds of arenas (huge pages of 1 GiB, memory of a device, memory that a callback commits) are created by the
+//! functions of [`sys`], such as [`sys::mi_reserve_huge_os_pages_at_ex`], and become an `Arena` with
 //! [`Arena::from_raw`].
 
 use crate::sys;
@@ -36,19 +36,19 @@ use core::ffi::c_void;
 use core::fmt;
 use core::mem::MaybeUninit;
 
-/// Memory set aside for heaps. The [module](self) describes it.
+/// Memory reserved for heaps. The [module](self) describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arena {
     id: sys::mi_arena_id_t,
 }
 
-// SAFETY: an arena is there until the process ends. mimalloc takes memory from it with atomic operations, and the
+// SAFETY: an arena exists until the process ends. mimalloc allocates from it with atomic operations, and the
 // functions here only read what does not change.
 unsafe impl Send for Arena {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
 
-/// Why an arena was not made.
+/// Why an arena could not be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArenaError {
@@ -104,7 +104,7 @@ impl Arena {
     /// Reserves at least `size` bytes of the operating system's addresses, rounded up to whole [units](Arena::unit).
     /// Memory is committed as it is used.
     ///
-    /// The arena's own administration is part of it, so heaps get a little less.
+    /// The arena's metadata is part of it, so heaps get a little less.
     pub fn reserve(size: usize) -> Result<Arena, ArenaError> {
         let unit = Arena::unit();
         // A size near the end of the address space is left to mimalloc to refuse.
@@ -116,15 +116,15 @@ impl Arena {
         Arena::made(error == 0, id)
     }
 
-    /// Makes an arena of `memory`, which is mimalloc's for the rest of the process.
+    /// Creates an arena of `memory`, which is mimalloc's for the rest of the process.
     ///
-    /// The arena starts at the first multiple of [`Arena::alignment`], and has whole [units](Arena::unit). What is
-    /// left over at both ends is lost. v3 takes memory that does not start at such a multiple only if
-    /// [`Arena::alignment`] bytes are left behind the first one, so that two times the alignment is always enough.
+    /// The arena starts at the first multiple of [`Arena::alignment`], and has whole [units](Arena::unit). The
+    /// remainder at both ends is lost. v3 accepts memory that does not start at such a multiple only if
+    /// [`Arena::alignment`] bytes remain after the first one, so two times the alignment is always enough.
     ///
-    /// The memory must be readable and writable, as all that Rust lends is, and stays so: mimalloc does not give
-    /// it back to the operating system. Its contents do not matter. With the feature `secure_full` v3 finds no room in
-    /// such an arena, because it cannot take guard pages out of that memory.
+    /// The memory must be readable and writable, as all memory borrowed from Rust is, and stays so: mimalloc does not return
+    /// it to the operating system. Its contents do not matter. With the feature `secure_full`, v3 cannot allocate from
+    /// such an arena, because it cannot make guard pages in that memory.
     pub fn over(memory: &'static mut [MaybeUninit<u8>]) -> Result<Arena, ArenaError> {
         let (alignment, unit) = (Arena::alignment(), Arena::unit());
         let start = memory.as_mut_ptr();
@@ -166,13 +166,13 @@ impl Arena {
     ///
     /// # Safety
     ///
-    /// `id` is the id of an arena. On v3 that arena is there until the process ends: it is none of a subprocess that
-    /// is destroyed.
+    /// `id` is the id of an arena. On v3 that arena exists until the process ends: it does not belong to a subprocess
+    /// that is destroyed.
     pub unsafe fn from_raw(id: sys::mi_arena_id_t) -> Arena {
         Arena { id }
     }
 
-    /// The arena's id, as the functions of [`sys`] take it.
+    /// The arena's id, for the functions of [`sys`].
     pub fn as_raw(&self) -> sys::mi_arena_id_t {
         self.id
     }
@@ -187,7 +187,7 @@ impl Arena {
         self.area().1
     }
 
-    /// Whether `value` lies in the arena. A value without a size lies nowhere.
+    /// Whether `value` is in the arena. A zero-sized value is in none.
     pub fn contains<T: ?Sized>(&self, value: &T) -> bool {
         let (start, size) = self.area();
         let address = (value as *const T).cast::<u8>() as usize;
@@ -210,7 +210,7 @@ const SEGMENT: usize = if cfg!(target_pointer_width = "64") {
     4 << 20
 };
 
-/// v2 crashes where a thread makes an arena before it has allocated.
+/// v2 crashes if a thread creates an arena before it has allocated.
 fn init_thread() {
     #[cfg(mi_v2)]
     // SAFETY: always safe to call.

@@ -1,4 +1,4 @@
-//! Callbacks: the program learns of errors, receives what mimalloc prints, and frees what it has put off.
+//! Callbacks: the program is notified of errors, receives mimalloc's output, and performs deferred frees.
 //!
 //! ```
 //! use mi_malloc::callbacks;
@@ -24,9 +24,9 @@
 //! # Threads
 //!
 //! Any thread may register, replace and remove a callback at any time. Any thread may call it, and several at the same
-//! time: hence `Send + Sync`. A thread that is in the old callback, or is just about to call it, may be there for a
-//! while after it was replaced or removed. So **a callback is never freed**: each registration keeps its closure, a few
-//! words as a rule, until the process ends. Register a few times, not in a loop.
+//! time: hence `Send + Sync`. A thread that is in the old callback, or is just about to call it, may still be there for a
+//! while after it was replaced or removed. So **a callback is never freed**: each registration keeps its closure, usually a few
+//! words, until the process ends. Register a few times, not in a loop.
 //!
 //! # What a callback may do
 //!
@@ -34,19 +34,19 @@
 //!
 //! * It may allocate and free. If that leads to the same callback in the same thread, it is not called again: the error
 //!   or the text is dropped. A callback of another kind is called.
-//! * It must not take a lock that its thread may hold when it allocates, or it waits for itself. The locks of
-//!   [`std::io::stdout`] and [`std::io::stderr`] are such: a thread that prints may allocate. Count, or write
-//!   into a buffer under a lock of your own in which nothing allocates, and report elsewhere.
+//! * It must not take a lock that its thread may hold while it allocates, or it deadlocks. The locks of
+//!   [`std::io::stdout`] and [`std::io::stderr`] are such locks: a thread that prints may allocate. Count, or write
+//!   into a buffer under your own lock, under which nothing allocates, and report elsewhere.
 //! * Where errors abort (`secure`, `debug`), a heap whose arena is full may end the process when another thread uses or
 //!   drops it: mimalloc then reports that it has no memory for its data as [`Error::Corrupted`].
-//! * It must not panic. mimalloc's C cannot be unwound, so **a panic ends the process**, with its own message, one that
-//!   says so, and an abort.
-//! * It may be called after `main` has returned, and when the thread ends, after thread-local values are gone.
+//! * It must not panic. mimalloc's C cannot be unwound, so **a panic aborts the process**, after the panic's own message and
+//!   one that gives this reason.
+//! * It may be called after `main` has returned, and when the thread ends, after its thread-local values have been dropped.
 //!
 //! # Versions
 //!
-//! v3 and v2 have the same callbacks. They differ in which errors they report, and how often, and in how often deferred
-//! frees are asked for. The module needs the feature `std`.
+//! v3 and v2 have the same callbacks. They differ in which errors they report, how often, and in how often they request deferred
+//! frees. The module needs the feature `std`.
 
 use crate::sys;
 use core::cell::Cell;
@@ -59,7 +59,7 @@ use std::boxed::Box;
 use std::ffi::CStr;
 use std::string::String;
 
-/// What mimalloc has found to be wrong.
+/// An error that mimalloc has detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,13 +68,13 @@ pub enum Error {
     /// A request is larger than any block can be (`EOVERFLOW`). The allocation fails. Rust's own requests are `OutOfMemory`
     /// on v3.
     TooLarge,
-    /// A request is not possible, by its alignment for example, or a pointer is no block (`EINVAL`). The allocation
-    /// fails, or the block is left alone.
+    /// A request is invalid, for example by its alignment, or a pointer is not a block (`EINVAL`). The allocation
+    /// fails, or the free is ignored.
     Invalid,
-    /// A block was freed twice (`EAGAIN`; only builds with `secure` or `debug` look). It is left alone.
+    /// A block was freed twice (`EAGAIN`; only builds with `secure` or `debug` check). The second free is ignored.
     DoubleFree,
-    /// Memory is corrupted, or mimalloc's own data cannot be made (`EFAULT`). In builds with `secure` or `debug`, which
-    /// look for it, the process is aborted when the callback returns.
+    /// Memory is corrupted, or mimalloc's own data cannot be allocated (`EFAULT`). In builds with `secure` or `debug`,
+    /// which check for it, the process is aborted when the callback returns.
     Corrupted,
     /// An error with another number of C's `errno.h`.
     Other(i32),
@@ -108,13 +108,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A request to free what was put off: see [`on_deferred_free`].
+/// A request to perform deferred frees: see [`on_deferred_free`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeferredFree {
     /// Free everything, however long it takes.
     pub force: bool,
-    /// Grows from call to call of a thread (v3: of a heap in a thread), so that work can be measured out by it.
+    /// Grows from call to call of a thread (v3: of a heap in a thread), so that work can be apportioned by it.
     pub heartbeat: u64,
 }
 
@@ -127,15 +127,15 @@ static OUTPUT: Slot<OnOutput> = Slot::new(2);
 static DEFERRED_FREE: Slot<OnDeferredFree> = Slot::new(4);
 
 /// Calls `callback` for each error: memory that has run out, requests that cannot be fulfilled, and, in builds that
-/// look for them, wrong frees and corrupted memory.
+/// check for them, invalid frees and corrupted memory.
 ///
-/// After the callback mimalloc goes on as without one: it sets `errno`, or aborts on [`Error::Corrupted`] where the build
-/// does so, and the call that met the error fails. The messages of [`show_errors`](crate::options::show_errors) come
+/// After the callback mimalloc proceeds as without one: it sets `errno`, or aborts on [`Error::Corrupted`] where the build
+/// does so, and the call that caused the error fails. The messages of [`show_errors`](crate::options::show_errors) come
 /// before. One failure may be reported several times (v2 tries again after it has collected).
 pub fn on_error(callback: impl Fn(Error) + Send + Sync + 'static) {
     ERROR.put(Some(Box::new(callback)));
     // SAFETY: `error` is callable from any thread for ever, and does not unwind. The C reads its function pointer
-    // without synchronisation and twice in a call, but never sees it change again, since it is never taken back.
+    // without synchronisation and twice in a call, but never sees it change again, since it is never unregistered.
     unsafe { sys::mi_register_error(Some(error), ptr::null_mut()) }
 }
 
@@ -144,16 +144,16 @@ pub fn remove_error() {
     ERROR.put(None);
 }
 
-/// Gives all that mimalloc prints to `callback` instead of the standard error stream: messages, statistics, options.
+/// Passes everything that mimalloc prints to `callback` instead of the standard error stream: messages, statistics, options.
 ///
 /// A line may come in several pieces, also mixed with those of other threads. What was printed before the first
-/// registration (up to 16 KiB) comes at once; each further registration brings it again. It arrives while mimalloc
-/// holds a lock, so a callback must not wait for other threads. A message about memory that could not be had may come while
-/// mimalloc takes new memory from the system: a callback that then needs more than the thread has at hand waits for
-/// ever. One that is to report such messages writes into memory that it has.
+/// registration (up to 16 KiB) comes at once, and again at each further registration. That text arrives while mimalloc
+/// holds a lock, so a callback must not wait for other threads. A message about memory that could not be allocated may come
+/// while mimalloc is allocating memory from the system: a callback that then needs more than the free blocks of its thread deadlocks.
+/// A callback that reports such messages must write into memory that it already has.
 pub fn on_output(callback: impl Fn(&str) + Send + Sync + 'static) {
     OUTPUT.put(Some(Box::new(callback)));
-    // In the callback itself it is registered already, and mimalloc's lock may be held.
+    // In the callback itself the function is registered already, and mimalloc's lock may be held.
     if !OUTPUT.is_inside() {
         // SAFETY: `output` is callable from any thread for ever, and does not unwind. It does not look at its argument,
         // which the C stores apart from the function.
@@ -163,7 +163,7 @@ pub fn on_output(callback: impl Fn(&str) + Send + Sync + 'static) {
 
 /// Removes the callback of [`on_output`]: mimalloc prints to the standard error stream again.
 ///
-/// What other threads are printing at this moment may be lost. If the callback itself removes itself, further text is lost
+/// What other threads are printing at this moment may be lost. If the callback removes itself, further text is lost
 /// until the next [`on_output`] or `remove_output` from outside. If another thread registers a callback meanwhile, either
 /// may win, and text may be lost until the next registration.
 pub fn remove_output() {
@@ -175,12 +175,12 @@ pub fn remove_output() {
     }
 }
 
-/// Asks `callback` from time to time to free what the program has put off, for example by a reference-counting
-/// runtime that frees in small steps.
+/// Calls `callback` from time to time to perform the program's deferred frees, for example those of a
+/// reference-counting runtime that frees in small steps.
 ///
 /// It is called on a thread that allocates: once for many allocations outside the fast path, and at each collection of
-/// the thread's memory; on v2 also when a thread ends. mimalloc does not call it for blocks that are allocated and freed
-/// without such.
+/// the thread's memory; on v2 also when a thread ends. mimalloc does not call it for allocations and frees in the fast
+/// path.
 pub fn on_deferred_free(callback: impl Fn(DeferredFree) + Send + Sync + 'static) {
     DEFERRED_FREE.put(Some(Box::new(callback)));
     // SAFETY: as for the output.
@@ -197,7 +197,7 @@ pub fn remove_deferred_free() {
 unsafe extern "C" fn error(code: c_int, _: *mut c_void) {
     let error = Error::from_code(code);
     ERROR.call(|callback| callback(error));
-    // A mimalloc of the system does not say whether it looks for corrupted memory, and would abort.
+    // The system's mimalloc does not say whether it checks for corrupted memory, and would abort.
     if !sys::default_error(code) && error == Error::Corrupted {
         std::process::abort();
     }
@@ -220,10 +220,10 @@ unsafe extern "C" fn deferred_free(force: bool, heartbeat: c_ulonglong, _: *mut 
     DEFERRED_FREE.call(|callback| callback(DeferredFree { force, heartbeat }));
 }
 
-/// The place of a callback.
+/// The slot of a callback.
 ///
-/// mimalloc stores function and argument apart, so a thread could call one function with the argument of another. It
-/// has always the same functions of this module, which look here.
+/// mimalloc stores function and argument separately, so a thread could call one function with the argument of another.
+/// Therefore it always has the same functions of this module, which read the callback here.
 struct Slot<F: ?Sized + 'static> {
     /// A callback that was leaked, or NULL. (A box in a box: the pointer to a `dyn Fn` has two words.)
     callback: AtomicPtr<Box<F>>,
@@ -253,7 +253,7 @@ impl<F: ?Sized> Slot<F> {
         self.callback.store(new, Ordering::Release);
     }
 
-    /// If a thread has no such variable any more, it is ending, and nothing keeps it from calling again.
+    /// If a thread no longer has this variable, it is ending, and nothing prevents a nested call.
     fn is_inside(&self) -> bool {
         INSIDE
             .try_with(|inside| inside.get() & self.bit != 0)

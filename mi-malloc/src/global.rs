@@ -12,7 +12,7 @@ use core::alloc::{GlobalAlloc, Layout};
 /// assert_eq!(vec![1; 3], [1, 1, 1]);
 /// ```
 ///
-/// It is [`sys::MiMalloc`] under a name of this crate, which gives it methods and traits; the generated code is
+/// It wraps [`sys::MiMalloc`] so that this crate can add methods and traits; the generated code is
 /// the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MiMalloc;
@@ -51,11 +51,11 @@ impl MiMalloc {
         unsafe { sys::mi_version() as u32 }
     }
 
-    /// The bytes of a block that may be used, at least as many as were asked for.
+    /// The usable bytes of a block, at least as many as were requested.
     ///
     /// # Safety
     ///
-    /// `ptr` is a block of this allocator that has not been freed, or NULL, of which 0 bytes may be used.
+    /// `ptr` is a block of this allocator that has not been freed, or NULL, whose usable size is 0.
     pub unsafe fn usable_size(&self, ptr: *const u8) -> usize {
         // SAFETY: the caller's promise.
         unsafe { sys::mi_usable_size(ptr.cast()) }
@@ -63,7 +63,7 @@ impl MiMalloc {
 
     /// mimalloc's own text of its statistics, in JSON. [`stats`](crate::stats) has numbers with units.
     ///
-    /// The error says that memory has run out.
+    /// The error means that memory has run out.
     #[cfg(feature = "std")]
     pub fn stats_json() -> Result<impl core::ops::Deref<Target = std::ffi::CStr>, &'static str> {
         // SAFETY: with NULL the text is put into a new block, which becomes the value's.
@@ -74,7 +74,7 @@ impl MiMalloc {
     }
 }
 
-/// A text of mimalloc's, in a block of its own.
+/// A string that mimalloc has allocated.
 #[cfg(feature = "std")]
 struct Text(core::ptr::NonNull<cty::c_char>);
 

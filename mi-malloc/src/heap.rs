@@ -1,7 +1,7 @@
-//! Heaps: sets of blocks, each of which is freed at once.
+//! Heaps: sets of blocks, each set freed at once.
 //!
-//! A [`Heap`] is for data that ends together: a request, a document, a phase of a compiler. What lives in it
-//! borrows it, and when it ends all its memory goes at once, without a walk over its blocks.
+//! A [`Heap`] is for data with the same lifetime: that of a request, a document, a phase of a compiler. Values in it
+//! borrow it, and when it ends all its memory is freed at once, without a walk over its blocks.
 //!
 //! ```
 //! # fn main() -> Result<(), mi_malloc::heap::OutOfMemory> {
@@ -15,7 +15,7 @@
 //!     numbers.reverse();
 //!     assert_eq!(numbers, [3, 2, 1]);
 //!     Ok(name.len() + numbers.len())
-//! })??; // all of it is gone here
+//! })??; // all of it is freed here
 //! assert_eq!(length, 12);
 //! # Ok(())
 //! # }
@@ -44,15 +44,15 @@
 //!
 //! | | v3 | v2 |
 //! |---|---|---|
-//! | to make a heap | `Heap::new`, [`Heap::scope`] | [`Heap::scope`] |
-//! | threads | all at once: `Send` and `Sync` | the one that made it: neither |
+//! | to create a heap | `Heap::new`, [`Heap::scope`] | [`Heap::scope`] |
+//! | threads | all at once: `Send` and `Sync` | only the one that created it: neither |
 //! | live heaps in a process | at most 64,512 (3,072 on 32-bit) | |
 //!
-//! On v2 a heap belongs to the thread that made it, and mimalloc deletes it when that thread ends. A `Heap` that is
-//! a value of its own could live longer, in a `thread_local!` or after [`core::mem::forget`]. A scope cannot, so
+//! On v2 a heap belongs to the thread that created it, and mimalloc deletes it when that thread ends. A `Heap` as
+//! an owned value could live longer, in a `thread_local!` or after [`core::mem::forget`]. A scope cannot, so
 //! there is no `Heap::new` on v2.
 //!
-//! On v3 a heap may live for ever and be used from everywhere:
+//! On v3 a heap may live forever and be used by every thread:
 //!
 //! ```
 //! # #[cfg(mi_v3)]
@@ -73,36 +73,36 @@
 //! # fn main() {}
 //! ```
 //!
-//! # What is not run
+//! # What is not dropped
 //!
-//! When a heap ends it frees memory, and drops no value. A `Vec` in a heap drops its elements as always, because it
-//! ends before its heap does. What was leaked into the heap ([`Heap::alloc`], `Box::leak`, [`core::mem::forget`]) is
+//! When a heap ends it frees its memory, and drops no value. A `Vec` in a heap drops its elements as always, because it
+//! ends before its heap does. A value that was leaked into the heap ([`Heap::alloc`], `Box::leak`, [`core::mem::forget`]) is
 //! not dropped; its memory is freed with the heap.
 //!
-//! With the feature `guarded` v2 cannot free what was leaked: it stays until the process ends. With `debug` it cannot
-//! either, and an assertion ends the process if it is much.
+//! With the feature `guarded`, v2 cannot free leaked memory: it stays until the process ends. With `debug` it cannot
+//! either, and an assertion aborts the process if there is much of it.
 //!
-//! On v2 threads exchange memory in which blocks live if the option `target_segments_per_thread` is not 0. Then too
-//! what was leaked stays. The option must not change while there are heaps, and
+//! On v2 threads exchange memory in which blocks live if the option `target_segments_per_thread` is not 0. Then, too,
+//! leaked memory stays. The option must not change while there are heaps, and
 //! `sys::mi_collect_reduce`, which does the same once, must not be called meanwhile.
 //!
 //! # When the process ends
 //!
-//! A heap in a `static` is not dropped, as no static is; the operating system takes the memory.
+//! A heap in a `static` is not dropped, as no static is; the operating system reclaims the memory.
 //!
 //! # Miri
 //!
-//! Miri runs no C, so a program that uses a heap does not run under it. Let the collection be generic over its
-//! allocator, and test it with another one there.
+//! Miri does not run C, so a program that uses a heap does not run under it. Make the collection generic over its
+//! allocator, and test it there with another one.
 //!
 //! # What stays in `mi_malloc::sys`
 //!
-//! **Subprocesses** ([`sys::mi_subproc_new`]) have no safe form. To destroy one frees all that its threads have
+//! **Subprocesses** ([`sys::mi_subproc_new`]) have no safe form. Destroying one frees everything that its threads have
 //! allocated, and a thread of Rust allocates for others all the time: what it sends through a channel, prints, or
 //! stores in a `static` would be freed memory. If one is never destroyed it only keeps its memory apart, and a
 //! thread of another subprocess must not allocate from its heaps, which `Sync` would permit. A program that enters
-//! subprocesses by the functions of [`sys`] therefore keeps each `Heap` and
-//! [`Arena`] to the subprocess in which it was made.
+//! subprocesses through the functions of [`sys`] must therefore confine each `Heap` and
+//! [`Arena`] to the subprocess in which it was created.
 //!
 //! **Theaps** (`sys::mi_heap_theap`), the part that one thread has of a heap on v3,
 //! have none either. A theap ends with its thread, before the last destructors of the thread's locals run, and a
@@ -119,8 +119,8 @@ use core::ptr::{self, NonNull};
 
 /// A set of blocks that is freed when it is dropped. The [module](self) describes it.
 ///
-/// What is allocated from a heap borrows it, so that nobody uses it when the heap has ended, and nobody visits the
-/// heap's blocks meanwhile:
+/// Allocations from a heap borrow it, so that nothing can use them after the heap has ended, and nothing can visit the
+/// heap's blocks while they are in use:
 ///
 /// ```compile_fail,E0502
 /// mi_malloc::Heap::scope(|heap| {
@@ -130,7 +130,7 @@ use core::ptr::{self, NonNull};
 /// });
 /// ```
 ///
-/// Nothing of it leaves a scope:
+/// No allocation can leave a scope:
 ///
 /// ```compile_fail
 /// let number = mi_malloc::Heap::scope(|heap| heap.alloc(7).unwrap());
@@ -156,7 +156,7 @@ unsafe impl Sync for Heap {}
 impl UnwindSafe for Heap {}
 impl RefUnwindSafe for Heap {}
 
-/// There is no memory, or on v3 no room for a further heap.
+/// Memory has run out, or on v3 the maximum number of heaps is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfMemory;
 

@@ -1,4 +1,4 @@
-//! mimalloc for programs, without `unsafe` code: the global allocator, and all that one can know of it and ask of it.
+//! mimalloc for programs, without `unsafe` code: the global allocator, its options, its state, and its control.
 //!
 //! ```
 //! #[global_allocator]
@@ -13,14 +13,14 @@
 //! | to | read |
 //! |---|---|
 //! | change how mimalloc behaves, in the program or while it runs | [`options`](mod@options) |
-//! | give memory back that the program has freed, above all while it is idle | [`purge`] |
+//! | return freed memory to the system, above all while the program is idle | [`purge`] |
 //! | see what the allocator holds, as a table, as JSON, in a monitoring system | [`stats`] |
 //! | see which functions allocate, with pprof, in production | [`profile`](https://docs.rs/mi-malloc/latest/mi_malloc/profile/), on v3 |
 //! | free everything of a request, a document or a phase at once | [`heap`] |
-//! | limit a heap, or put it into memory of the program's own | [`arena`] |
-//! | learn of errors, log what mimalloc prints, free what was put off | [`callbacks`] |
+//! | limit a heap, or put it into memory that the program provides | [`arena`] |
+//! | be notified of errors, log mimalloc's output, perform deferred frees | [`callbacks`] |
 //! | keep a `Vec`, a `Box` or a map in a heap | [`heap`], with one of the features below |
-//! | do what has no safe form, such as subprocesses | [`sys`], the complete bindings, with a manual of their own |
+//! | do what has no safe form, such as subprocesses | [`sys`], the complete bindings, with their own manual |
 //!
 //! Nothing in the first eight is `unsafe`, except where a pointer comes in from outside ([`MiMalloc::usable_size`],
 //! [`Arena::from_raw`]).
@@ -28,13 +28,13 @@
 //! # Who decides
 //!
 //! Options, callbacks and the global allocator belong to the process, and so to the program: a library leaves them
-//! alone, and makes a [`Heap`] if it wants memory of its own. Nothing here starts a thread except
+//! alone, and creates a [`Heap`] if it needs separate memory. Nothing here starts a thread except
 //! [`purge::Background`], which says so.
 //!
 //! # Versions of mimalloc
 //!
-//! The crate stands on mimalloc 3.6.0, or with the feature `v2` on 2.5.2. If crates of one program ask for both, it is
-//! v3. What v2 lacks is not there at compile time, and the pages say what it is.
+//! The crate is built on mimalloc 3.6.0, or with the feature `v2` on 2.5.2. If crates of one program enable both `v3`
+//! and `v2`, it is v3. What v2 lacks is absent at compile time, and the pages say what that is.
 //!
 //! # Features
 //!
@@ -46,7 +46,7 @@
 //!
 //! All others are those of [`mi-malloc-sys`](crate::sys), whose manual describes them: `secure`, `debug`, `guarded`,
 //! `override`, `local_dynamic_tls`, `no_thp` and more. They have the names that `mimalloc`, `mimalloc-safe` and
-//! `mimalloc3` use, so a program comes from those by a line of its manifest:
+//! `mimalloc3` use, so a program switches from those by one line of its manifest:
 //!
 //! ```toml
 //! mimalloc = { package = "mi-malloc", version = "0.1" }
@@ -80,7 +80,7 @@ pub use heap::Heap;
 /// The complete bindings, [`mi_malloc_sys`].
 pub use mi_malloc_sys as sys;
 
-/// Tests what the README shows.
+/// Tests the code in the README.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

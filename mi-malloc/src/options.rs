@@ -39,15 +39,15 @@
 //!
 //! # An option is a module
 //!
-//! Its functions say the type of the value. Each option has `get` and `source`. What can be changed while the program
-//! runs also has `set`. What mimalloc reads only when the process starts has none: write it into
+//! Its functions show the type of the value. Each option has `get` and `source`. An option that can be changed while the
+//! program runs also has `set`. One that mimalloc reads only when the process starts has none: set it with
 //! [`options!`](crate::options!).
 //!
 //! ```compile_fail,E0425
 //! mi_malloc::options::reserve_os_memory::set(1 << 30); // too late, and so an error
 //! ```
 //!
-//! Two options cannot be changed by safe code at all, since with them safe code may access memory that is gone or not
+//! Two options cannot be changed by safe code at all, since with them safe code could access memory that is freed or not
 //! aligned: `destroy_on_exit`, and `unsafe_guarded_precise` (`guarded_precise` on v2). The environment and [`sys`] can.
 //! Options that have no effect are left out.
 //!
@@ -56,15 +56,15 @@
 //! * A [`Duration`] is rounded up to the milliseconds or seconds that mimalloc counts in.
 //! * A size is in bytes. If mimalloc counts it in KiB, it is rounded up, as it is in the environment.
 //! * `None` is "none": no limit, never, or mimalloc's own choice. The option says which.
-//! * A value that is too large for the C is the largest that fits. mimalloc may use less: where there is a range, the
-//!   option says so.
-//! * `get` returns what mimalloc makes of the value. The environment can hold numbers that mean the same.
+//! * A value that is too large for the C becomes the largest that fits. mimalloc may use less: where there is a range,
+//!   the option says so.
+//! * `get` returns the value as mimalloc interprets it. Different numbers in the environment can mean the same.
 //!
 //! # Which value is in force
 //!
 //! The strongest first: `set`; the environment variable, which is `MIMALLOC_` and the name in capitals;
-//! [`options!`](crate::options!); the default of the build. [`mi_option_t`](crate::sys::mi_option_t) tells how values
-//! are written in the environment. [`all`] lists what is in force, and where it is from:
+//! [`options!`](crate::options!); the default of the build. [`mi_option_t`](crate::sys::mi_option_t) explains how values
+//! are written in the environment. [`all`] lists the values in force, and where they come from:
 //!
 //! ```
 //! println!("{}", mi_malloc::options::all());
@@ -73,14 +73,14 @@
 //! println!("{} is {}", delay.name(), delay.value());
 //! ```
 //!
-//! The program must not rely on options for more than speed, memory and messages: its user decides.
+//! The program must rely on options only for speed, memory and messages: its user decides.
 //!
 //! # Threads
 //!
-//! Any thread may get and set an option at any time. Other threads see the new value with their next look at it; no
-//! order is promised between that and what else a thread does. (An option is a machine word in the C, which this crate
-//! compiles so that each access is a single load or store. A mimalloc of the system, linked with
-//! `MIMALLOC_SYS_USE_PKG_CONFIG`, is not compiled so: change options there before the program starts threads.)
+//! Any thread may get and set an option at any time. Other threads see the new value when they next read it; no
+//! order is guaranteed between that and other operations of a thread. (An option is a machine word in the C, which this crate
+//! compiles so that each access is a single load or store. The system's mimalloc, linked with
+//! `MIMALLOC_SYS_USE_PKG_CONFIG`, is not compiled that way: there, change options before the program starts threads.)
 //!
 //! # Versions
 //!
@@ -109,7 +109,7 @@ fn read(option: sys::mi_option_t) -> c_long {
 }
 
 fn write(option: sys::mi_option_t, value: c_long) {
-    // SAFETY: as above. Options with a value that makes safe code unsound have no `set`; of all others mimalloc takes
+    // SAFETY: as above. Options with a value that makes safe code unsound have no `set`; for all others mimalloc accepts
     // any value at any time.
     unsafe { sys::mi_option_set(option, value) }
 }
@@ -134,7 +134,7 @@ macro_rules! define {
                     <$encoding>::decode(read(OPTION))
                 }
 
-                /// Where that value is from. `None`: mimalloc is not compiled by this crate, and does not say.
+                /// Where that value comes from. `None`: mimalloc is not compiled by this crate and does not say.
                 pub fn source() -> Option<Source> {
                     sys::option_source(OPTION)
                 }
@@ -198,13 +198,13 @@ define! { COMMON
     /// Default: quiet.
     verbose = mi_option_verbose: Verbosity as Verbosity, late;
 
-    /// Commit the memory of a new arena as a whole, or piece by piece. Arenas that exist stay as they are.
+    /// Commit the memory of a new arena as a whole, or piece by piece. Existing arenas stay as they are.
     ///
     /// Default: as a whole where the system overcommits memory (Linux).
     arena_eager_commit = mi_option_arena_eager_commit: ArenaCommit as ArenaCommit, late;
 
-    /// What a purge does with unused memory: on, it leaves the process at once; off, the system takes it when it needs
-    /// it, and until then it counts as resident.
+    /// What a purge does with unused memory: on, it is decommitted at once; off, it is reset: the system takes it when it
+    /// needs memory, and until then it counts as resident.
     ///
     /// Default: on.
     purge_decommits = mi_option_purge_decommits: bool as Switch, late;
@@ -234,17 +234,17 @@ define! { COMMON
     /// Read at process start. Default: 0.
     reserve_os_memory = mi_option_reserve_os_memory: usize as Kib, start;
 
-    /// How long unused memory waits until it may go back to the system. Zero returns it at once, [`Duration::MAX`]
-    /// never.
+    /// How long unused memory is kept before it may be returned to the system. Zero returns it at once,
+    /// [`Duration::MAX`] never.
     ///
     /// It is rounded up to milliseconds. More than 24 days (2 hours where C's `long` has 32 bits, as on Windows) counts
-    /// as never. Memory in arenas, which is nearly all, waits this long times [`arena_purge_mult`]. The time alone
-    /// purges nothing: some call of mimalloc has to notice that it is over.
+    /// as never. Memory in arenas, which is nearly all, waits this long times [`arena_purge_mult`]. Time alone
+    /// purges nothing: some call of mimalloc has to notice that the delay is over.
     ///
     /// Default: 250 ms on v3, 10 ms on v2.
     purge_delay = mi_option_purge_delay: Duration as Delay, late;
 
-    /// How many NUMA nodes to count with; `None` asks the system.
+    /// How many NUMA nodes to assume; `None` queries the system.
     ///
     /// Read once, when a node is first needed. Default: `None`.
     use_numa_nodes = mi_option_use_numa_nodes: Option<u32> as Positive, start;
@@ -273,7 +273,7 @@ define! { COMMON
     /// What happens to the memory when the process ends.
     ///
     /// Safe code cannot set it: with [`AtExit::Destroy`] threads that still run, destructors and exit handlers access
-    /// memory that is gone. It is for libraries that are unloaded again.
+    /// memory that is freed. It is for libraries that are unloaded again.
     ///
     /// Default: keep.
     destroy_on_exit = mi_option_destroy_on_exit: AtExit as AtExit, dangerous;
@@ -281,7 +281,7 @@ define! { COMMON
     /// How many bytes of addresses the first arenas reserve; 0 makes no arenas. Rounded up to KiB.
     ///
     /// The size doubles after every eight arenas. On v3 each has between 32 MiB and 16 GiB on 64-bit. The memory in use
-    /// does not depend on it. `set` is for arenas to come: as a rule the first one is there before `main`.
+    /// does not depend on it. `set` affects arenas created later: usually the first one exists before `main`.
     ///
     /// Default: 1 GiB on 64-bit, 128 MiB on 32-bit.
     arena_reserve = mi_option_arena_reserve: usize as Kib, late;
@@ -297,8 +297,8 @@ define! { COMMON
     /// Default: off.
     disallow_arena_alloc = mi_option_disallow_arena_alloc: bool as Switch, late;
 
-    /// For how long to try again when Windows has no memory: at most 2 s, zero is not at all, and 1 ms counts as 100.
-    /// Without effect elsewhere.
+    /// For how long to retry when Windows has no memory: at most 2 s; zero means not at all, and 1 ms counts as 100.
+    /// No effect elsewhere.
     ///
     /// Default: 400 ms.
     retry_on_oom = mi_option_retry_on_oom: Duration as Millis, late;
@@ -306,19 +306,19 @@ define! { COMMON
     /// The smallest block in bytes that can get a guard page (feature `guarded`). Raises [`guarded_max`] if that is
     /// less.
     ///
-    /// `set` is for heaps that a thread first uses afterwards. Default: 0.
+    /// `set` affects heaps that a thread first uses afterwards. Default: 0.
     guarded_min = mi_option_guarded_min: usize as Bytes, late;
 
     /// The largest block in bytes that can get a guard page (feature `guarded`). Lowers [`guarded_min`] if that is
     /// more.
     ///
-    /// `set` is for heaps that a thread first uses afterwards. Default: 1 GiB.
+    /// `set` affects heaps that a thread first uses afterwards. Default: 1 GiB.
     guarded_max = mi_option_guarded_max: usize as Bytes, late;
 
     /// Where the sampling for guard pages starts, so that a run can be repeated; `None` is a random start (feature
     /// `guarded`). At most 2147483647 where C's `long` has 32 bits.
     ///
-    /// `set` is for heaps that a thread first uses afterwards. Default: `None`.
+    /// `set` affects heaps that a thread first uses afterwards. Default: `None`.
     guarded_sample_seed = mi_option_guarded_sample_seed: Option<u32> as Seed, late;
 
     /// After how many allocations outside the fast path a thread collects its heap: 1 to 1000000.
@@ -328,8 +328,8 @@ define! { COMMON
 
     /// Transparent huge pages behind mimalloc's memory (Linux).
     ///
-    /// `set` is for arenas to come (on v2 for mappings to come): as a rule the first one is there before `main`, so
-    /// this belongs into [`options!`](crate::options!). A system that is set to `never` has none whatever the value.
+    /// `set` affects arenas (on v2 mappings) created later: usually the first one exists before `main`, so
+    /// set this with [`options!`](crate::options!). A system that is set to `never` has none, whatever the value.
     ///
     /// Default: large blocks on v3 on 64-bit Linux, otherwise prefer; allow on v2; never on Android and with the feature `no_thp`.
     allow_thp = mi_option_allow_thp: Thp as Thp, late;
@@ -342,28 +342,28 @@ define! { OWN
     /// Safe code cannot set it: Rust relies on alignment. Default: off.
     unsafe_guarded_precise = mi_option_unsafe_guarded_precise: bool as Switch, dangerous;
 
-    /// Put a guard page behind one block per so many bytes (feature `guarded`); `None` is never. v2 counts blocks.
+    /// Put a guard page behind one block per this many bytes (feature `guarded`); `None` is never. v2 counts blocks.
     ///
-    /// `set` is for heaps that a thread first uses afterwards. Default: never.
+    /// `set` affects heaps that a thread first uses afterwards. Default: never.
     guarded_sample_rate = mi_option_guarded_sample_rate: Option<usize> as BytesOrNever, late;
 
-    /// Which pages without an owner a thread takes over when it frees a block of theirs.
+    /// Which abandoned pages a thread reclaims when it frees a block of theirs.
     ///
     /// A heap reads it when it is created, so `set` does not change the main heap. Default: any.
     page_reclaim_on_free = mi_option_page_reclaim_on_free: Reclaim as Reclaim, late;
 
-    /// How many full pages a thread keeps in each size class of small blocks, at most 32. It gives up the ownership of
-    /// others. `None`: it keeps all, of all sizes.
+    /// How many full pages a thread keeps in each size class of small blocks, at most 32. It abandons the others. `None`:
+    /// it keeps all, of all sizes.
     ///
-    /// `set` is for heaps that a thread first uses afterwards. Threads of a pool keep a quarter. Default: 2.
+    /// `set` affects heaps that a thread first uses afterwards. Threads of a pool keep a quarter. Default: 2.
     page_full_retain = mi_option_page_full_retain: Option<u32> as Limit, late;
 
-    /// How many pages to look at for the best one to allocate from. More search, less memory.
+    /// How many pages to examine for the best one to allocate from. More search, less memory.
     ///
     /// Default: 4.
     page_max_candidates = mi_option_page_max_candidates: u32 as Count, late;
 
-    /// How many bits an address has at most: 43 to 47 on x86-64, 43 to 48 on other 64-bit systems. `None` asks the
+    /// How many bits an address has at most: 43 to 47 on x86-64, 43 to 48 on other 64-bit systems. `None` queries the
     /// system. With less than the system uses, allocations fail.
     ///
     /// Read at process start. Default: `None`.
@@ -374,18 +374,18 @@ define! { OWN
     /// Read at process start. Default: off.
     pagemap_commit = mi_option_pagemap_commit: bool as Switch, start;
 
-    /// Commit the memory of a larger page as a whole, or piece by piece. Pages that exist stay as they are.
+    /// Commit the memory of a larger page as a whole, or piece by piece. Existing pages stay as they are.
     ///
     /// Default: as a whole.
     page_commit_on_demand = mi_option_page_commit_on_demand: PageCommit as PageCommit, late;
 
-    /// A thread with more pages of a size class than this takes none of its former pages back when it frees; `None` is
+    /// A thread with more pages of a size class than this reclaims none of its former pages when it frees; `None` is
     /// no limit.
     ///
     /// Default: `None`.
     page_max_reclaim = mi_option_page_max_reclaim: Option<u32> as Limit, late;
 
-    /// A thread with more pages of a size class than this takes no pages of other threads over when it frees; `None` is
+    /// A thread with more pages of a size class than this reclaims no pages of other threads when it frees; `None` is
     /// no limit. For threads of a pool it is the limit for their own former pages.
     ///
     /// Default: 32.
@@ -403,7 +403,7 @@ define! { OWN
     /// Default: 2 GiB on 64-bit, 256 MiB on 32-bit.
     arena_max_object_size = mi_option_arena_max_object_size: usize as Kib, late;
 
-    /// Bind a new arena to the NUMA node of the thread that makes it. Experimental.
+    /// Bind a new arena to the NUMA node of the thread that creates it. Experimental.
     ///
     /// Default: off.
     arena_is_numa_local = mi_option_arena_is_numa_local: bool as Switch, late;
@@ -413,35 +413,35 @@ define! { OWN
     /// Default: on.
     stats_merge_on_collect = mi_option_stats_merge_on_collect: bool as Switch, late;
 
-    /// Add a thread's statistics to those of the process after so many bytes that it has allocated and freed; `None`
+    /// Add a thread's statistics to those of the process after it has allocated and freed this many bytes; `None`
     /// is never. Less makes what other threads read more exact, and allocation slower.
     ///
     /// Default: 64 MiB.
     stats_merge_threshold = mi_option_stats_merge_threshold: Option<usize> as BytesOrNever, late;
 
-    /// The built-in profiler writes a snapshot after so many allocated bytes; `None` is never.
+    /// The built-in profiler writes a snapshot after this many allocated bytes; `None` is never.
     ///
     /// Read at process start, if `MIMALLOC_PROFILE` is set. Default: 1 GiB.
     profile_alloc_interval = mi_option_profile_alloc_interval: Option<usize> as BytesOrNever, start;
 
-    /// The built-in profiler writes a snapshot when the sampled memory in use has grown by so many bytes; `None` is
+    /// The built-in profiler writes a snapshot when the sampled memory in use has grown by this many bytes; `None` is
     /// never.
     ///
     /// Read at process start, if `MIMALLOC_PROFILE` is set. Default: never.
     profile_inuse_interval = mi_option_profile_inuse_interval: Option<usize> as BytesOrNever, start;
 
-    /// The built-in profiler writes a snapshot each time this has passed, rounded up to seconds, at most a day; `None`
+    /// The built-in profiler writes a snapshot each time this duration has passed, rounded up to seconds, at most a day; `None`
     /// (and zero) is never.
     ///
     /// Read at process start, if `MIMALLOC_PROFILE` is set. Default: never.
     profile_time_interval = mi_option_profile_time_interval: Option<Duration> as Seconds, start;
 
-    /// How many bytes the built-in profiler lets pass between two samples, on average.
+    /// The average number of allocated bytes between two samples of the built-in profiler.
     ///
     /// Read at process start, if `MIMALLOC_PROFILE` is set. Default: 512 KiB.
     profile_sample_rate = mi_option_profile_sample_rate: usize as Bytes, start;
 
-    /// A free range of an arena of at least so many bytes, rounded up to KiB, does not wait [`purge_delay`].
+    /// A free range of an arena of at least this many bytes, rounded up to KiB, does not wait for [`purge_delay`].
     ///
     /// Default: 32 MiB on 64-bit, 4 MiB on 32-bit.
     arena_purge_immediate_size = mi_option_arena_purge_immediate_size: usize as Kib, late;
@@ -460,7 +460,7 @@ define! { OWN
     /// Default: off.
     deprecated_page_reset = mi_option_deprecated_page_reset: bool as Switch, late;
 
-    /// Purge a thread's unused memory as soon as the thread ends. Otherwise that in arenas waits [`purge_delay`].
+    /// Purge a thread's unused memory as soon as the thread ends. Otherwise memory in arenas waits for [`purge_delay`].
     ///
     /// Default: off.
     abandoned_page_purge = mi_option_abandoned_page_purge: bool as Switch, late;
@@ -471,23 +471,23 @@ define! { OWN
     /// Default: 1; 0 on NetBSD.
     eager_commit_delay = mi_option_eager_commit_delay: u32 as Count, late;
 
-    /// How many of the segments that ended threads have left a thread looks at when it needs one, in percent, at most
+    /// How many of the segments of ended threads a thread examines when it needs one, in percent, at most
     /// 100.
     ///
     /// Default: 10.
     max_segment_reclaim = mi_option_max_segment_reclaim: u32 as Count, late;
 
-    /// By how much a further free puts the purge of a segment off, rounded up to milliseconds.
+    /// By how much a further free defers the purge of a segment, rounded up to milliseconds.
     ///
     /// Default: 1 ms.
     purge_extend_delay = mi_option_purge_extend_delay: Duration as Millis, late;
 
-    /// A thread that frees a block in a segment of an ended thread takes the segment over.
+    /// A thread that frees a block in a segment of an ended thread reclaims the segment.
     ///
     /// Default: off.
     abandoned_reclaim_on_free = mi_option_abandoned_reclaim_on_free: bool as Switch, late;
 
-    /// Make the blocks of ended threads visible to `mi_abandoned_visit_blocks`, which costs locks.
+    /// Make the blocks of ended threads visible to `mi_abandoned_visit_blocks`, which requires locks.
     ///
     /// It must be on from the start. Default: off.
     visit_abandoned = mi_option_visit_abandoned: bool as Switch, start;
@@ -497,9 +497,9 @@ define! { OWN
     /// Safe code cannot set it: Rust relies on alignment. Default: off.
     guarded_precise = mi_option_guarded_precise: bool as Switch, dangerous;
 
-    /// Put a guard page behind one of so many blocks (feature `guarded`); `None` is never. v3 counts bytes.
+    /// Put a guard page behind one in this many blocks (feature `guarded`); `None` is never. v3 counts bytes.
     ///
-    /// `set` is for heaps that are made afterwards. Default: never; 4000 with `guarded` and without `debug`.
+    /// `set` affects heaps created afterwards. Default: never; 4000 with `guarded` and without `debug`.
     guarded_sample_rate = mi_option_guarded_sample_rate: Option<u32> as Positive, late;
 
     /// How many segments a thread tries not to exceed, at most 1024; `None` is no limit. Experimental.
@@ -530,7 +530,7 @@ impl Entry {
         }
     }
 
-    /// Where that value is from. `None`: mimalloc is not compiled by this crate, and does not say.
+    /// Where that value comes from. `None`: mimalloc is not compiled by this crate and does not say.
     pub fn source(&self) -> Option<Source> {
         sys::option_source(self.option)
     }
@@ -574,7 +574,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// All options, as an iterator, and as a text with a line for each: name, source, value.
+/// All options, as an iterator, and as text with a line for each: name, source, value.
 ///
 /// ```text
 /// purge_delay                    program      100 ms
@@ -642,8 +642,8 @@ impl fmt::Display for All {
 /// }
 /// ```
 ///
-/// Write it once in a program, where an item may stand. A library should leave it to the program. The names are those
-/// of the modules in [`options`](mod@crate::options), which say the type of each value. The values are constant
+/// Write it once in a program, wherever an item is allowed. A library should leave it to the program. The names are those
+/// of the modules in [`options`](mod@crate::options), which show the type of each value. The values are constant
 /// expressions; what that module contains, such as `Duration` and `Thp`, need not be imported. The environment
 /// overrides them.
 ///
@@ -652,12 +652,12 @@ impl fmt::Display for All {
 ///
 /// # Errors
 ///
-/// A name that does not exist, or not in this major version, a value of another type, and an option that stands twice
-/// are errors of the compiler, as are options that [safe code cannot set](mod@crate::options#an-option-is-a-module). Two
-/// `options!` in one program, also one of [`sys`](crate::sys), are an error of the linker.
+/// A name that does not exist (in this major version), a value of another type, and an option that is given twice
+/// are compile errors, as are options that [safe code cannot set](mod@crate::options#an-option-is-a-module). Two
+/// `options!` in one program, including one of [`sys`](crate::sys), are a linker error.
 ///
 /// A crate that forbids `unsafe_code` cannot contain it, since it defines a symbol for the linker. One that denies
-/// `unsafe_code` can. The rest is told with [`sys::options!`](crate::sys::options!), on which it builds.
+/// `unsafe_code` can. [`sys::options!`](crate::sys::options!), on which it builds, documents the rest.
 #[macro_export]
 macro_rules! options {
     ($($option:ident: $value:expr),* $(,)?) => {

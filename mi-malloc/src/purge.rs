@@ -1,16 +1,16 @@
-//! Gives memory back to the operating system that the program has freed.
+//! Returns freed memory to the operating system.
 //!
-//! mimalloc keeps freed memory for a while and has no thread of its own, so an idle program holds what it has freed
+//! mimalloc keeps freed memory for a while and has no thread of its own, so an idle program retains what it has freed
 //! until one of its threads allocates much or collects (the manual of `mi-malloc-sys` has a page on memory). There
 //! are three ways to change that:
 //!
-//! | | what it gives back | when |
+//! | | what it purges | when |
 //! |---|---|---|
-//! | [`Background`] | free memory of the arenas, and of ended threads | soon after it was freed, at rest within two seconds, without any further call |
-//! | [`on_thread_idle`] | also the empty pages of the calling thread, and blocks of it that other threads have freed | the thread has nothing to do; cheap enough for each time that it parks |
-//! | [`now`] | both, at once | a phase of the program has ended |
+//! | [`Background`] | free memory of the arenas, and of ended threads | soon after it was freed, in an idle program within two seconds, without any further call |
+//! | [`on_thread_idle`] | also the empty pages of the calling thread, and blocks of it that other threads have freed | when the thread has nothing to do; cheap enough to call each time that it parks |
+//! | [`now`] | both, at once | when a phase of the program has ended |
 //!
-//! A server wants the first two:
+//! A server needs the first two:
 //!
 //! ```
 //! # #[cfg(feature = "std")]
@@ -35,35 +35,35 @@
 //!
 //! # Options
 //!
-//! Nothing here changes an option. These decide what can be given back, and are best set in the program (`options!`)
+//! Nothing here changes an option. These options decide what can be purged, and are best set in the program (`options!`)
 //! or the environment:
 //!
-//! * **`allow_thp`** (v3, Linux). With `MIMALLOC_ALLOW_THP=2` memory is given back in whole ranges of 2 MiB, so that
-//!   huge pages stay whole: what is free in between stays resident. Otherwise, also by default, ranges of 64 KiB are
-//!   given back.
-//! * **`purge_delay`** times **`arena_purge_mult`** is how long memory stays before [`Background`] gives it back: 0.25
-//!   seconds on v3, 0.1 on v2. A negative delay forbids it altogether, also for [`now`].
-//! * **`purge_decommits`**. With 0 memory is reset instead: the system takes it when it needs some, and resident
-//!   memory falls late.
+//! * **`allow_thp`** (v3, Linux). With `MIMALLOC_ALLOW_THP=2` memory is purged in whole ranges of 2 MiB, so that
+//!   huge pages stay whole: free memory in between stays resident. Otherwise, also by default, ranges of 64 KiB are
+//!   purged.
+//! * **`purge_delay`** times **`arena_purge_mult`** is how long memory is kept before [`Background`] purges it: 0.25
+//!   seconds on v3, 0.1 on v2. A negative delay prevents purging altogether, also by [`now`].
+//! * **`purge_decommits`**. With 0 memory is reset instead: the system takes it when it needs memory, so resident
+//!   memory decreases later.
 //!
 //! # What it costs
 //!
 //! Measured on Linux (x86_64) with v3. A call of [`on_thread_idle`] takes 26 nanoseconds, of which 24 are for reading
 //! the clock; one that collects (at most one in ten milliseconds) some 8 microseconds for a small heap, 90 for one of
-//! 200 MiB. The thread of [`Background`] took 25 microseconds of a processor in each second at rest, with a wake-up
-//! every other second, and 0.01 to 0.03 percent of one under load.
+//! 200 MiB. The thread of [`Background`] took 25 microseconds of processor time per second in an idle program, with a wake-up
+//! every other second, and 0.01 to 0.03 percent of one processor under load.
 //!
-//! # What none of them reaches
+//! # What none of them purges
 //!
-//! The pages of *other* threads that still run. A thread that sleeps holds a few pages of each size of block it has
-//! used, also if they are empty by now: it calls [`on_thread_idle`] before it sleeps. (Eight threads that had used 40
-//! MiB each held 20 MiB without that call.) Pages that become empty later, because other threads free their blocks,
-//! stay until it does so again. Nor do pages with a block in use come back, whatever else of them is free.
+//! The pages of *other* threads that still run. A sleeping thread keeps a few pages of each block size it has
+//! used, even if they are empty by now, so it should call [`on_thread_idle`] before it sleeps. (Eight threads that had used 40
+//! MiB each retained 20 MiB without that call.) Pages that become empty later, because other threads free their blocks,
+//! stay until the thread calls it again. Pages with a block in use are never purged, however much of them is free.
 //!
 //! # v2
 //!
-//! A thread owns segments of 32 MiB and gives parts of them back only when it frees or collects itself. So
-//! [`Background`] does less there, and [`on_thread_idle`] gives back what has been free for 10 milliseconds, not what
+//! A thread owns segments of 32 MiB, and only its own frees and collections purge parts of them. So
+//! [`Background`] achieves less there, and [`on_thread_idle`] purges what has been free for 10 milliseconds, not what
 //! was freed just before.
 
 use crate::sys;
@@ -78,19 +78,19 @@ pub use background::{Background, Report};
 #[cfg(feature = "std")]
 pub use idle::on_thread_idle;
 
-/// Gives back all that can be given back at once: the empty pages of the calling thread, and the free memory of the
-/// arenas, due or not. Returns how many bytes that were.
+/// Purges everything that can be purged at once: the empty pages of the calling thread, and the free memory of the
+/// arenas, due or not. Returns the number of bytes purged.
 ///
-/// It takes time (for each MiB some 5 microseconds where huge pages are behind it, 100 where not), and what is
-/// allocated next has to fault its memory in again: for the end of a phase, not for each request. Any thread may call
-/// it; deferred frees run in this thread. The result counts what other threads give back meanwhile, too, and the main
-/// subprocess only. v2 counts a range again that it gave back before.
+/// It takes time (for each MiB some 5 microseconds where huge pages are behind it, 100 where not), and the
+/// next allocations have to fault their memory in again: use it at the end of a phase, not for each request. Any thread may call
+/// it; deferred frees run in this thread. The result includes what other threads purge meanwhile, and covers the main
+/// subprocess only. v2 counts a range again that it purged before.
 ///
-/// While another thread gives memory back, mimalloc leaves the arenas to that thread.
+/// While another thread is purging, mimalloc leaves the arenas to that thread.
 ///
 /// ```
 /// drop(vec![1u8; 10 << 20]);
-/// println!("{} bytes given back", mi_malloc::purge::now());
+/// println!("{} bytes purged", mi_malloc::purge::now());
 /// ```
 pub fn now() -> u64 {
     let before = purged();
@@ -107,7 +107,7 @@ pub fn now() -> u64 {
     purged().saturating_sub(before) // the counters may be reset meanwhile
 }
 
-/// Bytes that mimalloc has given back so far.
+/// Bytes that mimalloc has purged so far.
 fn purged() -> u64 {
     let mut stats = sys::mi_stats_t::new();
     // SAFETY: always safe to call; `stats` is initialised, and the main subprocess always lives. Purges are counted

@@ -257,7 +257,7 @@ impl Count {
     }
 }
 
-/// A number from 1; 0 and less is none: it is off, or mimalloc chooses.
+/// A number from 1; 0 and less means none: the option is off, or mimalloc chooses.
 pub struct Positive;
 
 impl Positive {
@@ -277,7 +277,7 @@ impl Positive {
     }
 }
 
-/// A number; 0 is none, a random one.
+/// A number; 0 means none: a random one.
 pub struct Seed;
 
 impl Seed {
@@ -294,7 +294,7 @@ impl Seed {
     }
 }
 
-/// A number from 0; a negative one is none: no limit, or all.
+/// A number from 0; a negative one means none: no limit, or all.
 pub struct Limit;
 
 impl Limit {
@@ -318,7 +318,7 @@ impl Limit {
     }
 }
 
-/// A factor on a [`Delay`]; a negative one is never.
+/// A factor on a [`Delay`]; a negative one means never.
 pub struct Factor;
 
 impl Factor {

@@ -1,9 +1,9 @@
-//! The values that are a choice.
+//! Options whose value is one of several choices.
 
 use core::fmt;
 use cty::c_long;
 
-/// An enumeration, the number and the text of each choice, and what mimalloc makes of any other number.
+/// An enumeration, the number and the text of each choice, and how mimalloc interprets any other number.
 macro_rules! choice {
     (
         $(#[$meta:meta])*
@@ -56,7 +56,7 @@ choice! {
         Quiet = 0 "quiet",
         /// The options at process start, statistics at its end, errors and warnings without limit, and some messages.
         Verbose = 1 "verbose",
-        /// Also messages for those who look for faults in mimalloc.
+        /// Also messages for debugging mimalloc.
         Trace = 2 "trace",
     }
     else |value| if value > 0 { Verbosity::Trace } else { Verbosity::Verbose }
@@ -94,15 +94,15 @@ choice! {
 choice! {
     /// Transparent huge pages (Linux): [`allow_thp`](super::allow_thp).
     Thp {
-        /// None behind mimalloc's memory. The rest of the process and its children keep theirs.
+        /// None behind mimalloc's memory. Other memory of the process, and its child processes, are not affected.
         Never = 0 "never",
-        /// Behind all arenas. A program takes some MiB more than it uses.
+        /// Behind all arenas. A program then needs some MiB more than it uses.
         Allow = 1 "allow",
-        /// As `Allow`; and memory is purged only in units that keep huge pages whole, mostly 2 MiB. Less memory goes
-        /// back to the system.
+        /// Like `Allow`, but memory is purged only in units that keep huge pages whole, mostly 2 MiB. Less memory is
+        /// returned to the system.
         Prefer = 2 "prefer",
-        /// As `Allow`, but in the first 64 MiB of the first arena behind blocks of 8 MiB and more only, and also
-        /// behind blocks that are too large for an arena. Not upstream's; 64-bit only, elsewhere it is `Allow`.
+        /// Like `Allow`, but in the first 64 MiB of the first arena only behind blocks of 8 MiB and more, and also
+        /// behind blocks that are too large for an arena. Added by `mi-malloc-sys`; 64-bit only, elsewhere it is `Allow`.
         LargeBlocks = 3 "large blocks",
     }
     else |_| Thp::Allow
@@ -110,9 +110,9 @@ choice! {
 
 #[cfg(mi_v2)]
 choice! {
-    /// Transparent huge pages (Linux): [`allow_thp`](super::allow_thp). v3 knows two more choices.
+    /// Transparent huge pages (Linux): [`allow_thp`](super::allow_thp). v3 has two more choices.
     Thp {
-        /// None behind mimalloc's memory. The rest of the process and its children keep theirs.
+        /// None behind mimalloc's memory. Other memory of the process, and its child processes, are not affected.
         Never = 0 "never",
         /// Where the system has them.
         Allow = 1 "allow",
@@ -122,7 +122,7 @@ choice! {
 
 #[cfg(mi_v3)]
 choice! {
-    /// Which pages without an owner a thread takes over when it frees a block of theirs:
+    /// Which abandoned pages a thread reclaims when it frees a block of theirs:
     /// [`page_reclaim_on_free`](super::page_reclaim_on_free).
     Reclaim {
         /// None.
@@ -138,7 +138,7 @@ choice! {
 choice! {
     /// What happens to mimalloc's memory when the process ends: [`destroy_on_exit`](super::destroy_on_exit).
     AtExit {
-        /// What is in use is left to the system.
+        /// Memory in use is left to the system.
         Keep = 0 "keep",
         /// All of it is unmapped, also blocks in use.
         Destroy = 1 "destroy",

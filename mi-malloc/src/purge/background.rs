@@ -1,4 +1,4 @@
-//! The thread that gives memory back.
+//! The thread that purges.
 
 use crate::sys;
 use std::io;
@@ -9,29 +9,29 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Fifteen bytes, the most that Linux keeps of a name.
+/// Fifteen bytes, the maximum that Linux keeps of a name.
 const NAME: &str = "mi-malloc purge";
 /// It only calls mimalloc, which needs a few KiB, and callbacks of the program.
 const STACK: usize = 128 << 10;
-/// How long it waits at rest.
+/// How long it waits in an idle program.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A thread that gives back what has been free for a while, also if the program does nothing at all.
+/// A thread that purges what has been free for a while, even if the program does nothing at all.
 ///
-/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due the
-/// next wait is twice as long, up to two seconds (or `every`, if that is more), and when something was it is `every`
-/// again. Once at rest, when nothing has been due for longer than the delay, it purges all that is free. So with 250
-/// milliseconds and v3's delay of as many memory is back within 2 seconds. An idle process wakes up every other
+/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due, the
+/// next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is `every`
+/// again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
+/// that is free. So with 250 milliseconds and v3's delay of the same length, memory is purged within 2 seconds. An idle process wakes up every other
 /// second for some microseconds, and a busy one a few times more.
 ///
 /// Dropping it stops and joins the thread. [`std::mem::forget`] lets it run for the rest of the process.
 ///
-/// * **Threads.** Any thread may use it. Two of them do no harm and no good.
+/// * **Threads.** Any thread may use it. A second one is harmless and useless.
 /// * **Fork.** A child has no such thread: [`is_running`](Background::is_running) is false there, dropping does
 ///   nothing, and the child may start its own.
 /// * **Callbacks.** Deferred frees and messages of mimalloc may run in this thread, whose stack has 128 KiB.
-/// * **Signals.** The thread takes over the signal mask of the thread that starts it.
-/// * **At exit.** It may go on running until the process has ended, except with the option `destroy_on_exit`: then it
+/// * **Signals.** The thread inherits the signal mask of the thread that starts it.
+/// * **At exit.** It may keep running until the process has ended, except with the option `destroy_on_exit`: then it
 ///   must have been dropped before.
 ///
 /// ```
@@ -67,11 +67,11 @@ struct Shared {
 pub struct Report {
     /// Times that it woke up.
     pub rounds: u64,
-    /// Times that it gave something back.
+    /// Times that it purged something.
     pub purges: u64,
-    /// Bytes given back meanwhile. What another thread gave back in the same moment is counted too.
+    /// Bytes purged. What another thread purged at the same time is counted too.
     pub bytes: u64,
-    /// The time all this took. It includes the time in which the system gave the processor to somebody else.
+    /// The wall time all this took, including time in which the system ran something else on the processor.
     pub busy: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Background {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if `every` is zero; otherwise the system's error if it has no thread to give.
+    /// `InvalidInput` if `every` is zero; otherwise the system's error if it cannot create a thread.
     pub fn start(every: Duration) -> io::Result<Background> {
         if every == Duration::ZERO {
             return Err(io::Error::new(
@@ -192,12 +192,12 @@ fn delay() -> Duration {
             sys::mi_option_get(sys::mi_option_arena_purge_mult),
         ]
     };
-    // A negative one forbids it, and nothing is ever given back.
+    // A negative one forbids it, and nothing is ever purged.
     let [delay, times] = factors.map(|factor| factor.max(0) as u64);
     Duration::from_millis(delay.saturating_mul(times))
 }
 
-/// When the thread wakes up, and when it takes the program for being at rest.
+/// When the thread wakes up, and when it considers the program idle.
 #[derive(Debug)]
 struct Pace {
     every: Duration,
@@ -206,7 +206,7 @@ struct Pace {
     wait: Duration,
     /// How long nothing has been due.
     quiet: Duration,
-    /// All that was free has been purged since something was due.
+    /// Everything that was free has been purged since something was due.
     is_done: bool,
 }
 
@@ -221,8 +221,8 @@ impl Pace {
         }
     }
 
-    /// Whether to purge all that is free, after this wait. It should be nothing, as what was free for `delay` has
-    /// been purged. But upstream loses the note that an arena has something to purge if a thread makes it while
+    /// Whether to purge everything that is free, after this wait. There should be nothing, as what was free for `delay`
+    /// has been purged. But upstream loses the mark that an arena has something to purge if a thread sets it while
     /// another one finishes a purge (`mi_arenas_try_purge` in `arena/arena-alloc.c`).
     fn is_at_rest(&self, delay: Duration) -> bool {
         let quiet = self.quiet.saturating_add(self.wait);
@@ -272,7 +272,7 @@ mod tests {
             (2000, false),
         ];
         assert_eq!(waits(&mut pace, 7), quiet);
-        // What is purged at rest is no sign of work; what is due is.
+        // A purge in an idle program is no sign of work; due memory is.
         pace.next(true, DELAY);
         assert_eq!(waits(&mut pace, 7), quiet);
 
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(pace.wait, Duration::MAX);
     }
 
-    /// Memory that is to stay an hour stays an hour.
+    /// Memory with a delay of an hour is kept for an hour.
     #[test]
     fn the_delay_counts() {
         let mut pace = Pace::new(Duration::from_secs(1));
