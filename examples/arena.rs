@@ -67,7 +67,7 @@ mod unix {
     /// Maps `size` bytes, aligned so that mimalloc can use them from the first to the last.
     fn map(size: usize) -> Range<usize> {
         let alignment = alignment();
-        // A reservation costs nothing: the system gives memory to what is touched only.
+        // A reservation costs nothing: the system provides memory only for what is touched.
         // SAFETY: a new mapping, at a place that the system chooses.
         let start = unsafe {
             libc::mmap(
@@ -131,7 +131,7 @@ mod unix {
     impl Cache {
         /// `memory` is the cache's from now on, and never unmapped.
         fn new(memory: Range<usize>) -> Cache {
-            // What stands for "no arena" differs between the lines.
+            // The value for "no arena" differs between the major versions.
             let mut arena: mi_arena_id_t = unsafe { std::mem::zeroed() };
             let exclusive = true;
             // SAFETY: the memory is mapped, zero, and nobody else's.

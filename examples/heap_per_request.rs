@@ -51,7 +51,7 @@ fn main() {
     }
 }
 
-/// v2 with guard pages, as in debug builds, deletes a heap where it was told to destroy it.
+/// v2 with guard pages, as in debug builds, deletes a heap when it should destroy it.
 const DESTROYS: bool = !cfg!(all(
     line = "v2",
     any(
@@ -91,7 +91,7 @@ struct Field<'heap> {
 /// A heap that lends its blocks: the borrow checker sees to it that none is used after the heap's end.
 struct RequestHeap {
     heap: *mut mi_heap_t,
-    /// Blocks given out, and the bytes that were asked for: the allocator's own count must agree.
+    /// Blocks allocated, and bytes requested: the allocator's own count must agree.
     given: std::cell::Cell<usize>,
     requested: std::cell::Cell<usize>,
 }
@@ -187,7 +187,7 @@ impl RequestHeap {
     }
 }
 
-/// v2 keeps statistics for the whole process only, but tells what a heap consists of.
+/// v2 keeps statistics for the whole process only, but reports what a heap consists of.
 #[cfg(line = "v2")]
 impl RequestHeap {
     fn usage(&self) -> Usage {

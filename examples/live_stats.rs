@@ -146,7 +146,7 @@ fn get(address: SocketAddr) -> io::Result<String> {
     Ok(json.to_string())
 }
 
-/// The `current` value of `"name": { "total": .., "peak": .., "current": .. }`; a real client takes a JSON library.
+/// The `current` value of `"name": { "total": .., "peak": .., "current": .. }`; a real client uses a JSON library.
 fn current(json: &str, name: &str) -> i64 {
     let after = |text: &str, what: &str| {
         let at = text

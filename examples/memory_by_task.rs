@@ -1,10 +1,10 @@
-//! Which task of a program holds how much memory? A profiler of one's own (v3) answers that: some callbacks in
+//! Which task of a program holds how much memory? A custom profiler (v3) answers that: some callbacks in
 //! an `mi_profiler_t`, which mimalloc calls for a sample of the blocks. It needs no call stacks, so it is cheap,
 //! and works where stacks cannot be walked.
 //!
 //!     cargo run --release --example memory_by_task
 //!
-//! Each thread says which task it works on. A sampled block stores the task, and how many bytes it stands for.
+//! Each thread says which task it works on. A sampled block stores the task, and the number of bytes that it represents.
 
 #[cfg(line = "v2")]
 fn main() {
@@ -106,7 +106,7 @@ mod v3 {
         records.iter().map(Vec::capacity).sum()
     }
 
-    /// The thread that starts a profiler samples at once. Any other thread looks for one each thousand allocations
+    /// The thread that starts a profiler samples at once. Any other thread checks for one every thousand allocations
     /// that leave the fast path, as `mi_malloc` of more than `MI_SMALL_SIZE_MAX` does.
     fn notice_profiler() {
         for _ in 0..=1000 {
@@ -134,11 +134,11 @@ mod v3 {
     /// What a sampled block stores until it is freed.
     struct Sample {
         task: usize,
-        /// What was requested since the sample before: the bytes that this block stands for.
+        /// The bytes requested since the previous sample, which this block represents.
         bytes: usize,
     }
 
-    // SAFETY: `base` is used by mimalloc alone, which takes it from all threads; the rest is atomic.
+    // SAFETY: only mimalloc uses `base`, and accepts it from all threads; all other fields are atomic.
     unsafe impl Sync for TaskProfiler {}
 
     impl TaskProfiler {

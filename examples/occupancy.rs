@@ -216,9 +216,9 @@ impl Heap {
         unsafe { mi_free(block) }
     }
 
-    /// Walks over the heap. Meanwhile nobody may allocate from it, which is why a program does best to look at
-    /// heaps of its own, or (as here, without mimalloc as the global allocator) at a heap that its other
-    /// data do not live in.
+    /// Walks over the heap. Meanwhile nothing may allocate from it, so a program should visit separate
+    /// heaps only, or (as here, without mimalloc as the global allocator) a heap that does not hold its other
+    /// data.
     fn areas(&self) -> Vec<Area> {
         let mut areas: Vec<Area> = Vec::new();
         let place: *mut Vec<Area> = &mut areas;

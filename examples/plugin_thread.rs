@@ -1,5 +1,5 @@
-//! A plugin that cannot leak into its host: it runs in a thread of a subprocess of its own, so the host can
-//! tell what the plugin has left behind, and take it back.
+//! A plugin that cannot leak into its host: it runs in a thread of its own subprocess, so the host can
+//! measure what the plugin has leaked, and free it.
 //!
 //!     cargo run --release --example plugin_thread
 //!
@@ -53,11 +53,11 @@ fn main() {
     );
 }
 
-/// Somebody else's code, say in C: it copies each line of `text`, and frees none of the copies.
+/// Third-party code, for example in C: it copies each line of `text`, and frees none of the copies.
 fn plugin(text: &str) -> usize {
     let mut length = 0;
     for line in text.lines() {
-        // SAFETY: the block has room for the line and a NUL.
+        // SAFETY: the block is large enough for the line and a NUL.
         unsafe {
             let copy: *mut u8 = mi_zalloc(line.len() + 1).cast();
             assert!(!copy.is_null());
@@ -117,7 +117,7 @@ mod line {
 
     pub(super) fn prepare() {}
 
-    /// Asked from within: to a thread elsewhere, v3.6.0 gives that thread's numbers instead.
+    /// Queried from inside: to a thread outside, v3.6.0 returns that thread's numbers instead.
     pub(super) fn leaked(sandbox: &Sandbox) -> (usize, usize) {
         sandbox.run(|| {
             let mut stats = mi_stats_t::new();

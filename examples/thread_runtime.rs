@@ -1,4 +1,4 @@
-//! A language runtime with a thread-local heap per thread: each parser thread keeps its heap at hand and
+//! A language runtime with a thread-local heap per thread: each parser thread keeps a pointer to its heap and
 //! allocates from it without a look-up. The trees go to the evaluating thread, which frees them.
 //!
 //!     cargo run --release --example thread_runtime

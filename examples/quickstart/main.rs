@@ -47,7 +47,7 @@ fn count(paths: &[std::path::PathBuf]) -> Result<String, String> {
     let mut progress = progress::Progress::new(files.iter().map(|file| file.size).sum());
     let mut kinds = texts::Kinds::default();
 
-    // At least two, so that blocks are freed by other threads than their own on any machine.
+    // At least two, so that on any machine some blocks are freed by another thread than their own.
     let threads = thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     let counter = words::Counter::new(threads);
     for file in &files {

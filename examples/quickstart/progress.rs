@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub struct Progress {
     total: u64,
     done: u64,
-    /// When to show the line next; never, if nobody watches.
+    /// When to show the line next; never, if standard error is not a terminal.
     next: Option<Instant>,
     shown: bool,
 }
@@ -34,14 +34,14 @@ impl Progress {
         }
     }
 
-    /// Replaces the line. If it cannot be shown, the work goes on all the same.
+    /// Replaces the line. If it cannot be shown, the work continues anyway.
     fn show(&mut self, line: &str) {
         let _ = write!(io::stderr(), "\r\x1b[K{}", line).and_then(|()| io::stderr().flush());
         self.shown = true;
     }
 }
 
-/// Takes the line away, also when an error ends the work.
+/// Removes the line, also when an error ends the work.
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {

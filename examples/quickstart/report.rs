@@ -107,7 +107,7 @@ pub fn statistics() -> Result<String, String> {
     Ok(text)
 }
 
-/// A line of the table. What is not known is not zero.
+/// A line of the table. An unknown number is not shown as zero.
 struct Row {
     name: &'static str,
     total: i64,

@@ -66,7 +66,7 @@ fn work(queue: &Mutex<Receiver<String>>) -> Counts {
     }
 }
 
-/// Pieces of at least `size` bytes (but for the last), cut at white space and so never within a word.
+/// Pieces of at least `size` bytes (except the last), cut at white space and so never within a word.
 fn pieces(mut text: &str, size: usize) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let is_space = |byte: &u8| byte.is_ascii_whitespace();

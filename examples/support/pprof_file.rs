@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// Mends a `.pb` file: keeps the mappings that hold code, and adds the file offset of each.
 ///
 /// `maps` is the text of `/proc/self/maps` (Linux), of the same process and with the same libraries loaded. mimalloc
-/// 3.6.0 writes no offsets, and pprof takes a missing one for 0. The names are then those of other functions,
+/// 3.6.0 writes no offsets, and pprof treats a missing one as 0. The names are then those of other functions,
 /// unless the linker placed the code so that addresses and offsets agree.
 pub fn with_file_offsets(profile: &[u8], maps: &str) -> Vec<u8> {
     let maps: HashMap<u64, Map> = maps.lines().filter_map(Map::parse).collect();
@@ -39,8 +39,8 @@ pub fn with_file_offsets(profile: &[u8], maps: &str) -> Vec<u8> {
     mended
 }
 
-/// Mends a `.heap` file: its call stacks are in capital hexadecimal digits, which neither `pprof` nor gperftools'
-/// `google-pprof` takes for addresses.
+/// Corrects a `.heap` file: its call stacks are in upper-case hexadecimal digits, which neither `pprof` nor gperftools'
+/// `google-pprof` recognises as addresses.
 pub fn with_lower_case_addresses(profile: &str) -> String {
     let end = profile
         .find("\nMAPPED_LIBRARIES:\n")

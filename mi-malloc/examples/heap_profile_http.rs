@@ -4,7 +4,7 @@
 //!     pprof -top -cum http://127.0.0.1:6060/debug/pprof/heap
 //!     pprof -http=: -sample_index=alloc_space http://127.0.0.1:6060/debug/pprof/heap
 //!
-//! Serve it on a port that only you reach: a profile tells much about a program.
+//! Serve it on a port that only you can reach: a profile reveals much about a program.
 
 #[global_allocator]
 static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;

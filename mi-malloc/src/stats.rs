@@ -18,7 +18,7 @@
 //!
 //! A snapshot has the numbers of the process ([`Stats::now`]), of one heap or of one subprocess (v3; from their own
 //! types). [`Stats::since`] subtracts one from another. `Display` prints a table, [`Stats::to_json`] writes JSON, and
-//! [`Stats::rows`] hands out each number with its name and unit, for exporters: `examples/metrics` writes
+//! [`Stats::rows`] yields each number with its name and unit, for exporters: `examples/metrics` writes
 //! Prometheus' text format with it.
 //!
 //! # Exact or estimated
@@ -35,10 +35,10 @@
 //! thread has counted (on v3 by a collection of that thread, [`mi_collect(false)`](crate::sys::mi_collect), which
 //! also purges what is due). The counts of another thread are merged when it collects (each 10,000 allocations
 //! outside the fast path, or in [`on_thread_idle`](crate::purge::on_thread_idle)), when it ends, and on v3 each time
-//! that blocks of 512 KiB have been allocated or freed in pages that it has tended to. So a thread that sleeps for
-//! ever may keep a difference that never shows, of about that size.
+//! that blocks of 512 KiB have been allocated or freed in pages that it has processed. So a thread that sleeps
+//! forever may hold back a difference of about that size.
 //!
-//! Numbers that other threads change during the snapshot may not fit each other.
+//! Numbers that other threads change during the snapshot may be inconsistent with each other.
 //!
 //! # v2
 //!
@@ -56,8 +56,8 @@ mod print;
 /// A quantity that grows and shrinks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gauge {
-    /// The value at the moment of the snapshot. It may be below zero for a moment: one thread has merged that it
-    /// freed, and another not yet that it allocated.
+    /// The value at the moment of the snapshot. It may briefly be negative: one thread has merged its frees, and
+    /// another has not yet merged its allocations.
     pub current: i64,
     /// The largest value so far.
     pub peak: i64,
@@ -110,25 +110,25 @@ pub struct Stats {
     /// Bytes in blocks that are in use, each counted with its whole usable size.
     #[cfg(mi_v3)]
     pub live: Gauge,
-    /// Bytes that were asked for, in all.
+    /// Bytes requested, in total.
     #[cfg(mi_v3)]
     pub requested: i64,
-    /// Blocks allocated, in all.
+    /// Blocks allocated, in total.
     #[cfg(mi_v3)]
     pub blocks_allocated: i64,
-    /// Blocks freed, in all.
+    /// Blocks freed, in total.
     #[cfg(mi_v3)]
     pub blocks_freed: i64,
-    /// Bytes that the process has in physical memory, not only mimalloc's. `None` where the system does not tell, and
+    /// Bytes that the process has in physical memory, not only mimalloc's. `None` where the system does not report it, and
     /// in the statistics of a heap or a subprocess.
     pub resident: Option<i64>,
-    /// The most bytes that were resident at one time.
+    /// The maximum of resident bytes so far.
     pub resident_peak: Option<i64>,
-    /// Bytes that mimalloc may use without asking the system again. What was never touched of them is not resident.
+    /// Bytes that mimalloc may use without another call of the system. Bytes that were never touched are not resident.
     pub committed: Gauge,
     /// Bytes of address space.
     pub reserved: Gauge,
-    /// Bytes given back to the system, in all, by decommitting or resetting them.
+    /// Bytes returned to the system, in total, by decommitting or resetting them.
     pub purged: i64,
     /// Pages, mimalloc's own (see [`SizeClass::pages`]).
     pub pages: Gauge,
@@ -139,13 +139,13 @@ pub struct Stats {
     /// Heaps, the main one included.
     #[cfg(mi_v3)]
     pub heaps: Gauge,
-    /// Arenas made, in all.
+    /// Arenas created, in total.
     pub arenas: i64,
     /// Calls that reserve address space.
     pub mmap_calls: i64,
     /// Calls that commit memory.
     pub commit_calls: i64,
-    /// Calls that give memory back.
+    /// Calls that purge memory.
     pub purge_calls: i64,
     size_classes: [SizeClass; MI_BIN_HUGE + 1],
 }
@@ -166,7 +166,7 @@ pub enum Unit {
 pub struct Row {
     /// The name of the field in [`Stats`].
     pub name: &'static str,
-    /// What it counts, in a few words.
+    /// A short description.
     pub help: &'static str,
     /// The unit of all three numbers.
     pub unit: Unit,
@@ -204,7 +204,7 @@ impl Stats {
 
     /// The statistics of one heap; NULL is the main one.
     ///
-    /// First collects the calling thread's part of it, which makes that part if there is none.
+    /// First collects the calling thread's part of it, which creates that part if there is none.
     ///
     /// # Safety
     ///
@@ -338,7 +338,7 @@ impl Stats {
         self.size_classes.iter().filter(|class| !class.is_zero())
     }
 
-    /// All numbers but those of the size classes, with names and units.
+    /// All numbers except those of the size classes, with names and units.
     ///
     /// ```
     /// # use mi_malloc::stats::{Stats, Unit};
@@ -366,7 +366,7 @@ impl Stats {
                 current: Some(self.blocks()),
                 ..counter(
                     "blocks",
-                    "blocks in use, and allocated in all",
+                    "blocks in use, and allocated in total",
                     Count,
                     self.blocks_allocated,
                 )
@@ -374,17 +374,12 @@ impl Stats {
             resident,
             gauge(
                 "committed",
-                "bytes usable without asking the system",
+                "bytes usable without a call of the system",
                 Bytes,
                 self.committed,
             ),
             gauge("reserved", "bytes of address space", Bytes, self.reserved),
-            counter(
-                "purged",
-                "bytes given back to the system",
-                Bytes,
-                self.purged,
-            ),
+            counter("purged", "bytes returned to the system", Bytes, self.purged),
             gauge("pages", "pages of the allocator", Count, self.pages),
             gauge(
                 "pages_abandoned",
@@ -415,7 +410,7 @@ impl Stats {
             ),
             counter(
                 "purge_calls",
-                "calls that give memory back",
+                "calls that purge memory",
                 Count,
                 self.purge_calls,
             ),
@@ -442,12 +437,12 @@ impl Stats {
     pub fn to_json(&self) -> std::string::String {
         let mut text = std::string::String::new();
         self.write_json(&mut text)
-            .expect("a string takes every text");
+            .expect("writing to a string cannot fail");
         text
     }
 }
 
-/// A table for the eye: bytes are rounded and have a binary unit, and rows without any number but 0 are left out.
+/// A table for reading: bytes are rounded and have a binary unit, and rows that are all 0 are left out.
 impl Display for Stats {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         print::table(self, out)
@@ -503,7 +498,7 @@ fn block_size(bin: usize) -> Option<usize> {
     #[cfg(mi_v3)]
     // SAFETY: always safe to call.
     let size = unsafe { sys::mi_stats_get_bin_size(bin) };
-    // v2 keeps this to itself (`_mi_bin_size` in `page-queue.c`). Bins count words: one for each up to eight, and
+    // v2 does not export this (`_mi_bin_size` in `page-queue.c`). Bins count words: one for each up to eight, and
     // then four for each power of two.
     #[cfg(mi_v2)]
     let size = match bin {
@@ -517,7 +512,7 @@ fn block_size(bin: usize) -> Option<usize> {
 /// Resident memory of the process and its peak, in bytes.
 #[cfg(all(feature = "std", any(target_os = "linux", target_os = "android")))]
 fn resident() -> Option<(i64, i64)> {
-    // mimalloc asks `getrusage`, whose peak survives `exec`, and has no current value.
+    // mimalloc calls `getrusage`, whose peak survives `exec` and which has no current value.
     let mut text = [0; 4096];
     let mut length = 0;
     let mut file = std::fs::File::open("/proc/self/status").ok()?;
@@ -530,7 +525,7 @@ fn resident() -> Option<(i64, i64)> {
     resident_in(&text[..length])
 }
 
-/// The name of the program, cut anywhere, may be no text.
+/// The name of the program may be cut within a character, and then is not valid UTF-8.
 #[cfg(all(feature = "std", any(target_os = "linux", target_os = "android")))]
 fn resident_in(status: &[u8]) -> Option<(i64, i64)> {
     let bytes = |name: &[u8]| {
@@ -553,7 +548,7 @@ fn resident() -> Option<(i64, i64)> {
     Some((current as i64, peak as i64))
 }
 
-/// The other systems do not tell (or not without `std`).
+/// The other systems do not report it (or not without `std`).
 #[cfg(not(any(
     all(feature = "std", any(target_os = "linux", target_os = "android")),
     windows,

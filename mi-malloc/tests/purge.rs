@@ -78,7 +78,7 @@ fn now_returns_it_at_once() {
     let returned = purge::now();
     assert!(resident() < before + LEFT, "{before} {}", resident());
     assert!(returned > (TOTAL / 5 * 4) as u64, "{returned}");
-    // And there is no more. (v2 counts a range again that it has given back already.)
+    // And there is nothing more to purge. (v2 counts a range again that it has purged already.)
     #[cfg(mi_v3)]
     assert!(purge::now() < MIB as u64);
 

@@ -1,5 +1,5 @@
 //! A program whose C library, and the system's own, allocate from mimalloc without knowing it: the feature
-//! `override` of mi-malloc-sys replaces `malloc`, `free` and their kin for the whole program.
+//! `override` of mi-malloc-sys replaces `malloc`, `free` and related functions for the whole program.
 //!
 //!     cargo run --release --manifest-path examples/override/Cargo.toml
 //!

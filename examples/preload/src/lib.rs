@@ -1,11 +1,11 @@
-//! The `malloc` family of the C library, answered by mimalloc. The system's loader takes these for the whole
-//! program if the library comes first, which is what `LD_PRELOAD` does.
+//! The `malloc` family of the C library, implemented by mimalloc. The system's loader uses these for the whole
+//! program if the library comes first, which `LD_PRELOAD` ensures.
 //!
-//! The feature `override` is not what is needed here: it defines the same names within a program, and a shared
-//! library that is made by Rust does not pass on names that C defines.
+//! The feature `override` does not help here: it defines the same names within a program, and a shared
+//! library made by Rust does not export names that C defines.
 //!
-//! What no one calls with care can still be called: each function takes what its namesake takes. Names that
-//! glibc resolves through these (`strdup`, `getline`, C++'s `new`) need no definition of their own.
+//! Callers know nothing of mimalloc, so each function accepts everything that its namesake accepts. Names that
+//! glibc resolves through these (`strdup`, `getline`, C++'s `new`) need no definition here.
 #![cfg(target_os = "linux")]
 #![allow(clippy::missing_safety_doc)] // as the C library documents them
 

@@ -131,7 +131,7 @@ fn memory_metrics_and_profile() {
             assert_eq!(client.request("DELETE", &path, "").unwrap().0, 204);
         }
     }
-    // Nobody sends anything: what is given back is given back by the server itself.
+    // Nobody sends anything: what is purged is purged by the server itself.
     let start = Instant::now();
     let enough = before + (peak - before) / 3;
     let resident = loop {

@@ -50,7 +50,7 @@ fn cell(out: &mut Formatter<'_>, number: Option<i64>, unit: Unit) -> fmt::Result
     }
 }
 
-/// A number of bytes with a binary unit and at most one decimal, padded as the formatter asks.
+/// A number of bytes with a binary unit and at most one decimal, padded as the formatter requests.
 struct Bytes(i64);
 
 impl Display for Bytes {
@@ -77,7 +77,7 @@ impl Display for Bytes {
     }
 }
 
-/// A short text in place, for want of `alloc`.
+/// A short string stored inline, since there is no `alloc`.
 #[derive(Default)]
 struct Text {
     bytes: [u8; 32],

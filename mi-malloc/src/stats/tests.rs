@@ -1,4 +1,4 @@
-//! What other modules build on, and no test from outside can reach.
+//! What other modules rely on and no external test can reach.
 
 extern crate std;
 

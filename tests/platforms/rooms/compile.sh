@@ -1,5 +1,5 @@
 # Upstream's static.c for other platforms, by this crate's own build script. Rust's standard library
-# is not needed for that: the script runs alone, told of the target what rustc knows of it.
+# is not needed for that: the script runs alone, with the variables that Cargo would derive from rustc.
 
 # build_script TARGET OUT_DIR [VARIABLE=VALUE..]
 build_script() {
@@ -12,7 +12,7 @@ build_script() {
     "${variables[@]}" "$@" "$BUILD_SCRIPT" >"$out/output" 2>"$out/error"
 }
 
-# What Cargo makes of `rustc --print cfg`: one variable for each name, values joined by commas.
+# `rustc --print cfg` as Cargo passes it on: one variable for each name, values joined by commas.
 cargo_cfg() {
   rustc --print cfg --target "$1" | awk -F= '
     { name = $1; value = $2; gsub(/"/, "", value) }
@@ -34,7 +34,7 @@ judge() {
   done
 }
 
-# compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both lines, release and secure, at the same time.
+# compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both major versions, release and secure, at the same time.
 compile() {
   local name=$1 target=${1%%,*} format=$2 how=$3 line secure out job jobs=() outs=() passed=0
   shift 3
@@ -79,8 +79,8 @@ exec '"$WORK/pip/bin/python"' -m ziglang cc -target '"$2 ${4:+-mcpu=$4}"' "${arg
   compile "$1" "$3" "zig $ZIG" "CC=$cc" "CXX=$cc" "AR=llvm-ar-19"
 }
 
-# As with Microsoft's compiler the language is C++ then. Its own headers are not to be had here, so
-# they are MinGW's, and the outcome speaks for the language only.
+# As with Microsoft's compiler, the language is then C++. Its own headers are not available here, so
+# MinGW's are used, and the result is evidence for the language only.
 cxx() {
   local cxx
   cxx=$(wrapper "zig-$1" '
@@ -109,7 +109,7 @@ mingw() {
 run_compile() {
   have clang || { report compile "all" "not run: apt-get could not install llvm's tools" ""; return; }
   compile "x86_64-unknown-linux-gnu, clang" elf64-x86-64 "clang $(clang-19 -dumpversion)" CC=clang-19
-  # The next are compiled by the room `execute` too.
+  # The next are compiled by `execute.sh` too.
   if [ -z "$FAST" ]; then
     compile x86_64-unknown-linux-gnu elf64-x86-64 "gcc $(gcc -dumpversion)" CC=gcc
     cross aarch64-unknown-linux-gnu elf64-littleaarch64
@@ -121,7 +121,7 @@ run_compile() {
     cross riscv64gc-unknown-linux-gnu elf64-littleriscv
     mingw i686-pc-windows-gnu COFF-i386 i686-w64-mingw32
     if have wasi; then
-      # Debian's wasi-libc lies under the target's older name.
+      # Debian's wasi-libc is installed under the target's older name.
       compile wasm32-wasip1 WASM "clang $(clang-14 -dumpversion)" CC=clang-14 AR=llvm-ar-19 CFLAGS=--target=wasm32-wasi
     else
       report compile wasm32-wasip1 "not run: apt-get could not install wasi-libc" ""

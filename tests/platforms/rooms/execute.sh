@@ -1,5 +1,5 @@
 # `program` with MiMalloc as its global allocator, run on the platform itself or under an emulator.
-# Debian's Rust 1.63 has standard libraries for the most platforms, and is the oldest Rust besides.
+# Debian's Rust 1.63 has standard libraries for the most platforms, and is also the oldest supported Rust.
 
 # both_lines KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
 # The command's last arguments are Cargo's features.
@@ -23,15 +23,15 @@ both_lines() {
   report "$kind" "$platform" "passed $sum" "$how"
 }
 
-# What hangs has failed.
+# A hang is a failure.
 PATIENCE="timeout 900"
 
 current_cargo() {
   $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
 }
 
-# Debian's Cargo has another way to the registry than the one that is open everywhere, so the new
-# one brings what it needs.
+# Debian's Cargo uses an older protocol for the registry, which is not reachable everywhere, so the new
+# Cargo fetches what it needs.
 old_cargo() {
   CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
     --target-dir "$WORK/old/target" --offline --locked -p program "$@"
@@ -77,8 +77,8 @@ emulated() {
   [ -z "$release" ] || in_line "$target" "$WORK/old/target" "${BOTH[@]}"
 }
 
-# in_line TARGET FOLDER VERSION...: in the builds for the optimised program of these major versions the C compiler agreed
-# with what the Rust code for small blocks knows of mimalloc.
+# in_line TARGET FOLDER VERSION...: in the builds for the optimised program of these major versions, the C compiler
+# confirmed the layout that the Rust code for small blocks assumes.
 in_line() {
   local target=$1 outputs=("$2/$1"/release/build/mi-malloc-sys-*/output) version output found
   shift 2
@@ -118,7 +118,7 @@ wasi() {
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
 
-# Debian's newer Rust, unpacked beside the system, but for the LLVM that it shares with others.
+# Debian's newer Rust, unpacked outside the system, except for the LLVM that it shares with others.
 NEWER_RUST=1.85
 
 newer_rust_is_here() {

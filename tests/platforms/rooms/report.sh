@@ -15,7 +15,7 @@ report() {
   esac
 }
 
-# failed KIND PLATFORM LOG HOW: with the end of the log, for whoever sees only this.
+# failed KIND PLATFORM LOG HOW: with the end of the log, for readers who see only this output.
 failed() {
   report "$1" "$2" "FAILED: ${3#"$ROOT"/}" "$4"
   grep -v '^$' "$3" | tail -n 15 | cut -c1-300 | sed 's/^/    | /'

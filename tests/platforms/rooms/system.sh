@@ -80,7 +80,7 @@ run_system() {
   cross_build
 }
 
-# The variables of one target, in a build for it: the other form says the opposite and must lose.
+# The variables of one target, in a build for it: the plain form says the opposite and must lose.
 cross_build() {
   have aarch64 || { report system "cross build" "not run: apt-get could not install a gcc for it" ""; return; }
   local prefix=$WORK/system/aarch64 out=$WORK/system/cross log=$LOGS/system-cross.log

@@ -22,7 +22,7 @@ declare -A PACKAGES=(
   [oldrust-wasm]="libstd-rust-dev-wasm32"
 )
 
-# A registry that does not answer must not hold up the rest.
+# A registry that does not answer must not delay everything else.
 fetched() {
   local log=$1
   shift
@@ -30,7 +30,7 @@ fetched() {
 }
 APT_PATIENCE=(-o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120)
 
-# have NAME: installs its packages unless they are there. False if that cannot be.
+# have NAME: installs its packages unless they are installed. False if that fails.
 have() {
   local package missing=()
   for package in ${PACKAGES[$1]}; do
@@ -50,7 +50,7 @@ apt_updated() {
   APT_UPDATED=1
 }
 
-# have_pip NAME: an environment of our own with a package of PyPI.
+# have_pip NAME: a separate Python environment with a package of PyPI.
 have_pip() {
   [ -x "$WORK/pip/bin/pip" ] || python3 -m venv "$WORK/pip" >"$LOGS/venv.log" 2>&1 || return
   "$WORK/pip/bin/pip" show -q "$1" >/dev/null 2>&1 ||
@@ -66,7 +66,7 @@ prepare() {
       failed execute "the crate, $line" "$LOGS/native-$line.log" "cargo build"
       return 1
     fi
-    # The build script tells its dependents where the headers are.
+    # The build script passes the place of the headers on to its dependents.
     local out
     out=$(grep '"build-script-executed"' "$LOGS/native-$line.json" | grep 'mi-malloc-sys' |
       sed 's/.*"out_dir":"\([^"]*\)".*/\1/')

@@ -1,5 +1,5 @@
 # Deliberate mistakes with mimalloc's blocks must be reported: by the address and the thread
-# sanitizer, which the C follows by itself, and by valgrind. What is right must not be.
+# sanitizer, which the C supports without further settings, and by valgrind. Correct use must not be.
 
 NIGHTLY_TARGET=x86_64-unknown-linux-gnu
 
@@ -12,7 +12,7 @@ faults_built() {
   env "${variables[@]}" cargo "$@" --manifest-path "$HERE/Cargo.toml" --locked -p faults -p program >"$log" 2>&1
 }
 
-# expect LOG FAULT PATTERN COMMAND..: the output must have the pattern; `clean` means no report, and the end.
+# expect LOG FAULT PATTERN COMMAND..: the output must match the pattern; `clean` means no report and a normal end.
 expect() {
   local log=$1 fault=$2 pattern=$3
   shift 3
@@ -74,7 +74,7 @@ refused() {
 }
 
 # etw: the C of the tool that only Microsoft's platform has, as far as zig's C++ and MinGW's headers
-# carry: they lack one annotation.
+# allow: they lack one annotation.
 etw() {
   have clang && have_pip ziglang || { report tools "etw" "not run: zig could not be installed" ""; return; }
   local line out cxx passed=0
@@ -97,11 +97,11 @@ exec '"$WORK/pip/bin/python"' -m ziglang c++ -target x86_64-windows-gnu "${argum
 
 run_tools() {
   if nightly; then
-    # gcc's address sanitizer speaks the same language as Rust's.
+    # gcc's address sanitizer has the same interface as Rust's.
     sanitizer address v3 "" -Zsanitizer=address gcc none=clean 'overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
-    # v2 leaves the padding behind each block open, so the first bytes of an overflow pass.
+    # v2 does not poison the padding behind each block, so the first bytes of an overflow are not reported.
     [ -n "$FAST" ] || sanitizer address v2 "" -Zsanitizer=address gcc none=clean 'far-overflow=use-after-poison|heap-buffer-overflow' 'use-after-free=use-after-(poison|free)'
-    # The standard library's locks must be watched as well, or what they protect is reported as a race.
+    # The standard library's locks must be instrumented as well, or what they protect is reported as a race.
     if ! std_sources; then
       report tools "thread sanitizer" "not run: no sources of Rust's standard library (rustup component add rust-src --toolchain nightly)" ""
     elif have clang; then
