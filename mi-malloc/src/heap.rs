@@ -139,12 +139,12 @@ use core::ptr::{self, NonNull};
 pub struct Heap {
     // Not `Send` and not `Sync` by itself, which is right on v2.
     raw: NonNull<sys::mi_heap_t>,
-    /// Whether its memory is its own: see [`TAG`].
+    /// Whether its memory is separate: see [`TAG`].
     #[cfg(mi_v2)]
     is_apart: bool,
 }
 
-// SAFETY: v3 keeps the part of each thread apart, and takes locks where threads meet: at the first block of a
+// SAFETY: v3 keeps the part of each thread separate, and takes locks where threads interact: at the first block of a
 // thread, at a thread's end, and when the heap is destroyed. Any thread may free a block, and end the heap.
 #[cfg(mi_v3)]
 unsafe impl Send for Heap {}
@@ -194,27 +194,27 @@ fn keeps_apart() -> bool {
 }
 
 impl Heap {
-    /// Makes a heap. (v3 only; the [module](self) says why.)
+    /// Creates a heap. (v3 only; the [module](self) says why.)
     ///
     /// It fails if memory has run out, or if 64,512 heaps are live (3,072 on 32-bit). In the latter case builds with
-    /// `secure` or `debug` end the process, unless there is an error callback.
+    /// `secure` or `debug` abort the process, unless there is an error callback.
     #[cfg(mi_v3)]
     pub fn new() -> Result<Heap, OutOfMemory> {
         Heap::make(sys::MI_ARENA_ID_NONE)
     }
 
-    /// Makes a heap that has all its memory in `arena`; otherwise as [`Heap::new`]. (v3 only.)
+    /// Creates a heap that has all its memory in `arena`; otherwise like [`Heap::new`]. (v3 only.)
     ///
     /// When the arena is full an allocation fails: no other memory is used. Alignments above 64 KiB (32 KiB on
-    /// 32-bit) cannot be had.
+    /// 32-bit) fail.
     #[cfg(mi_v3)]
     pub fn new_in(arena: Arena) -> Result<Heap, OutOfMemory> {
         Heap::make(arena.as_raw())
     }
 
-    /// Makes a heap, calls `work` with it, and ends it. Returns what `work` returns; a panic passes through.
+    /// Creates a heap, calls `work` with it, and ends it. Returns what `work` returns; a panic propagates.
     ///
-    /// It fails, before `work` is called, if memory has run out or for lack of room as on v3 `Heap::new` does.
+    /// It fails, before `work` is called, if memory has run out, or on v3 for the same limit as `Heap::new`.
     ///
     /// ```
     /// # #[cfg(feature = "allocator-api2")] {
@@ -234,10 +234,10 @@ impl Heap {
         Ok(work(&mut heap))
     }
 
-    /// As [`Heap::scope`], with all memory in `arena`.
+    /// Like [`Heap::scope`], with all memory in `arena`.
     ///
     /// When the arena is full an allocation fails: no other memory is used. Alignments above 64 KiB on v3 and 16 MiB
-    /// on v2 (32 KiB and 2 MiB on 32-bit) cannot be had.
+    /// on v2 (32 KiB and 2 MiB on 32-bit) fail.
     pub fn scope_in<R>(arena: Arena, work: impl FnOnce(&mut Heap) -> R) -> Result<R, OutOfMemory> {
         let mut heap = Heap::make(arena.as_raw())?;
         Ok(work(&mut heap))
@@ -260,10 +260,10 @@ impl Heap {
         })
     }
 
-    /// The heap as the functions of [`sys`] take it.
+    /// The heap, for the functions of [`sys`].
     ///
-    /// It must neither be deleted nor destroyed, and what is allocated by these functions is used no longer than the
-    /// heap lives.
+    /// It must neither be deleted nor destroyed, and blocks allocated with these functions must not be used after the
+    /// heap has ended.
     pub fn as_ptr(&self) -> *mut sys::mi_heap_t {
         self.raw.as_ptr()
     }
@@ -304,7 +304,7 @@ impl Heap {
         Ok(unsafe { core::str::from_utf8_unchecked_mut(bytes) })
     }
 
-    /// Whether `value` lies in memory of this heap. A value without a size lies nowhere.
+    /// Whether `value` is in memory of this heap. A zero-sized value is in none.
     ///
     /// v3 looks it up, and finds values only in the first 4 MiB (usually) of a block, which is all of it for most.
     /// v2 walks through the heap's pages.
@@ -327,10 +327,10 @@ impl Heap {
         }
     }
 
-    /// Frees what the calling thread keeps of the heap without need: pages in which no block is in use, and memory
-    /// whose purge is due. With `force` it also looks at full pages, and purges before the time.
+    /// Frees what the calling thread retains of the heap needlessly: pages in which no block is in use, and memory
+    /// whose purge is due. With `force` it also examines full pages, and purges before the delay is over.
     ///
-    /// On v3 what other threads keep of the heap is left alone.
+    /// On v3 this does not affect what other threads retain of the heap.
     pub fn collect(&self, force: bool) {
         // SAFETY: the heap is live, and on v2 the calling thread's.
         unsafe { sys::mi_heap_collect(self.raw.as_ptr(), force) };
@@ -338,9 +338,9 @@ impl Heap {
 
     /// Calls `visitor` with each area of the heap.
     ///
-    /// Nobody may use the heap meanwhile, so what is left to see is what was leaked. `visitor` may allocate from
-    /// everywhere else. If it panics, the visit ends, and the panic goes on after it (without the feature `std` the
-    /// process ends). It must not wait for the end of a thread that has used the heap, which on v3 would wait for
+    /// Nothing may use the heap meanwhile, so only leaked blocks can be seen. `visitor` may allocate from
+    /// any other heap. If it panics, the visit ends and the panic then continues (without the feature `std` the
+    /// process aborts). It must not wait for the end of a thread that has used the heap: on v3 that thread would wait for
     /// the end of the visit.
     pub fn visit_areas(&mut self, mut visitor: impl FnMut(Area)) {
         self.visit(false, |area, _| visitor(area));
@@ -398,8 +398,8 @@ impl Heap {
         }
     }
 
-    /// A place for a value of `layout`, which nobody frees before the heap ends, unless by
-    /// [`sys::mi_free`]. Without a size it is no block.
+    /// Memory for a value of `layout`, which is not freed before the heap ends, except by
+    /// [`sys::mi_free`]. With size 0 it is not a block.
     pub(crate) fn allocate(
         &self,
         layout: Layout,
@@ -454,7 +454,7 @@ impl Drop for Heap {
 /// The alignment of every block, however small.
 pub(crate) const NATURAL_ALIGN: usize = mem::size_of::<usize>();
 
-/// Where a value without a size is.
+/// The address of a zero-sized value.
 pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
     // SAFETY: an alignment is not 0.
     unsafe { NonNull::new_unchecked(layout.align() as *mut u8) }
@@ -478,7 +478,7 @@ pub struct Area {
     pub used: usize,
     /// Bytes that are divided into blocks already.
     pub committed: usize,
-    /// Bytes set aside for the area's blocks.
+    /// Bytes reserved for the area's blocks.
     pub reserved: usize,
 }
 
@@ -488,7 +488,7 @@ pub struct Area {
 pub struct Block {
     /// Where it starts. The value in it may start later, because of its alignment or a guard page.
     pub start: *const u8,
-    /// Bytes of it that a program can use: at least as many as it asked for.
+    /// Bytes of it that a program can use: at least as many as it requested.
     pub size: usize,
 }
 

@@ -24,22 +24,22 @@
 //!
 //! # What is in it
 //!
-//! For each call stack the objects and bytes allocated since the start (`alloc_objects`, `alloc_space`), and those of
-//! them in use (`inuse_objects`, `inuse_space`): the names that Go's profiles have, so what reads those reads these. What
-//! was allocated before the start is not in it.
+//! For each call stack, the objects and bytes allocated since the start (`alloc_objects`, `alloc_space`), and those of
+//! them in use (`inuse_objects`, `inuse_space`). The names are those of Go's profiles, so tools for those work. Blocks
+//! allocated before the start are not included.
 //!
-//! All numbers are **estimates**, already scaled: a sampled block stands for those that were not sampled. Of a call stack
-//! with n samples they are right within about 1.4 / √n, so with an interval of 512 KiB, 100 MiB within 10 %. A block much
+//! All numbers are **estimates**, already scaled: a sampled block represents those that were not sampled. For a call stack
+//! with n samples the error is within about 1.4 / √n; with an interval of 512 KiB, 100 MiB are right within 10 %. A block much
 //! larger than the interval is always sampled.
 //!
 //! # Names of functions
 //!
 //! ```sh
 //! pprof -top -cum heap.pb                          # Google's: go install github.com/google/pprof@latest
-//! pprof -http=: -sample_index=alloc_space heap.pb  # a flame graph, of all that was allocated
+//! pprof -http=: -sample_index=alloc_space heap.pb  # a flame graph of everything allocated
 //! ```
 //!
-//! A profile has addresses, and says in which files their code is, where in them, and which builds of them these are (on
+//! A profile has addresses, and for each the file that contains the code, the offset, and the build ID (on
 //! Linux, Android and FreeBSD; elsewhere it has addresses only). pprof looks for the names in these files, which must
 //! not be stripped. Lines and inlined functions need debug information, `CARGO_PROFILE_RELEASE_DEBUG=1`, and so does
 //! `go tool pprof` for any name. On another machine, copy the program and set `PPROF_BINARY_PATH` to its folder.
@@ -53,11 +53,11 @@
 //!   shortens that for the thread that calls it.
 //! * A block whose [`Heap`](crate::Heap) has ended is no longer in use, whether it was freed or not. If
 //!   [`sys::mi_heap_destroy`] ends a heap, its blocks stay in the profile.
-//! * Allocations of the profiler itself are not in it, and those of a writer or of a snapshot are, as they are the program's.
+//! * Allocations of the profiler itself are not included; those of a writer or of a snapshot are, as they are the program's.
 //!
 //! # What it costs
 //!
-//! Nothing while none runs. While one runs, `MiMalloc` leaves its shortest paths, and each sample walks the stack.
+//! Nothing while no profile runs. While one runs, `MiMalloc` does not use its shortest fast paths, and each sample walks the stack.
 //! Measured on Linux (x86_64) with 512 KiB, per block allocated and freed: 13.4 nanoseconds became 14.9 for blocks of 32
 //! bytes, and 17 became 29 for a kilobyte. A sample took 4 microseconds with a stack of some thirty calls, so that a
 //! program that allocates a gigabyte in a second spends 1 % of that second. The table of call stacks grows with the number
@@ -65,9 +65,9 @@
 //!
 //! # Threads, fork, callbacks
 //!
-//! One profile runs in a process at a time. Any thread may take snapshots, several at once; sampling goes on meanwhile.
-//! The profiler has no lock: a writer that allocates, blocks or panics holds up nothing. In the child of a fork the
-//! profile goes on, with what it had; it is the child's own. A profile that is never dropped ([`core::mem::forget`])
+//! One profile runs in a process at a time. Any thread may take snapshots, several at once; sampling continues meanwhile.
+//! The profiler has no lock: a writer that allocates, blocks or panics delays nothing. In the child of a fork the
+//! profile continues with what it had; it is the child's own. A profile that is never dropped ([`core::mem::forget`])
 //! samples until the process ends.
 //!
 //! Call stacks come from the unwinder (Unix) or the system (Windows). The module needs the feature `std`. **v2 has no
@@ -92,14 +92,14 @@ mod stack;
 
 /// How many bytes are allocated from one sample to the next, on average; the steps are random.
 ///
-/// A smaller one shows more and costs more. mimalloc does not look at each allocation, unless it is built with the feature
-/// `debug`. So it does not keep to an interval below about 64 KiB, but the estimates stay right. With
-/// [`Interval::bytes`]`(1)` it takes each sample it can.
+/// A smaller one shows more and costs more. mimalloc does not check every allocation, unless it is built with the feature
+/// `debug`. So intervals below about 64 KiB are not reached, but the estimates stay correct. With
+/// [`Interval::bytes`]`(1)` it takes as many samples as it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval(usize);
 
 impl Interval {
-    /// An average of so many bytes; 0 counts as 1, and more than 64 MiB as that.
+    /// An average of this many bytes; 0 counts as 1, and more than 64 MiB as 64 MiB.
     pub const fn bytes(bytes: usize) -> Interval {
         const MOST: usize = 64 << 20;
         Interval(match bytes {
@@ -115,14 +115,14 @@ impl Interval {
     }
 }
 
-/// 512 KiB, which other profilers use too: a share of the time too small to notice for most programs.
+/// 512 KiB, as in other profilers: the cost is negligible for most programs.
 impl Default for Interval {
     fn default() -> Interval {
         Interval::bytes(512 << 10)
     }
 }
 
-/// Why no profile was started.
+/// Why a profile could not be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
@@ -185,15 +185,15 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// Those of `out`. The profile goes on.
+    /// Those of `out`. The profile continues.
     pub fn dump(&self, out: impl Write) -> io::Result<()> {
         self.snapshot().dump(out)
     }
 
     /// The profile up to now, to be written later.
     ///
-    /// It takes some milliseconds for thousands of call stacks. Other threads are not held up, and what they allocate
-    /// meanwhile may be in it or not.
+    /// It takes some milliseconds for thousands of call stacks. Other threads are not delayed, and what they allocate
+    /// meanwhile may be included or not.
     pub fn snapshot(&self) -> Snapshot {
         let samples = TABLE.sites().filter(|site| site.allocated().bytes > 0);
         let samples: Vec<_> = samples
@@ -294,12 +294,12 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// Has the calling thread sampled from now on, if a profile runs: call it when a thread starts that will allocate large
-/// blocks. Without it mimalloc looks only once in a thousand allocations whether there is a profile.
+/// Includes the calling thread in a running profile from now on: call it at the start of a thread that will allocate large
+/// blocks. Otherwise mimalloc checks only once in a thousand allocations whether there is a profile.
 ///
-/// It makes that thousand, which takes some twenty microseconds. Without a profile it does nothing.
+/// It makes those thousand allocations, which takes some twenty microseconds. Without a profile it does nothing.
 pub fn include_thread() {
-    /// After so many mimalloc looks (`mi_malloc_generic_admin` in `alloc/alloc-generic.c`).
+    /// After this many allocations mimalloc checks (`mi_malloc_generic_admin` in `alloc/alloc-generic.c`).
     const ALLOCATIONS: usize = 1000;
 
     if IS_RUNNING.load(Relaxed) {
