@@ -25,6 +25,7 @@ mod cflags;
 mod docs_coverage;
 mod example_packages;
 mod examples;
+mod facts;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod inlined;
 mod links;

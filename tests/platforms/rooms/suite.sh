@@ -25,7 +25,8 @@ library_tests() {
 
 # natively TARGET: linked with these, its programs run on this processor itself, children too.
 natively() {
-  local root=/usr/$(tools_of "$1")/lib
+  local root
+  root=/usr/$(tools_of "$1")/lib
   case $1 in
     i686-*) printf '%s' "-Clink-arg=-Wl,--dynamic-linker=$root/ld-linux.so.2,-rpath,$root" ;;
   esac

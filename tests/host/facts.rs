@@ -59,7 +59,7 @@ fn variables_are_those_that_the_build_reads() {
 /// Where a document says `mimalloc 3.6.0`, it means the release that is bound.
 #[test]
 fn releases_are_those_of_the_bindings() {
-    let (v3, v2) = (bound("src/v3.rs"), bound("src/v2.rs"));
+    let (v3, v2) = (bound("src/extended/v3.rs"), bound("src/extended/v2.rs"));
     let manifest = read("Cargo.toml");
     let version = format!("+{}\"", v3);
     let versioned = |line: &str| line.starts_with("version = ") && line.ends_with(&version);
