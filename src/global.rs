@@ -200,25 +200,25 @@ mod entries {
 
     #[cfg(not(inlined))]
     extern "C" {
-        #[link_name = "mi_malloc_sys_small"]
+        #[link_name = "mi_malloc_sys_malloc_small"]
         fn malloc_small(words: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free_small"]
         pub fn free_small(p: *mut c_void);
         #[link_name = "mi_malloc_sys_free_aligned"]
         pub fn free_aligned(p: *mut c_void);
-        #[link_name = "mi_malloc_sys_small_zeroed"]
+        #[link_name = "mi_malloc_sys_zalloc_small"]
         fn zalloc_small(words: usize) -> *mut c_void;
-        #[link_name = "mi_malloc_sys_small_aligned"]
+        #[link_name = "mi_malloc_sys_malloc_small_aligned"]
         fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void;
     }
 
     extern "C" {
-        fn mi_malloc_sys_medium(size: usize) -> *mut c_void;
-        fn mi_malloc_sys_medium_zeroed(size: usize) -> *mut c_void;
-        fn mi_malloc_sys_small_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
-        fn mi_malloc_sys_aligned(size: usize, align: usize) -> *mut c_void;
-        fn mi_malloc_sys_aligned_zeroed(size: usize, align: usize) -> *mut c_void;
-        #[link_name = "mi_malloc_sys_free_medium"]
+        fn mi_malloc_sys_malloc_general(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_zalloc_general(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_zalloc_small_aligned(size: usize, align: usize) -> *mut c_void;
+        fn mi_malloc_sys_malloc_aligned(size: usize, align: usize) -> *mut c_void;
+        fn mi_malloc_sys_zalloc_aligned(size: usize, align: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_free_general"]
         pub fn free_medium(p: *mut c_void);
         #[link_name = "mi_malloc_sys_realloc"]
         pub fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
@@ -229,7 +229,7 @@ mod entries {
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
-            mi_malloc_sys_medium(size)
+            mi_malloc_sys_malloc_general(size)
         } else {
             malloc_small(mi_wsize_from_size(size))
         }
@@ -238,7 +238,7 @@ mod entries {
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
         if size > MI_SMALL_SIZE_MAX {
-            mi_malloc_sys_medium_zeroed(size)
+            mi_malloc_sys_zalloc_general(size)
         } else {
             zalloc_small(mi_wsize_from_size(size))
         }
@@ -248,15 +248,15 @@ mod entries {
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
             Some(size) => malloc_small_aligned(size, align),
-            None => mi_malloc_sys_aligned(size, align),
+            None => mi_malloc_sys_malloc_aligned(size, align),
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
         match small_aligned_size(size, align) {
-            Some(size) => mi_malloc_sys_small_aligned_zeroed(size, align),
-            None => mi_malloc_sys_aligned_zeroed(size, align),
+            Some(size) => mi_malloc_sys_zalloc_small_aligned(size, align),
+            None => mi_malloc_sys_zalloc_aligned(size, align),
         }
     }
 }
@@ -275,8 +275,8 @@ mod entries {
     pub use {free as free_aligned, free as free_medium, free as free_small};
 
     extern "C" {
-        fn mi_malloc_sys_small(size: usize) -> *mut c_void;
-        fn mi_malloc_sys_small_zeroed(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_malloc_small(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_zalloc_small(size: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free"]
         pub fn free(p: *mut c_void);
     }
@@ -286,7 +286,7 @@ mod entries {
         if size > MI_SMALL_SIZE_MAX {
             mi_malloc(size)
         } else {
-            mi_malloc_sys_small(at_least_one(size))
+            mi_malloc_sys_malloc_small(at_least_one(size))
         }
     }
 
@@ -295,7 +295,7 @@ mod entries {
         if size > MI_SMALL_SIZE_MAX {
             mi_zalloc(size)
         } else {
-            mi_malloc_sys_small_zeroed(at_least_one(size))
+            mi_malloc_sys_zalloc_small(at_least_one(size))
         }
     }
 

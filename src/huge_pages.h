@@ -1,15 +1,15 @@
-// Transparent huge pages on Linux, where upstream and this crate differ. Included before upstream's `static.c`, of a
-// release that this was checked with.
+// Transparent huge pages on Linux, where this crate differs from upstream. Included before upstream's `static.c`, only
+// with releases that this was checked with.
 //
 // Upstream reads `mi_option_allow_thp`. Here
 //
-// * 3 is one more value: huge pages behind large blocks and large heaps, but not behind the first
-//   megabytes of a program, which would each take 2 MiB where a few KiB are used. 1 and 2 are upstream's: huge pages
-//   for all of every arena. As with 1, a purge may split a huge page.
-// * 0 keeps them from mimalloc's memory only. Upstream switches them off for the process (`PR_SET_THP_DISABLE`), and
-//   the kernel keeps that setting across `fork` and `execve` (oven-sh/bun#36990).
+// * 3 is an additional value: huge pages behind large blocks and large heaps, but not behind the first megabytes of a
+//   program, where each would take 2 MiB although a few KiB are used. 1 and 2 are upstream's: huge pages for all of
+//   every arena. As with 1, a purge may split a huge page.
+// * 0 disables them for mimalloc's memory only. Upstream disables them for the process (`PR_SET_THP_DISABLE`), and the
+//   kernel keeps that setting across `fork` and `execve` (oven-sh/bun#36990).
 //
-// On 64-bit systems 3 is the default, `MIMALLOC_SYS_DEFINES=MI_DEFAULT_ALLOW_THP=2` upstream's, and
+// On 64-bit systems 3 is the default; `MIMALLOC_SYS_DEFINES=MI_DEFAULT_ALLOW_THP=2` selects upstream's default, and
 // `MI_MALLOC_SYS_UPSTREAM_THP=1` leaves all of this out.
 #if defined(__linux__) && !MI_MALLOC_SYS_UPSTREAM_THP
 
@@ -31,19 +31,19 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
   #if defined(MADV_NOHUGEPAGE)
   if (p != MAP_FAILED && !mi_option_is_enabled(mi_option_allow_thp)) {
     const int err = errno;
-    (void)madvise(p, size, MADV_NOHUGEPAGE); // an error: the kernel has none
+    (void)madvise(p, size, MADV_NOHUGEPAGE); // fails if the kernel has no huge pages
     errno = err;
   }
   #endif
   return p;
 }
 
-// Upstream then believes that the kernel does not know the setting.
+// So upstream assumes that the kernel does not support the setting.
 #define MI_MALLOC_SYS_PRCTL_PR_GET_THP_DISABLE(...)  (-1)
 #define MI_MALLOC_SYS_PRCTL_PR_SET_THP_DISABLE(...)  (-1)
 #define MI_MALLOC_SYS_PRCTL_PR_SET_VMA(...)          prctl(PR_SET_VMA, __VA_ARGS__)
 
-// ---- 3: v3 alone.
+// ---- 3: v3 only.
 
 #if MI_MALLOC_VERSION >= 30000 && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE) && MI_SIZE_SIZE >= 8
 #define MI_MALLOC_SYS_LARGE_THP  3
@@ -52,44 +52,44 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
 #define MI_DEFAULT_ALLOW_THP  MI_MALLOC_SYS_LARGE_THP
 #endif
 
-// So much of the first arena is without huge pages. An arena fills from its start, each kind of pages in a chunk of
-// its own (32 MiB): small, medium and large pages, and single blocks.
+// The size of the first arena's part without huge pages. An arena fills from its start, with a chunk of its own (32 MiB)
+// for each kind of page: small, medium and large pages, and those of a single block.
 #ifndef MI_MALLOC_SYS_PLAIN_SIZE
 #define MI_MALLOC_SYS_PLAIN_SIZE  (64*MI_MiB)
 #endif
 
-// A block from this size on has them also there. All pages for several blocks are smaller.
+// Blocks of at least this size have huge pages in that part too. All pages for several blocks are smaller.
 #ifndef MI_MALLOC_SYS_HUGE_BLOCK_SIZE
 #define MI_MALLOC_SYS_HUGE_BLOCK_SIZE  (8*MI_MiB)
 #endif
 
-// That part of the first arena; and whether the arena is in use. Before that it may be given up for another address
-// (`mi_os_prim_alloc_aligned`).
+// That part of the first arena; and whether it is final, since the arena is in use. Before that the mapping may be
+// discarded for one at another address (`mi_os_prim_alloc_aligned`).
 static _Atomic(uintptr_t) mi_malloc_sys_plain_start;
 static _Atomic(uintptr_t) mi_malloc_sys_plain_end;
-static _Atomic(uintptr_t) mi_malloc_sys_plain_settled;
+static _Atomic(uintptr_t) mi_malloc_sys_plain_final;
 
-// In it, a bit for each huge page that was asked for.
+// A bit for each huge page in that part that was requested.
 #define MI_MALLOC_SYS_HUGE_UNIT  (2*MI_MiB)
 #define MI_MALLOC_SYS_HUGE_BITS  (8*sizeof(uintptr_t))
-static _Atomic(uintptr_t) mi_malloc_sys_huge_asked[MI_MALLOC_SYS_PLAIN_SIZE / MI_MALLOC_SYS_HUGE_UNIT / MI_MALLOC_SYS_HUGE_BITS + 1];
+static _Atomic(uintptr_t) mi_malloc_sys_huge_advised[MI_MALLOC_SYS_PLAIN_SIZE / MI_MALLOC_SYS_HUGE_UNIT / MI_MALLOC_SYS_HUGE_BITS + 1];
 
 static void mi_malloc_sys_set_plain(uintptr_t start, uintptr_t end) {
   mi_atomic_store_relaxed(&mi_malloc_sys_plain_start, start);
   mi_atomic_store_relaxed(&mi_malloc_sys_plain_end, end);
 }
 
-// Upstream asks for huge pages behind a whole arena, right after it has mapped it.
+// Upstream requests huge pages for a whole arena, right after it has mapped it.
 static int mi_malloc_sys_madvise(void* addr, size_t size, int advice) {
   if (advice == MADV_HUGEPAGE && mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP &&
-      mi_atomic_load_relaxed(&mi_malloc_sys_plain_settled) == 0)
+      mi_atomic_load_relaxed(&mi_malloc_sys_plain_final) == 0)
   {
-    // What is mapped may be larger, and its start cut off.
+    // The mapping may be larger than the arena, with a start that is unmapped later.
     const uintptr_t start = mi_align_up((uintptr_t)addr, MI_ARENA_ALIGNMENT);
     const uintptr_t end = (uintptr_t)addr + size;
     const uintptr_t plain_end = (end > start && end - start > MI_MALLOC_SYS_PLAIN_SIZE ? start + MI_MALLOC_SYS_PLAIN_SIZE : end);
     mi_malloc_sys_set_plain(start, plain_end);
-    (void)madvise(addr, plain_end - (uintptr_t)addr, MADV_NOHUGEPAGE); // for hosts where they are the default
+    (void)madvise(addr, plain_end - (uintptr_t)addr, MADV_NOHUGEPAGE); // for systems where huge pages are the default
     if (plain_end == end) return 0;
     addr = (void*)plain_end;
     size = end - plain_end;
@@ -97,8 +97,8 @@ static int mi_malloc_sys_madvise(void* addr, size_t size, int advice) {
   return madvise(addr, size, advice);
 }
 
-// A huge page that is only in part behind the block would be there for its neighbours.
-static void mi_malloc_sys_ask_huge(uintptr_t start, uintptr_t end) {
+// Callers pass whole huge pages within the block: one that is only partly behind it would serve its neighbours.
+static void mi_malloc_sys_advise_huge(uintptr_t start, uintptr_t end) {
   const int err = errno;
   (void)madvise((void*)start, end - start, MADV_HUGEPAGE);
   errno = err;
@@ -109,7 +109,7 @@ static bool mi_malloc_sys_wants_huge(size_t size) {
           mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP);
 }
 
-// A block in the part without huge pages keeps them when it is freed: they are for the next one.
+// The huge pages of a block in that part remain when it is freed, for the next block.
 static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
   const uintptr_t plain_start = mi_atomic_load_relaxed(&mi_malloc_sys_plain_start);
   const uintptr_t plain_end = mi_atomic_load_relaxed(&mi_malloc_sys_plain_end);
@@ -120,16 +120,16 @@ static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
   for (uintptr_t unit = start; unit < end; unit += MI_MALLOC_SYS_HUGE_UNIT) {
     const size_t index = (unit - plain_start) / MI_MALLOC_SYS_HUGE_UNIT;
     const uintptr_t bit = (uintptr_t)1 << (index % MI_MALLOC_SYS_HUGE_BITS);
-    _Atomic(uintptr_t)* const asked = &mi_malloc_sys_huge_asked[index / MI_MALLOC_SYS_HUGE_BITS];
+    _Atomic(uintptr_t)* const asked = &mi_malloc_sys_huge_advised[index / MI_MALLOC_SYS_HUGE_BITS];
     if ((mi_atomic_load_relaxed(asked) & bit) == 0) {
       mi_atomic_or_relaxed(asked, bit);
       is_new = true;
     }
   }
-  if (is_new) { mi_malloc_sys_ask_huge(start, end); }
+  if (is_new) { mi_malloc_sys_advise_huge(start, end); }
 }
 
-// Upstream's two ways to the memory of a page: from an arena, and from the system.
+// The two functions by which upstream allocates a page's memory: from an arena, and from the system.
 void* _mi_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
                            mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid);
 void* _mi_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
@@ -140,32 +140,32 @@ static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count,
 {
   void* const p = _mi_arenas_try_alloc(heap, slice_count, alignment, commit, allow_large, req_arena, tseq, numa_node, memid);
   if (p == NULL) return NULL;
-  if (mi_atomic_load_relaxed(&mi_malloc_sys_plain_settled) == 0) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_plain_settled, (uintptr_t)1);
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_plain_final) == 0) {
+    mi_atomic_store_relaxed(&mi_malloc_sys_plain_final, (uintptr_t)1);
   }
   const size_t size = slice_count * MI_ARENA_SLICE_SIZE;
   if (mi_malloc_sys_wants_huge(size)) { mi_malloc_sys_huge_in_plain((uintptr_t)p, (uintptr_t)p + size); }
   return p;
 }
 
-// Upstream asks for none here: these mappings are not aligned to huge pages at both ends.
+// Upstream requests no huge pages here: these mappings are not aligned to huge pages at both ends.
 static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                                   bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   #if MI_MALLOC_SYS_KEEP
-  void* const kept = mi_malloc_sys_take_kept(subproc, size, alignment, align_offset, req_arena, memid);
+  void* const kept = mi_malloc_sys_reuse_kept(subproc, size, alignment, align_offset, req_arena, memid);
   if (kept != NULL) return kept;
   #endif
   void* const p = _mi_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
   if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
-    mi_malloc_sys_ask_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),
+    mi_malloc_sys_advise_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),
                            mi_align_down((uintptr_t)p + size, MI_MALLOC_SYS_HUGE_UNIT));
   }
   return p;
 }
 
-// All of upstream is one file. As in `program_options.h`, the first token between the parentheses tells a declaration
-// from a call.
+// All of upstream is one translation unit. As in `program_options.h`, the first token between the parentheses
+// distinguishes a declaration from a call.
 #define _mi_arenas_try_alloc(...)                 MI_MALLOC_SYS_TRY_ALLOC_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_TRY_ALLOC_mi_heap_t         _mi_arenas_try_alloc(mi_heap_t
 #define MI_MALLOC_SYS_TRY_ALLOC_heap              mi_malloc_sys_arenas_try_alloc(heap

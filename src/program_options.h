@@ -1,9 +1,9 @@
-// The options that the program carries (`options!` in `src/program_options.rs`). Included before upstream's
-// `static.c`, of a release that this was checked with.
+// The options that the program carries (`options!` in `src/program_options.rs`). Included before upstream's `static.c`,
+// only with releases that this was checked with.
 //
-// Upstream reads an option from the environment when the option is first asked for, however early that is: with
-// `override` the dynamic loader may allocate before any initialiser of the program runs. So the program's value
-// is put into the option's entry right before, where it has the rank of a default: the environment wins.
+// Upstream reads an option from the environment when the option is first queried, however early that is: with
+// `override` the dynamic loader may allocate before any initialiser of the program runs. So the program's value is
+// written to the option's entry right before that, where it ranks as a default: the environment wins.
 #include "mimalloc.h"
 #include <stddef.h>
 
@@ -22,8 +22,9 @@ typedef struct mi_malloc_sys_program_options_s {
   const mi_malloc_sys_program_option_t* values;
 } mi_malloc_sys_program_options_t;
 
-// What holds if the program has no options. Hidden, also where the program has some: each shared library with a
-// mimalloc of its own has its own options. Not `const`: clang before 15 takes the value of a weak constant for known.
+// The value if the program has no options. The symbol is hidden, also where the program has some: each shared library
+// with a mimalloc of its own has its own options. Not `const`: clang before 15 assumes that the value of a weak constant
+// is known.
 #if defined(_MSC_VER)
 extern const mi_malloc_sys_program_options_t mi_malloc_sys_program_options;
 extern const mi_malloc_sys_program_options_t mi_malloc_sys_no_program_options;
@@ -49,7 +50,7 @@ static const mi_malloc_sys_program_option_t* mi_malloc_sys_program_option(mi_opt
   return NULL;
 }
 
-// Defaults of this crate for which upstream has no definition. Purges go with frees here (`reuse.h`).
+// Defaults of this crate for which upstream has no definition. Frees trigger purges here (`reuse.h`).
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
 #ifndef MI_DEFAULT_PURGE_DELAY
 #define MI_DEFAULT_PURGE_DELAY       250
@@ -76,8 +77,8 @@ static void mi_malloc_sys_use_program_option(mi_option_t option, volatile long* 
 }
 
 // Where the value of each option came from when mimalloc initialised it, and that value. A different value later was
-// set at run time. Upstream does not tell an option of the environment from one that was set. The numbers are those of
-// `option_source` in `program_options.rs`.
+// set at run time. Upstream does not distinguish an option of the environment from one that was set. The numbers are
+// those of `option_source` in `program_options.rs`.
 #define MI_MALLOC_SYS_SOURCE_NONE         0
 #define MI_MALLOC_SYS_SOURCE_DEFAULT      1
 #define MI_MALLOC_SYS_SOURCE_PROGRAM      2
@@ -102,7 +103,7 @@ int mi_malloc_sys_option_source(int option) {
   if (option < 0 || option >= _mi_option_last) return MI_MALLOC_SYS_SOURCE_NONE;
   const long value = mi_option_get((mi_option_t)option); // initialises it
   const mi_malloc_sys_initial_t* const initial = &mi_malloc_sys_initial[option];
-  // Set before it was initialised: upstream then leaves it as it is.
+  // The option was set before it was initialised, which then leaves it as it is.
   if (initial->source == MI_MALLOC_SYS_SOURCE_NONE) return MI_MALLOC_SYS_SOURCE_RUN_TIME;
   return (initial->value == value ? initial->source : MI_MALLOC_SYS_SOURCE_RUN_TIME);
 }
@@ -111,10 +112,10 @@ int mi_malloc_sys_option_source(int option) {
 }
 #endif
 
-// Upstream's `mi_option_init` is static, and all of upstream is one file. So a macro tells its declarations
-// (`mi_option_init(mi_option_desc_t* desc)`) from its call (`mi_option_init(desc)`) by the first token between the
-// parentheses, and surrounds the latter with ours. Of another form of either there is no such macro, and the
-// compiler stops. The name in parentheses is upstream's function, which no macro replaces.
+// Upstream's `mi_option_init` is static, and all of upstream is one translation unit. So a macro distinguishes its
+// declarations (`mi_option_init(mi_option_desc_t* desc)`) from its call (`mi_option_init(desc)`) by the first token
+// between the parentheses, and wraps the call. For any other form of either no macro is defined, which is a compile
+// error. The name in parentheses is upstream's function, which no macro replaces.
 #define mi_option_init(argument)  MI_MALLOC_SYS_OPTION_INIT_##argument )
 #define MI_MALLOC_SYS_OPTION_INIT_mi_option_desc_t  mi_option_init(mi_option_desc_t
 #define MI_MALLOC_SYS_OPTION_INIT_desc \

@@ -2,8 +2,8 @@
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
 
-// ---- Locks of the tables below. Without a table there is still upstream's way, so nobody waits for long: the owner may
-// be a thread that a signal handler has interrupted, or that a child process does not have.
+// ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
+// may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
 
 static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
   uintptr_t expected = 0;
@@ -14,9 +14,10 @@ static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
   mi_atomic_store_release(lock, (uintptr_t)0);
 }
 
-// ---- What was freed a while ago.
+// ---- What was freed recently.
 
-// Where recent large ranges start, and when they were last freed. Only a hint: threads may mix their entries up.
+// Where recently freed large ranges start, and when they were last freed. Only a hint: threads may overwrite each
+// other's entries.
 typedef struct mi_malloc_sys_freed_range_s {
   _Atomic(uintptr_t)  start;
   _Atomic(mi_msecs_t) time;
@@ -26,12 +27,12 @@ typedef struct mi_malloc_sys_freed_range_s {
 static mi_malloc_sys_freed_range_t mi_malloc_sys_freed_ranges[MI_MALLOC_SYS_FREED_RANGES];
 
 static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t start) {
-  // Ranges start at large powers of two, so the lowest bits tell nothing.
+  // Ranges start at multiples of large powers of two, so the lowest bits do not distinguish them.
   const uint64_t mixed = (uint64_t)(start / MI_ARENA_SLICE_SIZE) * UINT64_C(0x9E3779B97F4A7C15);
   return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
 }
 
-// Whether the range was freed so short a time before.
+// Whether the range was also freed within the last `delay` milliseconds. Records this free.
 static bool mi_malloc_sys_is_reused(uintptr_t start, long delay) {
   mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(start);
   const mi_msecs_t now = _mi_clock_now();
@@ -45,7 +46,7 @@ static bool mi_malloc_sys_is_reused(uintptr_t start, long delay) {
 // ---- Ranges of arenas.
 
 static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count) {
-  // Upstream purges at once what is not smaller than this, and everything without a delay.
+  // Upstream purges ranges of at least this size at once, and without a delay all ranges.
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
   if (slice_count < limit || limit < 2 || delay <= 0 ||
@@ -62,11 +63,11 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
-// ---- Zeroes. Called in `mi_arena_purge`, which owns the slices.
+// ---- Zeroes. Called by `mi_arena_purge`, which owns the slices.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
 
-// Whether upstream counts slices as committed when they become dirty, and `mi_os_decommit_ex` drops all of them. Memory
-// of the caller may be a file, with other contents than zeroes.
+// Whether upstream counts slices as committed when they become dirty, and `mi_os_decommit_ex` discards all of them.
+// Memory that the program provided may be a file, with other contents than zeroes.
 static bool mi_malloc_sys_may_know_zeroes(const mi_arena_t* arena) {
   return (arena->memid.memkind == MI_MEM_OS && arena->memid.initially_committed && _mi_os_has_overcommit() &&
           mi_option_get(mi_option_page_commit_on_demand) != 1 && _mi_os_page_size() <= MI_ARENA_SLICE_SIZE);
@@ -85,7 +86,7 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
   mi_subproc_stat_counter_increase(subproc, purged, size);
   bool needs_recommit = true;
   const bool is_dropped = mi_os_decommit_ex(subproc, p, size, &needs_recommit, stat_size);
-  // A system that takes the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
+  // A system that accepts the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
   if (is_dropped && !needs_recommit && !mi_malloc_sys_is_resident((uint8_t*)p, size)) {
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
@@ -100,7 +101,7 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
 #define MI_MALLOC_SYS_LARGE_MAPPING   (32*MI_MiB)
 #define MI_MALLOC_SYS_ADDRESS_RANGES  32
 
-// Ranges of addresses that were unmapped. `end` is 0 in an entry that has none.
+// Ranges of addresses that were unmapped. `end` is 0 in an empty entry.
 typedef struct mi_malloc_sys_addresses_s {
   uintptr_t start;
   uintptr_t end;
@@ -113,7 +114,7 @@ static size_t mi_malloc_sys_addresses_size(const mi_malloc_sys_addresses_t* rang
   return (size_t)(range->end - range->start);
 }
 
-// With what lies next to it; in place of the smallest entry if there is no other.
+// Adds a range, merged with adjacent ones. If the table is full, it replaces the smallest entry.
 static void mi_malloc_sys_add_addresses(uintptr_t start, uintptr_t end) {
   mi_malloc_sys_addresses_t* smallest = &mi_malloc_sys_addresses[0];
   for (size_t i = 0; i < MI_MALLOC_SYS_ADDRESS_RANGES; i++) {
@@ -131,8 +132,8 @@ static void mi_malloc_sys_add_addresses(uintptr_t start, uintptr_t end) {
   }
 }
 
-// The smallest range that is large enough. NULL if there is none.
-static void* mi_malloc_sys_take_addresses(size_t alignment, size_t size) {
+// Takes addresses from the smallest range that is large enough. NULL if there is none.
+static void* mi_malloc_sys_reuse_addresses(size_t alignment, size_t size) {
   mi_malloc_sys_addresses_t* best = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_ADDRESS_RANGES; i++) {
     mi_malloc_sys_addresses_t* const range = &mi_malloc_sys_addresses[i];
@@ -151,7 +152,7 @@ static void* mi_malloc_sys_take_addresses(size_t alignment, size_t size) {
 
 static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size) {
   if (size >= MI_MALLOC_SYS_LARGE_MAPPING && mi_malloc_sys_try_lock(&mi_malloc_sys_addresses_lock)) {
-    void* const p = mi_malloc_sys_take_addresses(alignment, size);
+    void* const p = mi_malloc_sys_reuse_addresses(alignment, size);
     mi_malloc_sys_unlock(&mi_malloc_sys_addresses_lock);
     if (p != NULL) return p;
   }
@@ -161,8 +162,8 @@ static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size) {
 static int mi_malloc_sys_munmap(void* addr, size_t size) {
   const int result = munmap(addr, size);
   const uintptr_t start = (uintptr_t)addr;
-  // Only where upstream proposes addresses (below MI_HINT_BASE too, if the first one was wanted before there was a
-  // theap): elsewhere the system puts mappings of others.
+  // Only where upstream passes address hints (below MI_HINT_BASE too, if the first hint was needed before there was a
+  // theap): elsewhere the system places other mappings.
   if (result == 0 && size >= MI_MALLOC_SYS_LARGE_MAPPING && start < MI_HINT_MAX &&
       mi_malloc_sys_try_lock(&mi_malloc_sys_addresses_lock))
   {
@@ -177,27 +178,27 @@ static int mi_malloc_sys_munmap(void* addr, size_t size) {
 #if MI_MALLOC_SYS_KEEP
 #define MI_MALLOC_SYS_KEPT  4
 
-// For `large.c`: a region that memory was moved to or from is several mappings, or an empty one. It is not kept when
-// it is freed next.
+// For `large.c`: a region that memory was moved to or from consists of several mappings, or has no memory. Its next free
+// does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   if (memid->memkind == MI_MEM_OS) {
     mi_atomic_store_relaxed(&mi_malloc_sys_freed_range((uintptr_t)memid->mem.os.base)->start, (uintptr_t)0);
   }
 }
 
-// A mapping of the main subprocess, with one page in it, which starts MI_PAGE_ALIGN behind the data about it. The base
-// of an entry that has none is NULL.
+// A mapping of the main subprocess that holds a single page, which starts MI_PAGE_ALIGN behind its metadata. The base of
+// an empty entry is NULL.
 typedef struct mi_malloc_sys_kept_s {
   mi_memid_t memid;
   mi_msecs_t expire;
 } mi_malloc_sys_kept_t;
 
 static mi_malloc_sys_kept_t mi_malloc_sys_kept[MI_MALLOC_SYS_KEPT];
-static _Atomic(uintptr_t) mi_malloc_sys_keeps_no_more; // when the process ends
+static _Atomic(uintptr_t) mi_malloc_sys_keep_stopped; // set when the process ends
 static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
 static _Atomic(uintptr_t) mi_malloc_sys_kept_lock;
 
-// With `wait` for a moment: memory has run out, or all of it is to go.
+// With `wait` it waits a moment for the lock: memory has run out, or all of it is to be purged.
 static bool mi_malloc_sys_lock_kept(bool wait) {
   for (size_t yields = (wait ? 1000 : 0); !mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock); yields--) {
     if (yields == 0) return false;
@@ -212,7 +213,7 @@ static void mi_malloc_sys_forget_kept(mi_malloc_sys_kept_t* kept) {
   mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
 }
 
-static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                      mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
@@ -231,8 +232,8 @@ static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t 
   }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (base == NULL) return NULL;
-  // As upstream maps such a block: it commits the memory next, which then is counted again. The data about a page
-  // (and `large.c`'s) are to be zero.
+  // As after mapping such a block: upstream commits the memory next, which counts it again. The page's metadata (and the
+  // record of `large.c`) must be zero.
   memid->initially_committed = false;
   memid->initially_zero = false;
   mi_subproc_stat_decrease(subproc, committed, memid->mem.os.size - MI_PAGE_ALIGN);
@@ -240,7 +241,7 @@ static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t 
   return base;
 }
 
-// The entry to put another mapping in: an empty one, or the oldest.
+// The entry for another mapping: an empty one, or the oldest.
 static mi_malloc_sys_kept_t* mi_malloc_sys_oldest_kept(void) {
   mi_malloc_sys_kept_t* oldest = &mi_malloc_sys_kept[0];
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
@@ -260,7 +261,7 @@ static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid)
   const long delay = mi_arena_purge_delay();
   if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
       (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 ||
-      _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keeps_no_more) != 0 ||
+      _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) != 0 ||
       !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept(false)) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
   const mi_memid_t oldest = kept->memid;
@@ -295,7 +296,7 @@ static void mi_malloc_sys_purge_kept(bool force) {
 
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc == _mi_subproc_main()) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_keeps_no_more, (uintptr_t)1);
+    mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
     mi_malloc_sys_purge_kept(true);
   }
 }

@@ -1,18 +1,18 @@
-// Large blocks that a program allocates again and again, on v3. Included before upstream's `static.c`, of a release
-// that this was checked with; `reuse.c` comes after it.
+// Large blocks that a program allocates again and again, on v3. Included before upstream's `static.c`, only with
+// releases that this was checked with; `reuse.c` is included after it.
 //
-// Upstream purges a free range of an arena from 32 MiB on at once, and unmaps a block that fits no arena. A program
-// that needs such a buffer for each of its tasks pays for all its pages each time, and for a new address.
+// Upstream purges a free range of an arena of 32 MiB or more at once, and unmaps a block that fits no arena. A program
+// that needs such a buffer for each of its tasks pays each time for faulting in all its pages, and for new addresses.
 //
-// * A range that was freed twice within the delay of a purge, and so was allocated in between, waits for its purge as
-//   smaller ones do. Any other one is purged at once, so that a program that frees its only large buffer returns it.
-// * Likewise a block that fits no arena: its mapping is kept until then, for the next block of its size.
-// * What waits is purged when it is due, by the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE), or by a
+// * A range that was freed twice within the purge delay, and so was allocated in between, is purged after the delay, as
+//   smaller ones are. Any other one is purged at once, so that a program that frees its only large buffer returns it.
+// * Likewise a block that fits no arena: its mapping is kept until then, for the next block of the same size.
+// * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a
 //   collection.
-// * The addresses of a large mapping serve the next one: upstream's page map keeps 4 KiB for every 32 MiB of addresses
-//   that were ever in use.
-// * A range that was purged is zero when it is next used. Upstream takes it for dirty, and writes zeroes to a zeroed block
-//   in it.
+// * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
+//   addresses that were ever in use.
+// * A range that was purged is zero when it is next used. Upstream considers it dirty, and writes zeroes to a zeroed
+//   block in it.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out.
 #include "mimalloc.h"
@@ -26,8 +26,9 @@
 #define MI_ARENA_PURGE_ON_FREE  1
 #endif
 
-// All of upstream is one file. As in `program_options.h`, the first token between the parentheses tells a declaration
-// from a call. `reuse.c` calls upstream's function by its name in parentheses, which no macro replaces.
+// All of upstream is one translation unit. As in `program_options.h`, the first token between the parentheses
+// distinguishes a declaration from a call. `reuse.c` calls upstream's function by its name in parentheses, which no macro
+// replaces.
 static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count);
 #define mi_arena_schedule_purge(...)              MI_MALLOC_SYS_SCHEDULE_PURGE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_SCHEDULE_PURGE_mi_arena_t   mi_arena_schedule_purge(mi_arena_t
@@ -40,7 +41,7 @@ static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subpro
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
 
-// Zeroes: where the system drops a range's memory and leaves it accessible.
+// Zeroes: where a purge discards a range's memory and leaves it accessible.
 #if defined(__linux__)
 #define MI_MALLOC_SYS_KNOWS_ZEROES  1
 #include <sys/mman.h>
@@ -53,7 +54,7 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
 #define MI_MALLOC_SYS_OS_PURGE_arena              mi_malloc_sys_purge_slices(arena, slice_index, slice_count, arena
 #endif
 
-// Addresses: where upstream proposes its own. With mitigations an address is not used again on purpose.
+// Addresses: where upstream passes its own address hints. With mitigations addresses are deliberately not reused.
 #if defined(__linux__) && UINTPTR_MAX > UINT32_MAX && !MI_SECURE && !defined(MI_NO_ALIGNED_HINT)
 #define MI_MALLOC_SYS_REUSE_ADDRESSES  1
 #include <sys/mman.h>
@@ -65,10 +66,10 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #define MI_MALLOC_SYS_ALIGNED_HINT_try_alignment  mi_malloc_sys_aligned_hint(try_alignment
 #define munmap(addr, size)                        mi_malloc_sys_munmap(addr, size)
 
-// Mappings are kept where `huge_pages.h` intercepts the allocation, and the data about a page lies before it.
+// Mappings are kept where `huge_pages.h` intercepts the allocation, and a page's metadata precede it.
 #if !MI_MALLOC_SYS_UPSTREAM_THP && MI_PAGE_META_IS_ALIGNED && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE)
 #define MI_MALLOC_SYS_KEEP  1
-static void* mi_malloc_sys_take_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
+static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                      mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
 static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid);
 #define _mi_arenas_free(...)                      MI_MALLOC_SYS_ARENAS_FREE_##__VA_ARGS__ )
@@ -78,7 +79,7 @@ static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t siz
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_theap_subproc  _mi_arenas_free(mi_theap_subproc
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_page_subproc   mi_malloc_sys_arenas_free(mi_page_subproc
 
-// With `destroy_on_exit`. The main subprocess comes last.
+// With `destroy_on_exit`. The main subprocess is destroyed last.
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc);
 #define _mi_arenas_unsafe_destroy_all(...)        MI_MALLOC_SYS_DESTROY_ALL_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_DESTROY_ALL_mi_subproc_t    _mi_arenas_unsafe_destroy_all(mi_subproc_t

@@ -1,27 +1,28 @@
-// Entry points for `src/global.rs` in builds with mitigations (MI_SECURE), of a release that they were checked with
-// (`build/version.rs`). This file includes upstream's C, unchanged, to reach what upstream keeps to itself.
+// Entry points for `src/global.rs` in builds with mitigations (MI_SECURE). Compiled only with releases that they were
+// checked with (`build/version.rs`). This file includes upstream's C, unchanged, to reach its static functions and
+// internal fields.
 //
-// They do what `mi_malloc_small`, `mi_zalloc_small` and `mi_free` do, with each of upstream's checks, for the usual
-// case: a small page of the calling thread has a free block; a block of a page of the calling thread is freed, and
-// that page has no flags. Whatever is unusual or suspicious is left to upstream's function, before anything is
-// changed: so all reports are upstream's, and upstream decides what happens next. What is saved:
-// - Upstream divides (in 64 bits) to find where a block starts, so that a pointer into a block frees the block.
-//   Here a short division tells that the pointer is the start of a block, and nothing waits for its result.
-// - The keys of a page are loaded once for the list and for the padding, and nothing is spilled to the stack.
+// They do what `mi_malloc_small`, `mi_zalloc_small` and `mi_free` do, with each of upstream's checks, in the common
+// case: the current page of the calling thread has a free block; or the freed block's page is owned by the calling
+// thread and has no flags. Everything unusual or suspicious is left to upstream's function before anything is changed:
+// so all reports are upstream's, and upstream decides what happens next. What is saved:
+// - Upstream divides (in 64 bits) to find where a block starts, so that a pointer into a block frees the block. Here a
+//   32-bit division checks that the pointer is the start of a block, and no later step depends on its result.
+// - The keys of a page are loaded once for the free list and for the padding, and nothing is spilled to the stack.
 #include "fork.c"
 
 #if defined(__cplusplus)
 extern "C" {
 #endif
 
-// The fast paths exist for the mitigations that they know, and where a block needs nothing else.
+// The fast paths exist for these mitigations only, and where blocks need nothing else.
 #if MI_SECURE >= 3 && MI_PADDING && MI_ENCODE_FREELIST && MI_PAGE_KEY_COUNT == 2 && MI_SAMPLE < 2 && MI_STATS < 2 && \
     !MI_DEBUG && !MI_TRACK_ENABLED && !MI_TSAN && !MI_THEAP_INITASNULL && !MI_BIG_ENDIAN && MI_SIZE_SIZE == 8 && \
     __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && \
     MI_MAX_ALIGN_SIZE == 16 && MI_LARGE_MAX_OBJ_SIZE <= 0x10000000
 #define MI_MALLOC_SYS_SECURE  1
 
-// Whether there may be no page: where the page is found by the address alone, only NULL has none.
+// Whether a pointer may have no page. Where the page is computed from the address alone, only NULL has none.
 #if MI_PAGE_META_IS_ALIGNED
 #define MI_MALLOC_SYS_MAYBE_NO_PAGE  false
 #else
@@ -42,8 +43,8 @@ static mi_decl_noinline void mi_malloc_sys_upstream_free(void* p, mi_page_t* pag
   mi_free_nonnull(p, page, NULL, true /* allow reclaim? */);
 }
 
-// ---- `mi_ptr_encode` and `mi_ptr_decode`. The processor uses the lowest bits of the count of a rotation only. Where
-// gcc sees that two rotations have the same count it masks it for them, in a register that is not there otherwise.
+// ---- `mi_ptr_encode` and `mi_ptr_decode`. The processor uses only the lowest bits of a rotation's count. Where gcc sees
+// that two rotations have the same count, it masks the count for both, which takes another register.
 #if defined(__GNUC__)
 #define mi_malloc_sys_opaque(value)  __asm__ volatile("" : "+r"(value))
 #else
@@ -70,13 +71,13 @@ static mi_decl_forceinline uint32_t mi_malloc_sys_canary(const void* block, uint
 }
 
 #if MI_PADDING_CHECK_BYTES
-// Up to this many bytes behind those in use have a pattern: two words, which may overlap.
+// Up to this many bytes behind those in use are filled with a pattern, as two words, which may overlap.
 #define MI_MALLOC_SYS_FILL  MI_MAX_ALIGN_SIZE
 static const uint64_t mi_malloc_sys_pattern = MI_DEBUG_PADDING * 0x0101010101010101U;
 #endif
 
-// Whether they have it. `end` is the padding, `delta` bytes lie between it and those in use, and at least a word lies
-// before it.
+// Whether the pattern is intact. `end` is the padding; `delta` bytes lie between it and the bytes in use; and at least a
+// word precedes it.
 static mi_decl_forceinline bool mi_malloc_sys_is_filled(const uint8_t* end, size_t delta) {
   #if MI_PADDING_CHECK_BYTES
   uint64_t word;
@@ -114,12 +115,12 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_small(size_t size, bool ze
     next = NULL;
   }
   page->free = next;
-  page->xused.used_alloc += 0x10001; // one more in use, one more allocated
+  page->xused.used_alloc += 0x10001; // one more block in use, one more allocated
   const size_t delta = block_size - MI_PADDING_SIZE - size;
   if (!zero) {
-    block->next = 0; // which may be among the bytes that are filled
+    block->next = 0; // before the pattern, which may overwrite it
     #if MI_PADDING_CHECK_BYTES
-    // The two words may reach over what is in use, which has no contents yet, or over the padding, which follows.
+    // The two words may overlap the bytes in use, which have no contents yet, or the padding, which is written next.
     const size_t filled = (delta < MI_MALLOC_SYS_FILL ? delta : MI_MALLOC_SYS_FILL);
     uint8_t* const fill = (uint8_t*)block + size;
     memcpy(fill, &mi_malloc_sys_pattern, sizeof(uint64_t));
@@ -148,7 +149,7 @@ static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
     mi_malloc_sys_upstream_free(p, page);
     return;
   }
-  // `_mi_page_ptr_unalign`. No page of such blocks has 4 GiB, and a division of 32 bits takes less time.
+  // `_mi_page_ptr_unalign`. No page of such blocks has 4 GiB, and a 32-bit division is faster.
   const uint32_t offset = (uint32_t)(uintptr_t)p - (uint32_t)(uintptr_t)page - (uint32_t)page->page_offset;
   if mi_unlikely(offset % (uint32_t)block_size != 0) {
     mi_malloc_sys_upstream_free(p, page);
@@ -187,11 +188,11 @@ static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
 #endif
 
 // At least one byte, at most MI_SMALL_SIZE_MAX.
-void* mi_malloc_sys_small(size_t size) {
+void* mi_malloc_sys_malloc_small(size_t size) {
   return mi_malloc_sys_secure_small(size, false);
 }
 
-void* mi_malloc_sys_small_zeroed(size_t size) {
+void* mi_malloc_sys_zalloc_small(size_t size) {
   return mi_malloc_sys_secure_small(size, true);
 }
 

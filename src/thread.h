@@ -1,13 +1,13 @@
-// Which thread this is, for C that the linker may inline into Rust functions (`MIMALLOC_SYS_LTO`). The compiler
+// Identifies the calling thread, for C that the linker may inline into Rust functions (`MIMALLOC_SYS_LTO`). The compiler
 // reads this file before upstream's (`-include`, `build/compile.rs`), in both major versions.
 //
-// A stackful coroutine may be suspended within a function and go on in another thread. Compilers take the thread
-// pointer and the address of a thread-local variable for constants of a function, so that after the suspension the
-// first thread's would be used. Hence what reads or writes them is one of two things here:
-// - assembly, whose result is read anew after everything that may write to memory; or
+// A stackful coroutine may be suspended within a function and resumed in another thread. Compilers treat the thread
+// pointer and the address of a thread-local variable as constants of a function, so that after the suspension the
+// first thread's would be used. Hence they are accessed here only by
+// - assembly, which is executed again after everything that may write to memory; or
 // - a function that is never inlined. No coroutine is suspended within it.
 //
-// `tests/coroutines/run` looks for any other in the compiled bitcode.
+// `tests/coroutines/run` looks for any other access in the compiled bitcode.
 #ifndef MI_MALLOC_SYS_THREAD_H
 #define MI_MALLOC_SYS_THREAD_H
 
@@ -18,10 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The rest of a function takes a value for unknown that went through here.
+// The compiler knows nothing about a value that went through here.
 #define MI_MALLOC_SYS_OPAQUE(value)  __asm__ volatile("" : "+r"(value) : : "memory")
 
-// ---- The number of a thread. It is upstream's own choice where it is assembly here.
+// ---- The id of a thread. Where it is assembly here, it is the id that upstream uses too.
 #if defined(__x86_64__) && defined(__LP64__)
 static inline uintptr_t mi_malloc_sys_thread(void) {
   return *(const uintptr_t __seg_fs*)0; // a load of memory, which may be an operand of another instruction
@@ -33,10 +33,10 @@ static inline uintptr_t mi_malloc_sys_thread(void) {
   return thread;
 }
 #else
-static __thread void* mi_malloc_sys_any;
+static __thread void* mi_malloc_sys_thread_marker;
 
 static __attribute__((noinline)) uintptr_t mi_malloc_sys_thread(void) {
-  uintptr_t thread = (uintptr_t)&mi_malloc_sys_any;
+  uintptr_t thread = (uintptr_t)&mi_malloc_sys_thread_marker;
   MI_MALLOC_SYS_OPAQUE(thread);
   return thread;
 }
@@ -47,8 +47,8 @@ static __attribute__((noinline)) uintptr_t mi_malloc_sys_thread(void) {
 #endif
 
 // ---- The value of a thread-local variable.
-// Its offset from the thread pointer is the same in all threads. Linkers know nothing of names in assembly: the
-// variable has to be marked as used. (Build scripts define MI_MALLOC_SYS_STATIC_TLS where such offsets exist.)
+// Its offset from the thread pointer is the same in all threads. Linkers do not see names in assembly: the variable has
+// to be marked as used. (The build script defines MI_MALLOC_SYS_STATIC_TLS where such offsets exist.)
 #if MI_MALLOC_SYS_STATIC_TLS && defined(__x86_64__) && defined(__LP64__)
 #define MI_MALLOC_SYS_READ(name, value) \
   do { \
@@ -65,9 +65,9 @@ static __attribute__((noinline)) uintptr_t mi_malloc_sys_thread(void) {
   } while (0)
 #endif
 
-// Upstream's functions that return such a value have no argument, so a macro with one tells the definition, whose
-// argument is `void`, from calls, which have none. The definition becomes NAME_void, and calls are of NAME_, which
-// this defines: as NAME_void, but not inlined.
+// Upstream's functions that return such a value have no argument, so a macro with one argument distinguishes the
+// definition, whose argument is `void`, from calls, which have none. The definition becomes NAME_void, and calls become
+// calls of NAME_, which this defines: the same as NAME_void, but not inlined.
 #define MI_MALLOC_SYS_CALL(type, name) \
   static __attribute__((noinline)) type mi_malloc_sys_##name##_call(void) { \
     type value = mi_malloc_sys_##name##_void(); \
@@ -78,7 +78,7 @@ static __attribute__((noinline)) uintptr_t mi_malloc_sys_thread(void) {
     return mi_malloc_sys_##name##_call(); \
   }
 
-// Or by assembly.
+// The same by assembly.
 #define MI_MALLOC_SYS_LOAD(type, name, variable) \
   static inline type mi_malloc_sys_##name##_(void) { \
     type value; \
@@ -108,7 +108,7 @@ MI_MALLOC_SYS_CALL(mi_theap_t*, theap_default)
 MI_MALLOC_SYS_CALL(mi_theap_t*, theap_cached)
 #endif
 
-// The others that touch a thread-local variable.
+// The other functions that access a thread-local variable.
 __attribute__((noinline)) void _mi_theap_default_set(mi_theap_t* theap);
 __attribute__((noinline)) void _mi_theap_cached_set(mi_theap_t* theap);
 __attribute__((noinline)) bool _mi_thread_local_set(mi_thread_local_t key, void* val);
@@ -133,8 +133,8 @@ MI_MALLOC_SYS_LOAD(mi_heap_t*, default_heap, _mi_heap_default)
 MI_MALLOC_SYS_CALL(mi_heap_t*, default_heap)
 #endif
 
-// The other that touches a thread-local variable, but for one of `options.c`, whose functions upstream keeps from
-// being inlined itself.
+// The other function that accesses a thread-local variable, except for one in `options.c`, whose functions upstream
+// itself marks as not inlined.
 __attribute__((noinline)) void _mi_heap_set_default_direct(mi_heap_t* heap);
 
 #endif

@@ -1,4 +1,4 @@
-// Upstream's C, unchanged, with what this crate adds before it.
+// Upstream's C, unchanged, with what this crate adds before and after it.
 #ifndef _DEFAULT_SOURCE // as `static.c` does, before the first header
 #define _DEFAULT_SOURCE
 #endif
@@ -9,7 +9,7 @@
 #include "static.c"
 
 #if defined(__linux__)
-// Whether any of the memory is resident. True if the system does not say. `start` is aligned to a page of the system.
+// Whether any of the memory is resident. True if the system cannot tell. `start` is aligned to a page of the system.
 static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
   unsigned char pages[512];
   const size_t page_size = _mi_os_page_size();
@@ -27,7 +27,7 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 
 #include "reuse.c"
 
-// For error callbacks that leave the rest to upstream: `default_error` in `extended.rs`.
+// Upstream's handling of errors, for error callbacks that call it: `default_error` in `extended.rs`.
 #if defined(__cplusplus)
 extern "C"
 #endif
@@ -35,7 +35,7 @@ void mi_malloc_sys_default_error(int err) {
   mi_error_default(err);
 }
 
-// What follows calls the system itself.
+// The code after this calls the system directly.
 #undef mmap
 #undef madvise
 #undef prctl

@@ -1,6 +1,7 @@
-// What `inlined.rs` knows of upstream's insides. The build asks the C compiler about this file, with the
-// options of the allocator itself; nothing of it is linked. If it does not compile, be it for another
-// definition in CFLAGS, `MiMalloc` calls the functions in `../global.c` for every block.
+// What `inlined.rs` assumes of upstream's internals. The build passes this file to the C compiler, with the options of
+// the allocator itself; nothing of it is linked. If it does not compile, be it for a definition in CFLAGS, `MiMalloc`
+// calls the functions of `../global.c` for every block, and the build's output has the message of the assertion that
+// failed (`docs/building.md`).
 #include "mimalloc.h"
 #include "mimalloc/types.h"
 #include "mimalloc/prim/prim-tls.h"
@@ -12,7 +13,7 @@
 
 _Static_assert(sizeof(void*) == 8 && sizeof(size_t) == 8, "not of 64 bits");
 
-// A block needs nothing but its place, and nobody looks at each of them.
+// Blocks have no padding, guard page, key, check, sample or tool of their own.
 #if MI_DEBUG || MI_SECURE || MI_PADDING || MI_GUARDED || MI_ENCODE_FREELIST || MI_TRACK_ENABLED || MI_TSAN
 #error "blocks are checked"
 #endif
@@ -29,14 +30,14 @@ AT(mi_block_t, next, 0);
 #error "theaps are found in another way"
 #endif
 AT(mi_theap_t, pages_free_direct, 0);
-_Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "pages of other sizes are at hand");
+_Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "there are current pages of other sizes");
 
-// A thread has the number that its thread pointer is.
+// The id of a thread is its thread pointer.
 #if MI_NO_THREAD_POINTER || defined(MI_PRIM_THREAD_ID) || defined(MI_PRIM_THREAD_POINTER)
 #error "threads are told apart in another way"
 #endif
 
-// A block's address gives the description of its page, and that of a small one is the page's own.
+// The address of a block yields the metadata of a page: of its own page, if that is a small one.
 #if !MI_PAGE_META_IS_ALIGNED || MI_PAGE_META_SMALL_IS_ALIGNED
 #error "pages are found in another way"
 #endif
@@ -46,12 +47,12 @@ _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "pages of ot
 #define SLICE  (64 * MI_KiB)
 #endif
 _Static_assert(MI_ARENA_SLICE_SIZE == SLICE && MI_SMALL_PAGE_SIZE == SLICE, "small pages have another size");
-// As MI_MALLOC_SYS_IN_SMALL_PAGE in `../global.c`: what Rust knows as small is of at most twice that size and behind a
-// sample, with a quarter more for its size class.
+// As MI_MALLOC_SYS_IN_SMALL_PAGE in `../global.c`: a block that Rust treats as small has at most twice that size and
+// follows the data of a sample, plus a quarter for its size class.
 _Static_assert((2 * MI_SMALL_SIZE_MAX + MI_PROFILE_SAMPLE_DATA_MAX_SIZE + 64) / 4 * 5 <= MI_SMALL_MAX_OBJ_SIZE,
                "small blocks lie in other pages");
-_Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of pages lie elsewhere");
-_Static_assert(sizeof(mi_page_t) == 128, "descriptions of pages have another size");
+_Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of page metadata lie elsewhere");
+_Static_assert(sizeof(mi_page_t) == 128, "the metadata of a page have another size");
 
 AT(mi_page_t, self, 0);
 AT(mi_page_t, xthread_id, 8);

@@ -204,11 +204,11 @@ unsafe fn push(page: *mut Page, p: *mut c_void) {
 }
 
 extern "C" {
-    fn mi_malloc_sys_emptied(page: *mut Page);
-    fn mi_malloc_sys_small(words: usize) -> *mut c_void;
-    fn mi_malloc_sys_free_medium(p: *mut c_void);
-    fn mi_malloc_sys_small_zeroed(words: usize) -> *mut c_void;
-    fn mi_malloc_sys_small_aligned(size: usize, align: usize) -> *mut c_void;
+    fn mi_malloc_sys_page_retire(page: *mut Page);
+    fn mi_malloc_sys_malloc_small(words: usize) -> *mut c_void;
+    fn mi_malloc_sys_free_general(p: *mut c_void);
+    fn mi_malloc_sys_zalloc_small(words: usize) -> *mut c_void;
+    fn mi_malloc_sys_malloc_small_aligned(size: usize, align: usize) -> *mut c_void;
 }
 
 /// A function of its own, out of the way: its callers would keep the address of a C function in a register.
@@ -216,33 +216,33 @@ extern "C" {
 #[inline(never)]
 unsafe fn any_malloc_small(words: usize) -> *mut c_void {
     // SAFETY: the caller's.
-    unsafe { mi_malloc_sys_small(words) }
+    unsafe { mi_malloc_sys_malloc_small(words) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_zalloc_small(words: usize) -> *mut c_void {
     // SAFETY: the caller's.
-    unsafe { mi_malloc_sys_small_zeroed(words) }
+    unsafe { mi_malloc_sys_zalloc_small(words) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
     // SAFETY: the caller's.
-    unsafe { mi_malloc_sys_small_aligned(size, align) }
+    unsafe { mi_malloc_sys_malloc_small_aligned(size, align) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn any_free(p: *mut c_void) {
     // SAFETY: the caller's.
-    unsafe { mi_malloc_sys_free_medium(p) }
+    unsafe { mi_malloc_sys_free_general(p) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
     // SAFETY: the caller's.
-    unsafe { mi_malloc_sys_emptied(page) }
+    unsafe { mi_malloc_sys_page_retire(page) }
 }

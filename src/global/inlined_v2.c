@@ -1,6 +1,7 @@
-// What `inlined_v2.rs` knows of upstream's internals. The build passes this file to the C compiler, with the options of
-// the allocator itself; nothing of it is linked. If it does not compile, be it for another definition in CFLAGS,
-// `MiMalloc` calls upstream's functions for every block.
+// What `inlined_v2.rs` assumes of upstream's internals. The build passes this file to the C compiler, with the options
+// of the allocator itself; nothing of it is linked. If it does not compile, be it for a definition in CFLAGS, `MiMalloc`
+// calls upstream's functions for every block, and the build's output has the message of the assertion that failed
+// (`docs/building.md`).
 #include "mimalloc.h"
 #include "mimalloc/types.h"
 #include "mimalloc/prim.h"
@@ -15,7 +16,7 @@
 
 _Static_assert(sizeof(void*) == 8 && sizeof(size_t) == 8, "not of 64 bits");
 
-// A block needs nothing but its place, and nobody looks at each of them.
+// Blocks have no padding, guard page, key, check or tool of their own.
 #if MI_DEBUG || MI_SECURE || MI_PADDING || MI_GUARDED || MI_ENCODE_FREELIST || MI_TRACK_ENABLED || MI_TSAN
 #error "blocks are checked"
 #endif
@@ -31,15 +32,14 @@ AT(mi_block_t, next, 0);
 AT(mi_heap_t, pages_free_direct, 0x100);
 _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT >= 129, "there are current pages of other sizes");
 
-// A thread has the number that its thread pointer is.
-// (On x86_64 the word at the thread pointer is that too.)
+// The id of a thread is its thread pointer. (On x86_64 the word at the thread pointer has that value too.)
 #if defined(MI_PRIM_THREAD_ID) || !(MI_USE_BUILTIN_THREAD_POINTER || (MI_HAS_TLS_SLOT && defined(__x86_64__)))
 #error "threads are told apart in another way"
 #endif
 
-// A block's address leads to the description of its page.
+// The metadata of a block's page are found from the block's address.
 _Static_assert(MI_SEGMENT_SIZE == 32 * MI_MiB && MI_SEGMENT_SLICE_SIZE == 64 * MI_KiB, "segments have another size");
-_Static_assert(sizeof(mi_slice_t) == 96, "descriptions of pages have another size");
+_Static_assert(sizeof(mi_slice_t) == 96, "the metadata of a page have another size");
 AT(mi_segment_t, thread_id, 0x118);
 AT(mi_segment_t, slices, 0x120);
 

@@ -285,7 +285,7 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
         let in_small_page = is_on("MI_MALLOC_SYS_IN_SMALL_PAGE", &[&definition]);
         assert_eq!(in_small_page, shift > 14, "{definition}");
     }
-    let short = |definitions: &[&str]| is_on("MI_MALLOC_SYS_SHORT", definitions);
+    let short = |definitions: &[&str]| is_on("MI_MALLOC_SYS_HAVE_FAST_PATH", definitions);
     assert!(short(&[]));
     assert!(short(&["-DMI_MAX_ALIGN_SIZE=32"]));
     assert!(short(&["-DMI_ENABLE_LARGE_PAGES=0"]));

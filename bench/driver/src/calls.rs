@@ -56,8 +56,8 @@ pub const BITCODE_LTO: Inlined = Inlined {
         },
         Place {
             function: ALIGNED,
-            of_the_fast_paths: &["mi_malloc_sys_any_natural", "_mi_page_retire"],
-            other_slow: &["mi_malloc_sys_free_medium"],
+            of_the_fast_paths: &["mi_malloc_sys_natural_slow", "_mi_page_retire"],
+            other_slow: &["mi_malloc_sys_free_general"],
         },
     ],
 };
@@ -189,13 +189,13 @@ mod tests {
         assert!(!passes(raw, &[new, other]));
         assert!(!passes(raw, &[new, empty, "mi_wmalloc_small"]));
         assert!(!passes(raw, &[new, empty, "call   *%r12"]));
-        let new = "mi_malloc_sys_any_natural";
-        let other = "mi_malloc_sys_free_medium";
+        let new = "mi_malloc_sys_natural_slow";
+        let other = "mi_malloc_sys_free_general";
         assert!(passes(aligned, &[new, empty, other]));
         assert!(!passes(aligned, &[new, other]));
         assert!(!passes(
             aligned,
-            &["mi_malloc_sys_small_aligned", empty, other]
+            &["mi_malloc_sys_malloc_small_aligned", empty, other]
         ));
 
         let [raw, aligned] = PLAIN.places else {
