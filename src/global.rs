@@ -1,37 +1,47 @@
 //! `MiMalloc`: mimalloc behind `#[global_allocator]`.
 //!
-//! Rust tells the layout of a block when it allocates and again when it frees, which is more than
-//! `malloc` and `free` know. What follows from it here:
+//! Rust passes the layout of a block when it allocates and again when it frees, so more is known here than in
+//! `malloc` and `free`:
 //!
-//! * The usual alignments need no aligned entry point. A block of mimalloc is aligned to a machine
-//!   word, and to 16 bytes if its size is 16 or more (both major versions keep block sizes so, see
-//!   `MI_MAX_ALIGN_SIZE` in upstream's `types.h`).
-//! * A small size goes straight to the entry points for small blocks. With a layout known at
-//!   compile time the comparisons below fold away and one call is left.
-//! * Sizes above that, and alignments above 16, take upstream's slow path, though most of these blocks are the first
+//! * Alignments up to 16 need no aligned entry point (G1).
+//! * A small size goes straight to the entry points for small blocks. With a layout known at compile time the
+//!   comparisons below fold away and one call is left.
+//! * Upstream takes its slow path for larger sizes and for over-aligned blocks, though most of these blocks are the first
 //!   of a free list, too. For v3 a C file of ours (`global.c`) is compiled together with upstream's. It has fast
-//!   paths for them; [`entries`] are those, or upstream's own functions where ours do not fit.
+//!   paths for them; [`backend`] has those, or upstream's own functions where ours do not fit.
 //! * Blocks above 1 KiB are reused in LIFO order: the bytes of the one freed last are still in the
 //!   processor's cache. Upstream allocates all other free blocks of a page first.
-//! * A block that grows mostly has to move, which upstream finds out by computing its size. How much of
-//!   it is in use is known here.
-//! * A call takes longer than what is done for most small blocks. Where possible, the fast path is inlined into the
+//! * A block that grows mostly has to move, which upstream detects by computing its size. How much of it is in use is
+//!   known here.
+//! * A call takes longer than the work for most small blocks. Where possible, the fast path is inlined into the
 //!   caller; see [`inlined`].
-//! * With those entry points a block in a small page is freed without a lookup of where its page starts, see
+//! * With those entry points a block in a small page is freed without looking up where its page starts, see
 //!   [`in_small_page`].
-//! * A zeroed block needs zeroes only as far as it was asked for. Upstream zeroes all of it.
+//! * A zeroed block is zeroed only up to the requested size. Upstream zeroes all of it.
 //!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
+//!
+//! The SAFETY comments cite these invariants; the fast paths in [`inlined`] have more of their own.
+//!
+//! | | invariant | checked by |
+//! |---|---|---|
+//! | G1 | A block is aligned to a machine word, and to 16 bytes if its size is 16 or more (`MI_MAX_ALIGN_SIZE` in upstream's `types.h`, in both major versions). | `global.c`, the build script (`alignment`), `tests/global_alloc.rs` |
+//! | G2 | The entry points for small blocks get at most `MI_SMALL_SIZE_MAX` bytes, or `MI_SMALL_WSIZE_MAX` words. | the comparisons before each call |
+//! | G3 | A block whose layout is [`in_small_page`] lies in a small page, or `free_small` is a free for any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global_alloc.rs` |
+//! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
+//! | G5 | A block has at least the size of its layout, and one that moves is copied up to that size, to a larger one. | `tests/model.rs` |
+//! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `tests/platforms` |
+#![deny(unsafe_op_in_unsafe_fn)]
 
 use crate::*;
+use backend::{
+    free_aligned, free_general, free_small, malloc, malloc_aligned, realloc, realloc_aligned,
+    zalloc, zalloc_aligned,
+};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::size_of;
 use core::ptr::null_mut;
-use entries::{
-    free_aligned, free_medium, free_small, malloc, malloc_aligned, realloc, realloc_aligned,
-    zalloc, zalloc_aligned,
-};
 
 /// mimalloc as Rust's global allocator.
 ///
@@ -44,17 +54,16 @@ use entries::{
 /// ```
 ///
 /// Blocks come from the calling thread's default heap and may be freed by any thread. They are
-/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] take them too. Only [`mi_rezalloc`] and related functions
-/// do not: they rely on zeroes up to the end of a block, and here only as many bytes are zeroed as were asked
-/// for.
+/// ordinary mimalloc blocks: [`mi_usable_size`] and [`mi_free`] accept them too. Only [`mi_rezalloc`] and related functions
+/// do not: they rely on zeroes up to the end of a block, and here only the requested bytes are zeroed.
 ///
 /// In a build with guard pages, leave the option `unsafe_guarded_precise` (v2: `guarded_precise`)
 /// alone: it places blocks without regard to their alignment, which Rust relies on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MiMalloc;
 
-// SAFETY: mimalloc never unwinds, hands out blocks of at least the size and alignment asked for
-// (the functions below say why where it is not plain), and leaves a block alone until it is freed.
+// SAFETY: mimalloc never unwinds, returns blocks of at least the requested size (G5) and alignment (G1, or an aligned
+// entry point), and does not touch a block until it is freed.
 unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -62,10 +71,13 @@ unsafe impl GlobalAlloc for MiMalloc {
         if is_too_large(size, align) {
             return null_mut();
         }
-        if align <= MAX_ALIGN {
-            malloc(aligned_size(size, align)).cast()
-        } else {
-            malloc_aligned(size, align).cast()
+        // SAFETY: the size is not refused (G6), and the alignment of a layout is a power of two.
+        unsafe {
+            if align <= MAX_ALIGN {
+                malloc(aligned_size(size, align)).cast()
+            } else {
+                malloc_aligned(size, align).cast()
+            }
         }
     }
 
@@ -75,22 +87,28 @@ unsafe impl GlobalAlloc for MiMalloc {
         if is_too_large(size, align) {
             return null_mut();
         }
-        if align <= MAX_ALIGN {
-            zalloc(aligned_size(size, align)).cast()
-        } else {
-            zalloc_aligned(size, align).cast()
+        // SAFETY: as in `alloc`.
+        unsafe {
+            if align <= MAX_ALIGN {
+                zalloc(aligned_size(size, align)).cast()
+            } else {
+                zalloc_aligned(size, align).cast()
+            }
         }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let (size, align) = (layout.size(), layout.align());
-        if in_small_page(size, align) {
-            free_small(ptr.cast());
-        } else if align <= MAX_ALIGN {
-            free_medium(ptr.cast());
-        } else {
-            free_aligned(ptr.cast());
+        // SAFETY: the caller frees a live block of this layout. A block of the first kind lies in a small page (G3).
+        unsafe {
+            if in_small_page(size, align) {
+                free_small(ptr.cast());
+            } else if align <= MAX_ALIGN {
+                free_general(ptr.cast());
+            } else {
+                free_aligned(ptr.cast());
+            }
         }
     }
 
@@ -100,23 +118,26 @@ unsafe impl GlobalAlloc for MiMalloc {
         if is_too_large(new_size, align) {
             return null_mut();
         }
-        // A block that stays in place keeps its alignment, one that moves is as good as a new one.
-        if align <= MAX_ALIGN {
-            realloc(ptr.cast(), size, aligned_size(new_size, align)).cast()
-        } else {
-            realloc_aligned(ptr.cast(), new_size, align).cast()
+        // A block that stays in place keeps its alignment, and one that moves is allocated with it.
+        // SAFETY: the caller passes a live block of this layout, of which at least `size` bytes exist (G5).
+        unsafe {
+            if align <= MAX_ALIGN {
+                realloc(ptr.cast(), size, aligned_size(new_size, align)).cast()
+            } else {
+                realloc_aligned(ptr.cast(), new_size, align).cast()
+            }
         }
     }
 }
 
-/// Whether mimalloc would crash instead of returning NULL. Safe Rust gets there with
+/// Whether mimalloc would crash instead of returning NULL (G6). Safe Rust requests such a size by
 /// `Vec::<u8>::try_reserve(isize::MAX as usize)`.
 ///
 /// * On 32-bit, v3.6.0 commits too little for a block that ends just below 2 GiB, and writes behind
 ///   it: from 0x7fe00000 bytes on, measured on i686.
-/// * On WASI, memory is asked for with `sbrk`, which ends the program when its signed argument
-///   overflows: from 0x7f800fff bytes on, counting the alignment twice, as for a large one mimalloc
-///   asks for room to move the block in, and again to move that.
+/// * On WASI, memory comes from `sbrk`, which ends the program when its signed argument overflows: from 0x7f800fff
+///   bytes on. The alignment counts twice: for a large one mimalloc requests that much more to align the block, and
+///   again to align the memory.
 #[inline(always)]
 const fn is_too_large(size: usize, align: usize) -> bool {
     const LIMIT: usize = 0x7f00_0000;
@@ -127,13 +148,14 @@ const fn is_too_large(size: usize, align: usize) -> bool {
     crashes && size > LIMIT.saturating_sub(align.saturating_mul(2))
 }
 
-/// The alignment that every block of at least this size has (upstream's `MI_MAX_ALIGN_SIZE`).
+/// The alignment that every block of at least this size has (G1, upstream's `MI_MAX_ALIGN_SIZE`).
 const MAX_ALIGN: usize = 16;
 
-/// The size to ask the plain entry points for, so that the block is aligned to `align`, at most `MAX_ALIGN`.
+/// The size to request from the entry points without alignment, so that the block is aligned to `align`, at most
+/// `MAX_ALIGN`.
 #[inline(always)]
 const fn aligned_size(size: usize, align: usize) -> usize {
-    // Below 16 bytes a block may sit on any word; the one of 16 bytes is the next larger anyway.
+    // A block below 16 bytes is aligned to a word only; the next size class is that of 16 bytes anyway.
     if align > size_of::<usize>() && size < MAX_ALIGN {
         MAX_ALIGN
     } else {
@@ -141,31 +163,30 @@ const fn aligned_size(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether a block of this layout lies in a small page (v3), if the constants of the C fit: `global.c` has the condition
-/// (`MI_MALLOC_SYS_IN_SMALL_PAGE`), and frees every block in the general way where it does not hold. So does
-/// [`entries`] where nobody compares the constants.
+/// Whether a block of this layout lies in a small page (v3, G3), if the constants of the C fit: `global.c` has the
+/// condition (`MI_MALLOC_SYS_IN_SMALL_PAGE`), and frees every block in the general way where it does not hold. So does
+/// [`backend`] where the constants are not compared.
 ///
 /// With `size <= MI_SMALL_SIZE_MAX`:
 ///
 /// * A fresh block of an ordinary alignment is of a small size itself.
-/// * `mi_realloc` leaves a shrunk block in place only while it uses at least half of it, so the
-///   block is of at most twice the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
+/// * `mi_realloc` leaves a shrunk block in place only while at least half of it is in use, so the block has at most twice
+///   the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
 ///
-/// An aligned block may sit inside a larger one, up to one that mimalloc takes from the system for it
-/// alone. That could be told from the size too, but alignments vary from block to block where they are
-/// in use, and a branch that the processor guesses wrong costs more than the longer free (`aligned` in
-/// `bench/`).
+/// An over-aligned block may lie inside a larger one, even one for which mimalloc maps memory of its own. The size would
+/// decide that too, but where over-aligned blocks are used their alignments vary from block to block, and a
+/// misprediction costs more than the longer free (`aligned` in `bench/`).
 ///
-/// Guard pages put a small block elsewhere, but builds with them look the page up otherwise
+/// Guard pages put a small block elsewhere, but builds with them find the page by other means
 /// (`mi_ptr_page_is_valid_ex` in upstream's `free.c`).
 #[inline(always)]
 const fn in_small_page(size: usize, align: usize) -> bool {
     size <= MI_SMALL_SIZE_MAX && align <= MAX_ALIGN
 }
 
-/// The size to ask for, if blocks of a small size serve the alignment: a multiple of the alignment. A
-/// block of mimalloc is aligned to the largest power of two that divides its size, nearly always
-/// (upstream's `mi_natural_alignment_of_size`), and any other size would be put into a larger block.
+/// The size to request if a small block can have the alignment: a multiple of the alignment (G4). A block of mimalloc is
+/// nearly always aligned to the largest power of two that divides its size (upstream's
+/// `mi_natural_alignment_of_size`); for any other size upstream would use a larger block.
 #[cfg(any(entries, inlined))]
 #[inline(always)]
 const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
@@ -188,9 +209,14 @@ mod inlined;
 #[path = "global/inlined_v2.rs"]
 mod inlined;
 
-/// v3 in a release that our own entry points (`global.c`) were checked with.
+// Each backend has the same functions: `malloc`, `zalloc`, `malloc_aligned`, `zalloc_aligned` (any size that is not
+// refused, and an alignment that is a power of two); `free_small` (a live block in a small page), `free_general` (a live
+// block of an alignment up to 16) and `free_aligned` (any live block); `realloc` and `realloc_aligned` (a live block, the
+// number of its bytes in use, the new size). None of them unwinds.
+
+/// v3, in a release that our own entry points (`global.c`) were checked with.
 #[cfg(entries)]
-mod entries {
+mod backend {
     use super::*;
 
     #[cfg(inlined)]
@@ -219,7 +245,7 @@ mod entries {
         fn mi_malloc_sys_malloc_aligned(size: usize, align: usize) -> *mut c_void;
         fn mi_malloc_sys_zalloc_aligned(size: usize, align: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free_general"]
-        pub fn free_medium(p: *mut c_void);
+        pub fn free_general(p: *mut c_void);
         #[link_name = "mi_malloc_sys_realloc"]
         pub fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_realloc_aligned"]
@@ -228,51 +254,63 @@ mod entries {
 
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc_sys_malloc_general(size)
-        } else {
-            malloc_small(mi_wsize_from_size(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc_sys_malloc_general(size)
+            } else {
+                malloc_small(mi_wsize_from_size(size))
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc_sys_zalloc_general(size)
-        } else {
-            zalloc_small(mi_wsize_from_size(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc_sys_zalloc_general(size)
+            } else {
+                zalloc_small(mi_wsize_from_size(size))
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
-        match small_aligned_size(size, align) {
-            Some(size) => malloc_small_aligned(size, align),
-            None => mi_malloc_sys_malloc_aligned(size, align),
+        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        unsafe {
+            match small_aligned_size(size, align) {
+                Some(size) => malloc_small_aligned(size, align),
+                None => mi_malloc_sys_malloc_aligned(size, align),
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
-        match small_aligned_size(size, align) {
-            Some(size) => mi_malloc_sys_zalloc_small_aligned(size, align),
-            None => mi_malloc_sys_zalloc_aligned(size, align),
+        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        unsafe {
+            match small_aligned_size(size, align) {
+                Some(size) => mi_malloc_sys_zalloc_small_aligned(size, align),
+                None => mi_malloc_sys_zalloc_aligned(size, align),
+            }
         }
     }
 }
 
-/// v3 with mitigations, in a release that our own entry points (`secure.c`) were checked with. Blocks end where their
-/// padding starts, so sizes are passed as they are.
+/// v3 with mitigations, in a release that our own entry points (`secure.c`) were checked with. The padding starts right
+/// behind the requested bytes, so sizes are not rounded up to words.
 #[cfg(secure_entries)]
-mod entries {
+mod backend {
     use super::*;
 
-    pub use super::moving::realloc;
+    pub use super::realloc_fallback::realloc;
     pub use crate::{
         mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
         mi_zalloc_aligned as zalloc_aligned,
     };
-    pub use {free as free_aligned, free as free_medium, free as free_small};
+    pub use {free as free_aligned, free as free_general, free as free_small};
 
     extern "C" {
         fn mi_malloc_sys_malloc_small(size: usize) -> *mut c_void;
@@ -283,156 +321,187 @@ mod entries {
 
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc(size)
-        } else {
-            mi_malloc_sys_malloc_small(at_least_one(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc(size)
+            } else {
+                mi_malloc_sys_malloc_small(at_least_one(size))
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_zalloc(size)
-        } else {
-            mi_malloc_sys_zalloc_small(at_least_one(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_zalloc(size)
+            } else {
+                mi_malloc_sys_zalloc_small(at_least_one(size))
+            }
         }
     }
 
-    /// A block of no bytes would have no place for the list of free blocks.
+    /// A block of no bytes would have no space for the pointer of the free list.
     #[inline(always)]
     fn at_least_one(size: usize) -> usize {
         size + (size == 0) as usize
     }
 }
 
-/// Any v3. Where its small pages end is not known (`MI_ARENA_SLICE_SHIFT`), so none is counted on.
+/// Any other v3. The size of its small pages is not known (`MI_ARENA_SLICE_SHIFT`), so no block counts as one in a small
+/// page.
 #[cfg(all(line = "v3", not(any(entries, secure_entries))))]
-mod entries {
+mod backend {
     use super::*;
 
-    pub use super::moving::realloc;
+    pub use super::realloc_fallback::realloc;
     pub use crate::{
-        mi_free as free_medium, mi_free as free_small, mi_free as free_aligned,
+        mi_free as free_general, mi_free as free_small, mi_free as free_aligned,
         mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
         mi_zalloc_aligned as zalloc_aligned,
     };
 
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc(size)
-        } else if cfg!(exact_size) {
-            mi_malloc_small(size)
-        } else {
-            mi_wmalloc_small(mi_wsize_from_size(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc(size)
+            } else if cfg!(exact_size) {
+                mi_malloc_small(size)
+            } else {
+                mi_wmalloc_small(mi_wsize_from_size(size))
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_zalloc(size)
-        } else if cfg!(exact_size) {
-            mi_zalloc_small(size)
-        } else {
-            mi_wzalloc_small(mi_wsize_from_size(size))
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_zalloc(size)
+            } else if cfg!(exact_size) {
+                mi_zalloc_small(size)
+            } else {
+                mi_wzalloc_small(mi_wsize_from_size(size))
+            }
         }
     }
 }
 
-/// v2, in a release that the code for the usual case of a small block was checked with.
+/// v2, in a release that the fast path for small blocks was checked with.
 #[cfg(all(line = "v2", inlined))]
-mod entries {
+mod backend {
     use super::*;
 
-    pub use super::inlined::{free as free_aligned, free as free_medium, free as free_small};
+    pub use super::inlined::{free as free_aligned, free as free_general, free as free_small};
     use super::inlined::{malloc_small, malloc_small_aligned, zalloc_small};
-    pub use super::moving::realloc;
+    pub use super::realloc_fallback::realloc;
     pub use crate::{mi_realloc_aligned as realloc_aligned, mi_zalloc_aligned as zalloc_aligned};
 
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc(size)
-        } else {
-            malloc_small(size)
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc(size)
+            } else {
+                malloc_small(size)
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_zalloc(size)
-        } else {
-            zalloc_small(size)
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_zalloc(size)
+            } else {
+                zalloc_small(size)
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
-        match small_aligned_size(size, align) {
-            Some(size) => malloc_small_aligned(size, align),
-            None => mi_malloc_aligned(size, align),
+        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        unsafe {
+            match small_aligned_size(size, align) {
+                Some(size) => malloc_small_aligned(size, align),
+                None => mi_malloc_aligned(size, align),
+            }
         }
     }
 }
 
-/// Any other v2, which has no faster way to free a small block.
+/// Any other v2. It has no faster free for small blocks.
 #[cfg(all(line = "v2", not(inlined)))]
-mod entries {
+mod backend {
     use super::*;
 
-    pub use super::moving::realloc;
+    pub use super::realloc_fallback::realloc;
     pub use crate::{
-        mi_free as free_medium, mi_free as free_small, mi_free as free_aligned,
+        mi_free as free_general, mi_free as free_small, mi_free as free_aligned,
         mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
         mi_zalloc_aligned as zalloc_aligned,
     };
 
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_malloc(size)
-        } else {
-            mi_malloc_small(size)
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_malloc(size)
+            } else {
+                mi_malloc_small(size)
+            }
         }
     }
 
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        if size > MI_SMALL_SIZE_MAX {
-            mi_zalloc(size)
-        } else {
-            mi_zalloc_small(size)
+        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        unsafe {
+            if size > MI_SMALL_SIZE_MAX {
+                mi_zalloc(size)
+            } else {
+                mi_zalloc_small(size)
+            }
         }
     }
 }
 
-/// For where there is no entry point that knows how much of a block is in use.
+/// `realloc` where no entry point takes the number of bytes in use.
 #[cfg(not(entries))]
-mod moving {
+mod realloc_fallback {
     use super::*;
     use core::ptr::copy_nonoverlapping;
 
-    /// If a small block surely has to move, mimalloc's own question for its size, and a free that does
-    /// not know the size, are wasted.
+    /// If a small block certainly has to move, this avoids that mimalloc computes its size, and a free without the size.
     #[inline(always)]
     pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
-        if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
-            return mi_realloc(p, size);
+        // SAFETY: the block is live and has `used` bytes (G5), and the new one is larger: `size > block_size(used)`.
+        // At most `MI_SMALL_SIZE_MAX` bytes were requested for the old one, which so lies in a small page (G3).
+        unsafe {
+            if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
+                return mi_realloc(p, size);
+            }
+            let to = malloc(size);
+            if !to.is_null() {
+                copy_nonoverlapping(p.cast::<u8>(), to.cast(), used);
+                free_small(p);
+            }
+            to
         }
-        let to = malloc(size);
-        if !to.is_null() {
-            copy_nonoverlapping(p.cast::<u8>(), to.cast(), used);
-            free_small(p);
-        }
-        to
     }
 
-    /// The most that mimalloc has to give to a block of this size: two words or, of the larger ones, a
-    /// quarter above. (One that was shrunk in place has more, and could stay. It is small, so what its
-    /// move costs is too; of a larger block that could not be said.)
+    /// The largest size class that mimalloc may use for this size: up to two words more or, of the larger sizes, a
+    /// quarter more. (A block that was shrunk in place has more, and could stay. It is small, and so is the cost of
+    /// moving it; for a larger block that would not hold.)
     #[inline(always)]
     const fn block_size(size: usize) -> usize {
         if size <= 8 {

@@ -1,4 +1,5 @@
 //! `options!`: run-time options that a program carries.
+#![deny(unsafe_op_in_unsafe_fn)]
 
 use crate::mi_option_t;
 use cty::{c_int, c_long};
@@ -61,7 +62,7 @@ pub fn option_source(option: mi_option_t) -> Option<OptionSource> {
         extern "C" {
             fn mi_malloc_sys_option_source(option: c_int) -> c_int;
         }
-        // SAFETY: it takes any number, and reads an option as `mi_option_get` does.
+        // SAFETY: the C accepts any number. For an option it calls `mi_option_get`, which any thread may call.
         match unsafe { mi_malloc_sys_option_source(option) } {
             1 => Some(OptionSource::Default),
             2 => Some(OptionSource::Program),
@@ -86,7 +87,7 @@ pub struct ProgramOptions {
     values: *const ProgramOption,
 }
 
-// SAFETY: the pointer is of a constant, which nothing changes.
+// SAFETY: the pointer is to a `'static` slice of plain data, and nothing writes through it.
 unsafe impl Sync for ProgramOptions {}
 
 impl ProgramOptions {

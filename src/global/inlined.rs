@@ -1,22 +1,22 @@
-//! The usual case of a small block, in Rust, so that no call is left in its caller: the first free block of
-//! the current page, and a block that goes back to a page of the calling thread.
+//! The fast path for small blocks, in Rust, so that it is inlined into its callers: pops from the current page's free
+//! list, or pushes to the local free list of a page that the calling thread owns.
 //!
-//! Everything else is left to the entry points in `global.c`, which do this much in the same way. What is known
-//! here of upstream's internals, `inlined.c` says to the C compiler at each build: unless that agrees, this module is
-//! not compiled.
+//! Everything else is left to the slow path, the entry points in `global.c`. What this module assumes of upstream's
+//! internals, `inlined.c` asserts for the C compiler at each build: if an assertion fails, this module is not compiled.
 //!
 //! The SAFETY comments cite these invariants of upstream's:
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each count of words up to 128. | `inlined.c` |
-//! | I2 | A current page is never NULL. A thread's own pages, or upstream's empty page, which has no free block. | `inlined.c` (`MI_THEAP_INITASNULL`), `global_alloc` |
-//! | I3 | An entry of the page table is found by masking an address of a block. It has the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
-//! | I4 | Where `xthread_id` is the number of the calling thread, with no flag, only this thread touches the other fields. | the scheme of numbers: `inlined.c`; else upstream's `free.c` |
+//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `inlined.c` |
+//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `inlined.c` (`MI_THEAP_INITASNULL`), `global_alloc` |
+//! | I3 | The metadata of a page are found by masking the address of a block. They have the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
+//! | I4 | Where `xthread_id` is the id of the calling thread, with no flag, only this thread accesses the other fields. | that the id is the thread pointer: `inlined.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
-//! | I6 | `xused` has two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` |
-//! | I7 | Upstream is told once of a page that becomes empty, unless it knows (`retire_expire`). | `tests/global/global_housekeeping.rs` |
+//! | I6 | `xused` packs two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` (the size of the field and of small pages) |
+//! | I7 | A page that becomes empty is retired once: not while `retire_expire` says that it is. | `tests/global/global_housekeeping.rs` |
 //! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
+//! | I9 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use super::thread::{c_thread_local, is_current};
@@ -25,107 +25,113 @@ use core::mem::size_of;
 use core::ptr::{null_mut, write_bytes};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Upstream's `mi_block_t`, a block that is free.
+/// Upstream's `mi_block_t`: a free block.
 #[repr(C)]
 struct Block {
     next: *mut Block,
 }
 
-/// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them). Other
-/// threads touch only `xthread_id`.
+/// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them with the C).
+/// Other threads access only `xthread_id`.
 #[repr(C)]
 struct Page {
-    /// This one, or for a part of a larger page that of the whole: upstream's `self`.
+    /// Upstream's `self`: these metadata, or where they stand for a later slice of a larger page, those of the page.
     self_: *mut Page,
-    /// The thread, and in the lowest bits flags: with any of them no block is freed here.
+    /// The owning thread, and in the lowest bits flags: with any of them a free takes the slow path.
     xthread_id: AtomicUsize,
-    /// Blocks to allocate.
+    /// The free list: blocks to allocate.
     free: *mut Block,
-    /// Blocks that this thread freed since `free` was filled.
+    /// The local free list: blocks that this thread freed since `free` was refilled.
     local_free: *mut Block,
     block_size: usize,
-    /// How many blocks are in use, in the lowest 16 bits, and above them how many were allocated since upstream
-    /// last looked.
+    /// The number of blocks in use, in the lowest 16 bits, and above them the number of blocks that were allocated since
+    /// upstream last read it.
     xused: u64,
     page_offset: usize,
     capacity: u16,
     reserved: u16,
     slice_pcommitted: u16,
-    /// Not 0 while the page is known to be empty, or was so until just now.
+    /// Not 0 while the page is retired, or was so until just now.
     retire_expire: u8,
-    /// Not 0 if what is in `free` is fresh from the system, and zero but for its `next`.
+    /// Not 0 if the blocks in `free` are fresh from the system, and zero but for their `next`.
     free_is_zero: u8,
 }
 
-/// The current pages of this thread: upstream's `mi_theap_t`, of which they are the beginning, for each
-/// count of words one.
+/// The current pages of this thread, one for each number of words: the start of upstream's `mi_theap_t`.
 #[inline]
 fn pages_free_direct() -> *const *mut Page {
     // SAFETY: the C has this variable, of the initial-exec model (I1).
     unsafe { c_thread_local!("__mi_theap_default") }
 }
 
-/// Whether the page is the calling thread's and has no flags.
+/// Whether the page is owned by the calling thread and has no flags.
 ///
 /// # Safety
-/// It is an entry of the page table.
+/// `page` points to the metadata of a page that exists.
 #[inline]
 unsafe fn is_local_unflagged(page: *mut Page) -> bool {
-    // SAFETY: the entry is there (I3). Other threads touch this field too, so it is read as an atomic.
+    // SAFETY: the metadata have the field (I3). Other threads access it too, so it is read as an atomic.
     is_current(unsafe { (*page).xthread_id.load(Relaxed) })
 }
 
-/// The description of a small page, or of the part of a larger one that the block begins in. They are where the
-/// next lower multiple of 256 MiB is: in a table that has 128 bytes for each 64 KiB. (With large slices, twice as
-/// far and for twice as much.)
+/// The metadata of a small page, or of the slice of a larger one that the block starts in (I3). They lie in a table at the
+/// next lower multiple of 256 MiB, which has 128 bytes for each slice of 64 KiB. (With slices of 128 KiB, at multiples of
+/// 512 MiB.)
 #[inline]
 fn page_meta(p: *mut c_void) -> *mut Page {
-    const PAGE: usize = if cfg!(large_slices) {
+    const SLICE: usize = if cfg!(large_slices) {
         128 << 10
     } else {
         64 << 10
     };
-    const REGION: usize = 4096 * PAGE;
-    const ENTRY: usize = 128;
-    let at = p as usize;
-    let in_region = at % REGION;
-    (at - in_region + in_region / PAGE * ENTRY) as *mut Page
+    const META_REGION: usize = 4096 * SLICE;
+    const META_SIZE: usize = 128;
+    let address = p as usize;
+    let offset = address % META_REGION;
+    (address - offset + offset / SLICE * META_SIZE) as *mut Page
 }
 
-/// The current page for so many words, and its first free block, which may be NULL.
+/// The current page for this number of words, and its first free block, which may be NULL.
 ///
 /// # Safety
 /// At most 128 words.
 #[inline]
 unsafe fn current(words: usize) -> (*mut Page, *mut Block) {
-    // SAFETY: the table has an entry for each such count (I1), and each is a page (I2) of this thread (I4).
+    // SAFETY: the table has an entry for each such number (I1), and each is a page (I2) of this thread (I4).
     unsafe {
         let page = *pages_free_direct().add(words);
         (page, (*page).free)
     }
 }
 
-/// A block of so many words, at most `MI_SMALL_SIZE_MAX` bytes: `mi_wmalloc_small`, with its safety.
+/// `mi_wmalloc_small`: a block of this number of words.
+///
+/// # Safety
+/// At most 128 words (`MI_SMALL_SIZE_MAX` bytes).
 #[inline]
 pub unsafe fn malloc_small(words: usize) -> *mut c_void {
-    // SAFETY: the caller's; and the block is the first of the page.
+    // SAFETY: at most 128 words, by the caller's contract. The block is the first of the current page (I2).
     unsafe {
         let (page, block) = current(words);
         if block.is_null() {
-            return any_malloc_small(words);
+            return malloc_small_slow(words);
         }
         pop(page, block)
     }
 }
 
-/// The same with zeroes in as many words: `mi_wzalloc_small`, but for what the block has beyond them.
+/// `mi_wzalloc_small`, but only the requested words are zeroed.
+///
+/// # Safety
+/// As `malloc_small`.
 #[inline]
 pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
-    // SAFETY: as above. The block has so many words, and all but the first may be zero (I8).
+    // SAFETY: as in `malloc_small`. The block has this number of words (I1), and only this thread accesses it (I4). With
+    // `free_is_zero` all but its first word are zero (I8).
     unsafe {
         let (page, block) = current(words);
         if block.is_null() {
-            return any_zalloc_small(words);
+            return zalloc_small_slow(words);
         }
         let p = pop(page, block);
         if (*page).free_is_zero != 0 {
@@ -137,66 +143,75 @@ pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
     }
 }
 
-/// `malloc_small` for a size in bytes that is a multiple of the alignment: `mi_malloc_aligned`.
+/// `mi_malloc_aligned` for a small size, in bytes, that is a multiple of the alignment.
+///
+/// # Safety
+/// At most `MI_SMALL_SIZE_MAX` bytes; the alignment is a power of two of at least a word.
 #[inline]
 pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    // SAFETY: as above.
+    // SAFETY: as in `malloc_small`.
     unsafe {
         let (page, block) = current(size / size_of::<usize>());
         if block.is_null() || block as usize & (align - 1) != 0 {
-            return any_malloc_small_aligned(size, align);
+            return malloc_small_aligned_slow(size, align);
         }
         pop(page, block)
     }
 }
 
-/// Takes the first free block of a current page.
+/// Pops the first block of a current page's free list.
 ///
 /// # Safety
-/// `block` is that block.
+/// `block` is that block, and not NULL.
 #[inline]
 unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
-    // SAFETY: the page is this thread's (I4), and a free block has a `next` (I5).
+    // SAFETY: the page is owned by this thread (I2, I4), and a free block has a `next` (I5).
     unsafe {
         (*page).free = (*block).next;
-        // One more in use, one more allocated (I6).
+        // One more block in use, one more allocated (I6).
         (*page).xused = (*page).xused.wrapping_add(0x1_0001);
     }
     block.cast()
 }
 
-/// Frees a block of a small page: `mi_free_small_nonnull`, with its safety.
+/// `mi_free_small_nonnull`.
+///
+/// # Safety
+/// `p` is a live block in a small page.
 #[inline]
 pub unsafe fn free_small(p: *mut c_void) {
-    // SAFETY: the entry of a block in a small page is the page's own (I3).
+    // SAFETY: a small page has one slice, so the metadata of the block's slice are those of its page (I3, I9).
     unsafe { push(page_meta(p), p) }
 }
 
-/// Frees a block of any page: `mi_free`, with its safety, but not for NULL.
+/// `mi_free`, but not for NULL.
+///
+/// # Safety
+/// `p` is a live block, in a page of any kind.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    // SAFETY: the entry of a block names that of its page (I3).
+    // SAFETY: the metadata of the block's slice point to those of its page (I3, I9).
     unsafe { push((*page_meta(p)).self_, p) }
 }
 
-/// Frees a block of that page.
+/// Pushes a block to the local free list of its page.
 ///
 /// # Safety
-/// The block is live and in that page.
+/// `p` is a live block of that page.
 #[inline]
 unsafe fn push(page: *mut Page, p: *mut c_void) {
-    // SAFETY: the page is there as long as it has a live block. Nobody else touches it (I4), and the block, which is
-    // free now, has room for its `next` (I5).
+    // SAFETY: the page exists (I9). If it is local and unflagged, no other thread accesses it (I4), and the block, which
+    // is free now, has space for its `next` (I5). Otherwise upstream frees the live block.
     unsafe {
         if !is_local_unflagged(page) {
-            return any_free(p);
+            return free_slow(p);
         }
         let block = p.cast::<Block>();
         let xused = (*page).xused.wrapping_sub(1);
         (*block).next = (*page).local_free;
         (*page).local_free = block;
         (*page).xused = xused;
-        // An empty page is retired once, and may then be used and emptied again (I7).
+        // No block is left in use (I6). An empty page is retired once, and may then be used and become empty again (I7).
         if xused as u16 == 0 && (*page).retire_expire == 0 {
             retire(page);
         }
@@ -211,38 +226,40 @@ extern "C" {
     fn mi_malloc_sys_malloc_small_aligned(size: usize, align: usize) -> *mut c_void;
 }
 
-/// A function of its own, out of the way: its callers would keep the address of a C function in a register.
+// The slow paths. They are functions of their own, not inlined: otherwise callers would keep the address of a C function
+// in a register.
+
 #[cold]
 #[inline(never)]
-unsafe fn any_malloc_small(words: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn malloc_small_slow(words: usize) -> *mut c_void {
+    // SAFETY: any number of words up to 128, by the caller's contract.
     unsafe { mi_malloc_sys_malloc_small(words) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_zalloc_small(words: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn zalloc_small_slow(words: usize) -> *mut c_void {
+    // SAFETY: as in `malloc_small_slow`.
     unsafe { mi_malloc_sys_zalloc_small(words) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
+    // SAFETY: a small size and a power of two, by the caller's contract.
     unsafe { mi_malloc_sys_malloc_small_aligned(size, align) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_free(p: *mut c_void) {
-    // SAFETY: the caller's.
+unsafe fn free_slow(p: *mut c_void) {
+    // SAFETY: a live block, by the caller's contract.
     unsafe { mi_malloc_sys_free_general(p) }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    // SAFETY: the caller's.
+    // SAFETY: an empty page of this thread that is not retired, by the caller's test (I4, I7).
     unsafe { mi_malloc_sys_page_retire(page) }
 }

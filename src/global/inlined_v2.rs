@@ -1,20 +1,21 @@
-//! v2's usual case of a small block, and of nearly every free, in Rust, as [`inlined`](super) has it for v3: the first
-//! free block of the current page, and a block that goes back to a page of the calling thread.
+//! v2's fast path for small blocks, and for nearly every free, in Rust, as `inlined.rs` has it for v3: pops from the
+//! current page's free list, or pushes to the local free list of a page that the calling thread owns.
 //!
-//! Everything else is left to upstream's functions. What is known here of upstream's
-//! internals, `inlined_v2.c` says to the C compiler at each build: unless that agrees, this module is not compiled.
+//! Everything else is left to the slow path, upstream's functions. What this module assumes of upstream's internals,
+//! `inlined_v2.c` asserts for the C compiler at each build: if an assertion fails, this module is not compiled.
 //!
 //! The SAFETY comments cite these invariants of upstream's:
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The heap pointer of a thread is never NULL, and has its table of current pages at [`PAGES`]: one page for each count of words up to 128. | `inlined_v2.c` |
-//! | I2 | A current page is never NULL. It is of the thread's own, or upstream's empty page, which has no free block. | `global_alloc` |
-//! | I3 | A block's segment, and its page in there, are found by the block's address ([`SEGMENT`], [`SLICE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
-//! | I4 | In a segment that is the calling thread's only this thread touches the other fields of a page. | the scheme of numbers: `inlined_v2.c`; else upstream's `free.c` |
+//! | I1 | The heap pointer of a thread is never NULL, and has its table of current pages at [`PAGES_FREE_DIRECT_OFFSET`]: one page for each number of words up to 128. | `inlined_v2.c` |
+//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `global_alloc` |
+//! | I3 | A block's segment, and the metadata of its page in there, are found by the block's address ([`SEGMENT_SIZE`], [`SLICE_SIZE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
+//! | I4 | In a segment that the calling thread owns, only this thread accesses the fields of [`Page`]. | that the id of a thread is its thread pointer: `inlined_v2.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined_v2.c` |
-//! | I6 | Upstream is told of each page that becomes empty. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
+//! | I6 | Each page that becomes empty is passed to upstream's `_mi_page_retire`. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
 //! | I7 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
+//! | I8 | A segment and its pages exist as long as they have a live block. | by reading upstream's `segment.c` |
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use super::thread::{c_thread_local, is_current};
@@ -24,89 +25,99 @@ use core::mem::size_of;
 use core::ptr::{null_mut, write_bytes};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Upstream's `mi_block_t`, a block that is free.
+/// Upstream's `mi_block_t`: a free block.
 #[repr(C)]
 struct Block {
     next: *mut Block,
 }
 
-/// The first part of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them).
+/// The first part of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them with the C).
 #[repr(C)]
 struct Page {
     slice_count: u32,
-    /// How many bytes before this one lies that of the page's first slice.
+    /// How many bytes before these metadata lie those of the page's first slice.
     slice_offset: u32,
     bits: u16,
     capacity: u16,
     reserved: u16,
-    /// With any of them no block is freed here.
+    /// With any of them a free takes the slow path.
     flags: u8,
-    /// The lowest bit: what is in `free` is fresh from the system, and zero but for its `next`.
+    /// The lowest bit (`free_is_zero`): the blocks in `free` are fresh from the system, and zero but for their `next`.
     zero_and_retire: u8,
-    /// Blocks to allocate.
+    /// The free list: blocks to allocate.
     free: *mut Block,
-    /// Blocks that this thread freed since `free` was filled.
+    /// The local free list: blocks that this thread freed since `free` was refilled.
     local_free: *mut Block,
-    /// How many blocks are in use.
+    /// The number of blocks in use.
     used: u16,
 }
 
-const SEGMENT: usize = 32 << 20;
-const SLICE: usize = 64 << 10;
-/// The size of a page's description, and where a segment has the thread that owns it, and those descriptions.
-const ENTRY: usize = 96;
-const THREAD: usize = 0x118;
-const ENTRIES: usize = 0x120;
-/// Where a heap has its current pages, one for each count of words.
-const PAGES: usize = 0x100;
+const SEGMENT_SIZE: usize = 32 << 20;
+const SLICE_SIZE: usize = 64 << 10;
+/// The size of a page's metadata, and where a segment has the id of its owner, and those metadata.
+const META_SIZE: usize = 96;
+const THREAD_ID_OFFSET: usize = 0x118;
+const SLICES_OFFSET: usize = 0x120;
+/// Where a heap has its current pages, one for each number of words.
+const PAGES_FREE_DIRECT_OFFSET: usize = 0x100;
 
-/// The current page of this thread's heap for so many words, and its first free block, which may be NULL.
+/// The current page of this thread's heap for this number of words, and its first free block, which may be NULL.
 ///
 /// # Safety
 /// At most 128 words.
 #[inline]
 unsafe fn current(words: usize) -> (*mut Page, *mut Block) {
-    // SAFETY: the C has this variable, of the initial-exec model. The table has an entry for each such count (I1),
+    // SAFETY: the C has this variable, of the initial-exec model. The table has an entry for each such number (I1),
     // and each is a page (I2) of this thread (I4).
     unsafe {
         let heap: *const u8 = c_thread_local!("_mi_heap_default");
-        let page = *heap.add(PAGES).cast::<*mut Page>().add(words);
+        let page = *heap
+            .add(PAGES_FREE_DIRECT_OFFSET)
+            .cast::<*mut Page>()
+            .add(words);
         (page, (*page).free)
     }
 }
 
-/// Whether the segment is the calling thread's.
+/// Whether the segment is owned by the calling thread.
 ///
 /// # Safety
-/// There is a segment.
+/// `segment` points to a segment that exists.
 #[inline]
-unsafe fn is_own(segment: *mut u8) -> bool {
+unsafe fn is_local(segment: *mut u8) -> bool {
     // SAFETY: a segment has the field there (I3). Other threads write to it when they take over a segment.
-    let owner = unsafe { (*segment.add(THREAD).cast::<AtomicUsize>()).load(Relaxed) };
+    let owner = unsafe { (*segment.add(THREAD_ID_OFFSET).cast::<AtomicUsize>()).load(Relaxed) };
     is_current(owner)
 }
 
-/// A block of at most `MI_SMALL_SIZE_MAX` bytes: `mi_malloc_small`, with its safety.
+/// `mi_malloc_small`.
+///
+/// # Safety
+/// At most `MI_SMALL_SIZE_MAX` bytes.
 #[inline]
 pub unsafe fn malloc_small(size: usize) -> *mut c_void {
-    // SAFETY: the caller's; and the block is the first of the page.
+    // SAFETY: at most 128 words, by the caller's contract. The block is the first of the current page (I2).
     unsafe {
         let (page, block) = current(words(size));
         if block.is_null() {
-            return any_malloc_small(size);
+            return malloc_small_slow(size);
         }
         pop(page, block)
     }
 }
 
-/// The same with zeroes as far as it was asked for: `mi_zalloc_small`.
+/// `mi_zalloc_small`, but only the requested bytes are zeroed.
+///
+/// # Safety
+/// As `malloc_small`.
 #[inline]
 pub unsafe fn zalloc_small(size: usize) -> *mut c_void {
-    // SAFETY: as above. The block has so many words, and all but the first may be zero (I7).
+    // SAFETY: as in `malloc_small`. The block has this number of words (I1), and only this thread accesses it (I4). With
+    // `free_is_zero` all but its first word are zero (I7).
     unsafe {
         let (page, block) = current(words(size));
         if block.is_null() {
-            return any_zalloc_small(size);
+            return zalloc_small_slow(size);
         }
         let p = pop(page, block);
         if (*page).zero_and_retire & 1 != 0 {
@@ -119,14 +130,17 @@ pub unsafe fn zalloc_small(size: usize) -> *mut c_void {
     }
 }
 
-/// `malloc_small` for a size that is a multiple of the alignment: `mi_malloc_aligned`.
+/// `mi_malloc_aligned` for a small size that is a multiple of the alignment.
+///
+/// # Safety
+/// At most `MI_SMALL_SIZE_MAX` bytes; the alignment is a power of two.
 #[inline]
 pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    // SAFETY: as above.
+    // SAFETY: as in `malloc_small`.
     unsafe {
         let (page, block) = current(words(size));
         if block.is_null() || block as usize & (align - 1) != 0 {
-            return any_malloc_small_aligned(size, align);
+            return malloc_small_aligned_slow(size, align);
         }
         pop(page, block)
     }
@@ -137,13 +151,13 @@ const fn words(size: usize) -> usize {
     (size + size_of::<usize>() - 1) / size_of::<usize>()
 }
 
-/// Takes the first free block of a current page.
+/// Pops the first block of a current page's free list.
 ///
 /// # Safety
-/// `block` is that block.
+/// `block` is that block, and not NULL.
 #[inline]
 unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
-    // SAFETY: the page is this thread's (I4), and a free block has a `next` (I5).
+    // SAFETY: the page is owned by this thread (I2, I4), and a free block has a `next` (I5).
     unsafe {
         (*page).free = (*block).next;
         (*page).used = (*page).used.wrapping_add(1);
@@ -151,20 +165,23 @@ unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
     block.cast()
 }
 
-/// Frees a block of any page: `mi_free`, with its safety, but not for NULL.
+/// `mi_free`, but not for NULL.
+///
+/// # Safety
+/// `p` is a live block, in a page of any kind.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    // A block of an alignment of its own may start where its segment ends (upstream's `_mi_ptr_segment`).
-    let at = p as usize;
-    let segment = at.wrapping_sub(1) & !(SEGMENT - 1);
-    let entry = segment + ENTRIES + at.wrapping_sub(segment) / SLICE * ENTRY;
-    let slice = entry as *mut Page;
-    // SAFETY: segment and page are there as long as they have a live block (I3). Nobody else touches the page (I4),
-    // and the block, which is free now, has room for its `next` (I5).
+    // A block of a large alignment may start where its segment ends (upstream's `_mi_ptr_segment`).
+    let address = p as usize;
+    let segment = address.wrapping_sub(1) & !(SEGMENT_SIZE - 1);
+    let meta = segment + SLICES_OFFSET + address.wrapping_sub(segment) / SLICE_SIZE * META_SIZE;
+    let slice = meta as *mut Page;
+    // SAFETY: segment and page exist (I3, I8). If the segment is this thread's, no other thread accesses the page (I4),
+    // and the block, which is free now, has space for its `next` (I5). Otherwise upstream frees the live block.
     unsafe {
-        let page = (entry - (*slice).slice_offset as usize) as *mut Page;
-        if !is_own(segment as *mut u8) || (*page).flags != 0 {
-            return any_free(p);
+        let page = (meta - (*slice).slice_offset as usize) as *mut Page;
+        if !is_local(segment as *mut u8) || (*page).flags != 0 {
+            return free_slow(p);
         }
         let block = p.cast::<Block>();
         (*block).next = (*page).local_free;
@@ -178,42 +195,44 @@ pub unsafe fn free(p: *mut c_void) {
 }
 
 extern "C" {
-    // Upstream's, for a page that has become empty.
+    // Upstream's function for a page that has become empty.
     fn _mi_page_retire(page: *mut Page);
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    // SAFETY: the caller's.
+    // SAFETY: an empty page of this thread, by the caller's test (I4, I6).
     unsafe { _mi_page_retire(page) }
 }
 
-/// A function of its own, out of the way: its callers would keep the address of a C function in a register.
+// The slow paths. They are functions of their own, not inlined: otherwise callers would keep the address of a C function
+// in a register.
+
 #[cold]
 #[inline(never)]
-unsafe fn any_malloc_small(size: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn malloc_small_slow(size: usize) -> *mut c_void {
+    // SAFETY: any size up to `MI_SMALL_SIZE_MAX`, by the caller's contract.
     unsafe { mi_malloc_small(size) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_zalloc_small(size: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn zalloc_small_slow(size: usize) -> *mut c_void {
+    // SAFETY: as in `malloc_small_slow`.
     unsafe { mi_zalloc_small(size) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
-    // SAFETY: the caller's.
+unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
+    // SAFETY: a power of two, by the caller's contract.
     unsafe { mi_malloc_aligned(size, align) }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn any_free(p: *mut c_void) {
-    // SAFETY: the caller's.
+unsafe fn free_slow(p: *mut c_void) {
+    // SAFETY: a live block, by the caller's contract.
     unsafe { mi_free(p) }
 }

@@ -1,11 +1,12 @@
-//! What the calling thread has of its own in the C: its number, and thread-local variables. Rust has no thread-local
-//! variables of C (rust-lang/rust#29594).
+//! The calling thread as the C sees it: its id, and its thread-local variables. Rust cannot declare thread-local variables
+//! of C (rust-lang/rust#29594).
 //!
-//! Each piece of assembly is `readonly`, not `nomem`: after any call it is evaluated again. The call may have given
-//! the thread its first heap, and a stackful coroutine may go on in another thread.
+//! Each piece of assembly is `readonly`, not `nomem`, so that it is executed again after any call: the call may have
+//! created the thread's first heap, and a stackful coroutine may have been resumed in another thread.
+#![deny(unsafe_op_in_unsafe_fn)]
 
 /// The value of a thread-local pointer of the C, by its name. Only for variables of the initial-exec model, which the
-/// build checks in the object (`Object::has_initial_exec` in `build/object.rs`). To be evaluated in an `unsafe` block.
+/// build checks in the object (`Object::has_initial_exec` in `build/object.rs`). Needs an `unsafe` block around it.
 macro_rules! c_thread_local {
     ($name:literal) => {{
         let value;
@@ -30,23 +31,23 @@ macro_rules! c_thread_local {
 }
 pub(super) use c_thread_local;
 
-/// Whether upstream's number of a thread, without any flag, is that of the calling thread: its thread pointer.
+/// Whether an id of a thread, without any flag, is that of the calling thread: upstream uses the thread pointer.
 #[inline]
-pub fn is_current(number: usize) -> bool {
+pub fn is_current(id: usize) -> bool {
     let difference: usize;
-    // In one instruction, and without a register for the pointer: glibc and musl keep it at the place that it points to.
+    // One instruction, and no register for the thread pointer: glibc and musl store it in the word that it points to.
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: it reads that word, which every thread has.
+    // SAFETY: it reads that word, which exists in every thread.
     unsafe {
         core::arch::asm!(
             "xor {0}, qword ptr fs:[0]",
-            inlateout(reg) number => difference,
+            inlateout(reg) id => difference,
             options(pure, readonly, nostack)
         );
     }
     #[cfg(target_arch = "aarch64")]
     {
-        difference = number ^ pointer();
+        difference = id ^ pointer();
     }
     difference == 0
 }

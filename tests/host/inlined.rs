@@ -126,26 +126,26 @@ fn rust_has_the_numbers_that_c_confirms() {
     let text = |name| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
     let [c, rust] = TOLD.map(|name| text(name).unwrap());
     for (in_c, in_rust) in [
-        ("sizeof(mi_slice_t) == 96,", "const ENTRY: usize = 96;"),
+        ("sizeof(mi_slice_t) == 96,", "const META_SIZE: usize = 96;"),
         (
             "AT(mi_segment_t, thread_id, 0x118);",
-            "const THREAD: usize = 0x118;",
+            "const THREAD_ID_OFFSET: usize = 0x118;",
         ),
         (
             "AT(mi_segment_t, slices, 0x120);",
-            "const ENTRIES: usize = 0x120;",
+            "const SLICES_OFFSET: usize = 0x120;",
         ),
         (
             "AT(mi_heap_t, pages_free_direct, 0x100);",
-            "const PAGES: usize = 0x100;",
+            "const PAGES_FREE_DIRECT_OFFSET: usize = 0x100;",
         ),
         (
             "MI_SEGMENT_SIZE == 32 * MI_MiB",
-            "const SEGMENT: usize = 32 << 20;",
+            "const SEGMENT_SIZE: usize = 32 << 20;",
         ),
         (
             "MI_SEGMENT_SLICE_SIZE == 64 * MI_KiB",
-            "const SLICE: usize = 64 << 10;",
+            "const SLICE_SIZE: usize = 64 << 10;",
         ),
     ] {
         assert!(c.contains(in_c) && rust.contains(in_rust), "{in_rust}");

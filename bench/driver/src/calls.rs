@@ -35,13 +35,13 @@ pub const PLAIN: Inlined = Inlined {
     places: &[
         Place {
             function: RAW,
-            of_the_fast_paths: &["any_malloc_small", "inlined6retire"],
-            other_slow: &["any_free"],
+            of_the_fast_paths: &["malloc_small_slow", "inlined6retire"],
+            other_slow: &["free_slow"],
         },
         Place {
             function: ALIGNED,
-            of_the_fast_paths: &["any_malloc_small_aligned", "inlined6retire"],
-            other_slow: &["any_free"],
+            of_the_fast_paths: &["malloc_small_aligned_slow", "inlined6retire"],
+            other_slow: &["free_slow"],
         },
     ],
 };
@@ -204,11 +204,11 @@ mod tests {
         let empty = "_ZN13mi_malloc_sys6global7inlined6retire17hE";
         assert!(passes(
             raw,
-            &["any_malloc_small", empty, "any_free", "warm"]
+            &["malloc_small_slow", empty, "free_slow", "warm"]
         ));
-        assert!(!passes(raw, &["any_malloc_small", "any_free"]));
-        assert!(!passes(raw, &["any_malloc_small", empty, "call   *%r12"]));
-        assert!(passes(aligned, &["any_malloc_small_aligned", empty]));
-        assert!(!passes(aligned, &["any_malloc_small_aligned", "any_free"]));
+        assert!(!passes(raw, &["malloc_small_slow", "free_slow"]));
+        assert!(!passes(raw, &["malloc_small_slow", empty, "call   *%r12"]));
+        assert!(passes(aligned, &["malloc_small_aligned_slow", empty]));
+        assert!(!passes(aligned, &["malloc_small_aligned_slow", "free_slow"]));
     }
 }
