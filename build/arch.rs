@@ -1,7 +1,7 @@
 //! Which instructions the C may use: those that the Rust code around it may use, and no others.
 //!
-//! `-C target-cpu=native` or `-C target-feature=+lse` so reach the allocator too, and a default
-//! build runs on every processor of its target. Upstream forces armv8.1 on arm64, which ended with
+//! So `-C target-cpu=native` and `-C target-feature=+lse` apply to the allocator too, and a default
+//! build runs on every processor of its target. Upstream requires armv8.1 on arm64, which caused
 //! SIGILL on older boards (microsoft/mimalloc#1095, purpleprotocol/mimalloc_rust#165).
 
 use super::config::{Config, Line};
@@ -75,16 +75,16 @@ pub fn architecture(config: &Config, plan: &mut Plan) {
                 }
             }
             if fixed.is_some() || has("avx2") {
-                plan.cl_flag("/arch:AVX2");
+                plan.msvc_flag("/arch:AVX2");
             } else if has("avx") {
-                plan.cl_flag("/arch:AVX");
+                plan.msvc_flag("/arch:AVX");
             }
         }
         "aarch64" => {
             if fixed.is_some() || has("lse") {
-                plan.cl_flag("/arch:armv8.1");
+                plan.msvc_flag("/arch:armv8.1");
             }
-            // Apple's compiler starts from Apple's processors: a general name would take from them.
+            // Apple's compiler defaults to Apple's processors: a general name would disable some of their features.
             if fixed.is_some() || !platform::apple(&config.target) {
                 march(
                     plan,
@@ -101,11 +101,11 @@ pub fn architecture(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// `-march=` with extensions, if there is anything to say beyond the base.
+/// `-march=` with extensions, if there are any beyond the base.
 ///
-/// Extensions are passed only to a compiler that knows them, because Rust's processor names are
-/// newer than many compilers. What upstream chose was asked for: a compiler that does not know it
-/// says so.
+/// Extensions are passed only to a compiler that knows them, because Rust's names of processors are
+/// newer than many compilers. What upstream chooses was requested (`opt_arch`): a compiler that does not know it
+/// reports an error.
 fn march<'a>(
     plan: &mut Plan,
     base: &str,
@@ -125,7 +125,7 @@ fn march<'a>(
     }
 }
 
-/// Whether what upstream chose has the extension anyway.
+/// Whether the name that upstream chooses includes the extension.
 fn name_implies(fixed: Option<&str>, extension: &str) -> bool {
     matches!(
         (fixed, extension),
@@ -136,7 +136,7 @@ fn name_implies(fixed: Option<&str>, extension: &str) -> bool {
     )
 }
 
-/// `MI_OPT_ARCH`: what upstream's build turns on by that name.
+/// `MI_OPT_ARCH`: the instruction set that upstream's build then selects.
 fn chosen_by_upstream(config: &Config) -> Option<&'static str> {
     if config.target.os == "haiku" {
         return None;

@@ -1,13 +1,13 @@
-//! What the C compiler is told in the end: the options of the plan and the user's together, of which the last one
-//! wins. Pure functions.
+//! The final options of the C compiler: those of the plan and the user's together, of which the last one wins. Pure
+//! functions.
 //!
 //! The user's are those of `CFLAGS` and of its forms for one target, which come last (with older `cc` first), and
-//! those behind the compiler's name in `CC`, which come first. They are mostly meant for all C code of a program or of
-//! a distribution, and so not for this one in particular: what does not fit it is made good by an option after them,
+//! those after the compiler's name in `CC`, which come first. They are mostly meant for all C code of a program or of
+//! a distribution, and not for this library in particular: what does not fit it is overridden by an option after them,
 //! or refused.
 
 use super::config::{Config, Define};
-use super::modes;
+use super::fast_path;
 use super::plan::{Language, Plan};
 
 /// Adapts a plan to all arguments of a compiler of the gcc and clang family, in their order.
@@ -22,18 +22,13 @@ pub fn adapt(config: &Config, plan: &mut Plan, arguments: &[String]) -> Result<(
     Ok(())
 }
 
-/// What is defined for the C decides what `MiMalloc` may do, whoever has defined it.
+/// The definitions that the C gets decide which code `MiMalloc` may use, whoever defined them.
 pub fn definitions(plan: &mut Plan, arguments: &[String]) {
     plan.defines = defined(arguments);
-    plan.exact_size = modes::exact_size(plan);
-    if plan.exact_size {
-        plan.entries = false;
-        plan.inlined = false;
-    }
-    plan.secure_entries &= plan.is_on("MI_SECURE");
+    fast_path::adapt(plan);
 }
 
-/// What is left of `-D` and `-U` (with Microsoft's compiler also `/D` and `/U`).
+/// The definitions that result from `-D` and `-U` (with Microsoft's compiler also `/D` and `/U`).
 fn defined(arguments: &[String]) -> Vec<Define> {
     let mut defines: Vec<Define> = Vec::new();
     let mut arguments = arguments.iter();
@@ -66,12 +61,12 @@ fn defined(arguments: &[String]) -> Vec<Define> {
     defines
 }
 
-/// Other machines, and other ways to call a function or to lay out a value: nothing can make them good.
+/// Refuses other machines, calling conventions and layouts: no later option makes them work.
 fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
     let target = &config.target;
     let unfit = |option: &str, reason: &str| {
         Err(format!(
-            "The C compiler is told `{}`, {}.\n\
+            "The C compiler gets `{}`, {}.\n\
              Take it out of CFLAGS, of its forms for a target such as CFLAGS_<target>, and of CC.",
             option, reason
         ))
@@ -118,9 +113,9 @@ fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Intermediate code only if `MIMALLOC_SYS_LTO` asks for it. All of mimalloc is one file, so a compiler gains
-/// nothing by it alone, and a linker needs that compiler's plug-in: without it gcc's objects are empty, which a
-/// shared library shows only when it is loaded. (`cc` asks clang for it too, if rustc leaves bitcode.)
+/// Intermediate code only if `MIMALLOC_SYS_LTO` is set. All of mimalloc is one file, so link-time optimisation of the C
+/// alone gains nothing, and a linker needs that compiler's plug-in: without it gcc's objects are empty, which a
+/// shared library shows only when it is loaded. (`cc` passes `-flto` to clang too, if rustc leaves bitcode.)
 fn link_time(plan: &mut Plan, arguments: &[String]) {
     let kind = |argument: &str| argument.starts_with("-flto") && is_kind(argument);
     let told = last(arguments, |a| kind(a) || a == NO_LTO);
@@ -138,7 +133,8 @@ fn link_time(plan: &mut Plan, arguments: &[String]) {
     }
 }
 
-/// The same where no argument tells of it, but a wrapper of the compiler or its configuration. Whether it is new.
+/// The same where not an argument, but a wrapper of the compiler or its configuration enables it. Returns whether the
+/// option is new.
 pub fn end_link_time(plan: &mut Plan) -> bool {
     let is_new = !plan.bitcode && !plan.appended.iter().any(|option| option == NO_LTO);
     if is_new {
@@ -156,8 +152,9 @@ fn is_kind(argument: &str) -> bool {
     rest.is_empty() || rest.starts_with('=')
 }
 
-/// Rust's own code can become part of a shared library, or of a program that is loaded anywhere, and so this must.
-/// (`cc` has asked for it, where there is such a thing. Whoever tells rustc another model tells the C too.)
+/// Rust's own code can become part of a shared library, or of a position-independent program, so the C must be
+/// position-independent. (`cc` has passed the option, where there is one. A relocation model for rustc applies to the C
+/// too.)
 fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
     let anywhere = ["-fPIC", "-fpic"];
     let others = [
@@ -179,7 +176,7 @@ fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
     }
 }
 
-/// Upstream is written in the C of 2011, which compilers take in every mode but those of 1990. As C++ it would need
+/// Upstream is written in C11, which compilers accept in every mode but those of C90. As C++ it would need
 /// C++'s library.
 fn language(plan: &mut Plan, arguments: &[String]) {
     if plan.language != Language::C {
@@ -206,12 +203,12 @@ fn language(plan: &mut Plan, arguments: &[String]) {
     }
 }
 
-/// Where mimalloc is the program's `malloc`, the compiler must not make calls of `malloc` in it.
+/// Where mimalloc is the program's `malloc`, the compiler must not generate calls of `malloc` in it.
 fn override_malloc(plan: &mut Plan, arguments: &[String]) {
     if !plan.is_on("MI_MALLOC_OVERRIDE") {
         return;
     }
-    // It may take mimalloc's own `malloc` for what the name means, and turn it into a call of itself.
+    // It may treat mimalloc's own `malloc` as the built-in function, and turn it into a call of itself.
     let (on, off) = (["-fbuiltin", "-fbuiltin-malloc"], "-fno-builtin-malloc");
     let is_one = |a: &str| on.contains(&a) || a == off || a == "-fno-builtin";
     let told = last(arguments, is_one).unwrap_or("-DMI_MALLOC_OVERRIDE");
@@ -225,11 +222,11 @@ fn override_malloc(plan: &mut Plan, arguments: &[String]) {
     }
 }
 
-/// Instrumented code calls a library of the compiler's, which rustc does not link by itself.
+/// Instrumented code calls a runtime library of the compiler, which rustc does not link by itself.
 fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
     let sanitizers = sanitizers(arguments);
     if !sanitizers.is_empty() {
-        plan.inlined = false; // it is to see what happens
+        plan.leave_out_inlined(&fast_path::sanitized(&sanitizers.join(",")));
     }
     let planned = |name: &str| {
         config.sanitizers.iter().any(|other| other == name)
@@ -262,7 +259,7 @@ fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
     }
     for option in needed {
         plan.warn(&format!(
-            "the C compiler is told `{}`: the program must link the compiler's runtime for it, \
+            "the C compiler gets `{}`: the program must link the compiler's runtime for it, \
              with RUSTFLAGS=-Clink-arg={}",
             option, option
         ));
@@ -284,11 +281,11 @@ fn sanitizers(arguments: &[String]) -> Vec<&str> {
     on
 }
 
-/// An option that makes another one good.
+/// Overrides an option by a later one, with a warning.
 fn append(plan: &mut Plan, option: &str, told: &str, reason: &str) {
     plan.appended.push(option.to_string());
     plan.warn(&format!(
-        "the C compiler is told `{}` after {}: {}",
+        "the C compiler gets `{}` after {}: {}",
         option, told, reason
     ));
 }

@@ -5,7 +5,7 @@ use super::lto;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The clang to use in place of `compiler`, or nothing if that is a fitting one already.
+/// The clang to use in place of `compiler`, or `None` if that is a suitable one already.
 pub fn for_bitcode(compiler: &cc::Tool) -> Result<Option<PathBuf>, String> {
     let llvm = llvm_of_rustc()?;
     if compiler.is_like_clang() {

@@ -4,30 +4,30 @@ use super::arguments;
 use super::clang;
 use super::config::{Config, Line};
 use super::env;
+use super::fast_path;
 use super::lto;
 use super::object::{self, Object};
-use super::plan::{Flag, Helper, Language, Plan};
+use super::plan::{Flag, Language, Plan, RuntimeLib};
 use super::sources::Sources;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What only a compiled object, or its compiler, can tell of what to link.
+/// What to link, as far as only the compiled object or its compiler shows it.
 #[derive(Default)]
 pub struct Compiled {
     pub libraries: Vec<String>,
     pub folders: Vec<PathBuf>,
     /// The C files of this package that the compiler has read.
     pub own: Vec<PathBuf>,
-    /// Upstream's insides are as the Rust code for small blocks takes for granted.
-    pub inlined: bool,
 }
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
 /// or our file, which includes that one.
 ///
-/// The compiler's arguments decide on the plan too: the user's are among them, and the last one wins.
+/// The compiler's arguments change the plan too: the user's are among them, and the last one wins. So does the compiler's
+/// answer about the fast path in Rust.
 pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Compiled, String> {
     let upstream = sources.root.join("src");
     // Before the source, and before what it includes.
@@ -59,7 +59,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         return Err(no_compiler(not_run(&compiler, error)));
     }
     if compiler.is_like_msvc() {
-        for flag in &plan.cl_flags {
+        for flag in &plan.msvc_flags {
             build.flag(flag);
         }
         if plan.assembly {
@@ -67,14 +67,14 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             build.flag(&listing);
         }
     } else {
-        // Debug information and assertions name files. Without this machine's folders in those
-        // names the library is the same wherever it is built. (The last that fits is taken.)
+        // Debug information and assertions contain names of files. Without this machine's folders in those
+        // names the library is the same wherever it is built. (The last map that matches is used.)
         let maps = [
             (env::out_dir(), "out".to_string()),
             (env::manifest_dir(), "mi-malloc-sys".to_string()),
             (
                 sources.root.clone(),
-                format!("mimalloc-{}", sources.version),
+                format!("mimalloc-{}", sources.release.version),
             ),
         ];
         let maps = maps.iter().map(|(folder, name)| Flag {
@@ -82,9 +82,9 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             if_supported: true,
         });
         let flags: Vec<Flag> = plan.flags.iter().cloned().chain(maps).collect();
-        let takes_all = takes_optional(&compiler, &flags)?;
+        let accepts_all = accepts_optional(&compiler, &flags)?;
         for flag in &flags {
-            if flag.if_supported && !takes_all {
+            if flag.if_supported && !accepts_all {
                 build.flag_if_supported(&flag.text);
             } else {
                 build.flag(&flag.text);
@@ -105,7 +105,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             compiler.path().display()
         ));
     }
-    for header in &plan.headers {
+    for header in &plan.required_headers {
         if !has_header(&compiler, &header.name)? {
             return Err(format!(
                 "The C compiler finds no <{}>: {}",
@@ -113,13 +113,13 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             ));
         }
     }
-    for probe in &plan.probes {
-        if has_header(&compiler, &probe.header)? {
-            build.define(&probe.define, "1");
+    for optional in &plan.optional_headers {
+        if has_header(&compiler, &optional.header)? {
+            build.define(&optional.define, "1");
         }
     }
     let compiler = build.try_get_compiler().map_err(no_compiler)?;
-    // Of the command, because `Tool::args` leaves out what stands behind the program in CC.
+    // From the command, because `Tool::args` leaves out what follows the program in CC.
     let arguments: Vec<String> = compiler
         .to_command()
         .get_args()
@@ -157,40 +157,45 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
-    // The thread-local variable that the Rust code reads, and the file that checks what it knows.
-    let (default_heap, insides) = match config.line {
+    // The thread-local variable that the Rust code reads, and the file that asserts what it assumes.
+    let (default_heap, assertions) = match config.line {
         Line::V3 => ("__mi_theap_default", "src/global/inlined.c"),
         Line::V2 => ("_mi_heap_default", "src/global/inlined_v2.c"),
     };
     // At the same time as the library, which takes a hundred times as long.
-    let insides = env::manifest_dir().join(insides);
+    let assertions_file = env::manifest_dir().join(assertions);
     let check = match plan.inlined {
-        true => Some(start_check(&compiler, plan, &insides)?),
+        true => Some(start_syntax_check(&compiler, plan, &assertions_file)?),
         false => None,
     };
     archive(&build, &compiler, plan, &source)?;
-    let mut inlined = false;
     if lto::is_elf(&config.target) {
         let mut object = object::of_archive(&read_archive()?);
         if object.is_intermediate() && arguments::end_link_time(plan) {
             archive(&build, &compiler, plan, &source)?;
             object = object::of_archive(&read_archive()?);
         }
-        fits(config, plan, &compiler, &object)?;
-        inlined = plan.inlined && object.has_initial_exec(default_heap);
+        check_object(config, plan, &compiler, &object)?;
+        if !object.has_initial_exec(default_heap) {
+            plan.leave_out_inlined(
+                "the object's thread-local variables are not of the model initial-exec",
+            );
+        }
     }
-    if let Some(mut check) = check {
-        inlined &= check
-            .wait()
-            .map_err(|error| not_run(&compiler, error))?
-            .success();
-        own.push(insides);
+    if let Some(check) = check {
+        let output = check
+            .wait_with_output()
+            .map_err(|error| not_run(&compiler, error))?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            plan.leave_out_inlined(&fast_path::failed_assertion(assertions, &text));
+        }
+        own.push(assertions_file);
     }
     Ok(Compiled {
-        libraries: helpers(&plan.helpers)?,
+        libraries: runtime_libs(&plan.runtime_libs)?,
         folders: folders(plan, &compiler),
         own,
-        inlined,
     })
 }
 
@@ -221,7 +226,7 @@ fn with_appended(compiler: &cc::Tool, plan: &Plan) -> Command {
     command
 }
 
-/// Runs a compiler, and gives what it says if it fails.
+/// Runs a compiler, and returns its messages if it fails.
 fn run(mut command: Command) -> Result<(), String> {
     let output = command
         .output()
@@ -245,8 +250,14 @@ fn failed(source: &Path, error: impl Display) -> String {
     )
 }
 
-/// Whether a linker can use what came out, for an ELF target: what no argument tells is shown by the object alone.
-fn fits(config: &Config, plan: &Plan, compiler: &cc::Tool, object: &Object) -> Result<(), String> {
+/// Whether a linker can use the result, for an ELF target: a wrapper or a configuration file may have options that only
+/// the object shows.
+fn check_object(
+    config: &Config,
+    plan: &Plan,
+    compiler: &cc::Tool,
+    object: &Object,
+) -> Result<(), String> {
     let compiler = compiler.path().display();
     let elf = match object {
         Object::Bitcode if plan.bitcode => return Ok(()),
@@ -293,22 +304,22 @@ fn other_machine(config: &Config, compiler: &impl Display, object: &Object) -> S
     )
 }
 
-/// Looks for errors in a file, with all options that the library is compiled with.
-fn start_check(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<Child, String> {
+/// Starts a check of a file for errors, with all options that the library is compiled with.
+fn start_syntax_check(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<Child, String> {
     with_appended(compiler, plan)
         .arg("-fsyntax-only")
         .arg(file)
         .current_dir(env::out_dir())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| not_run(compiler, error))
 }
 
-/// Whether the compiler takes all flags that need not be taken: one run instead of one for each. What it says of
-/// them together does not tell which it refuses, and then `cc` has to ask about each.
-fn takes_optional(compiler: &cc::Tool, flags: &[Flag]) -> Result<bool, String> {
+/// Whether the compiler accepts all optional flags: one run instead of one for each. If it does not, its messages do not
+/// show which it refuses, and `cc` has to probe each.
+fn accepts_optional(compiler: &cc::Tool, flags: &[Flag]) -> Result<bool, String> {
     let file = env::out_dir().join("flags.c");
     fs::write(&file, "int flags;\n").map_err(|error| format!("{}: {}", file.display(), error))?;
     let optional = flags.iter().filter(|flag| flag.if_supported);
@@ -324,7 +335,7 @@ fn takes_optional(compiler: &cc::Tool, flags: &[Flag]) -> Result<bool, String> {
     Ok(output.status.success() && output.stderr.is_empty())
 }
 
-/// Asks the preprocessor.
+/// Whether the preprocessor finds a header.
 fn has_header(compiler: &cc::Tool, header: &str) -> Result<bool, String> {
     let file = env::out_dir().join("header.c");
     fs::write(&file, format!("#include <{}>\n", header))
@@ -349,16 +360,16 @@ fn not_run(compiler: &cc::Tool, error: impl Display) -> String {
     format!("{}: {}", compiler.path().display(), error)
 }
 
-/// A call of another library is an undefined symbol, and so a name in the archive.
-fn helpers(helpers: &[Helper]) -> Result<Vec<String>, String> {
-    if helpers.is_empty() {
+/// The libraries whose functions are called: a call is an undefined symbol, and so a name in the archive.
+fn runtime_libs(runtime_libs: &[RuntimeLib]) -> Result<Vec<String>, String> {
+    if runtime_libs.is_empty() {
         return Ok(Vec::new());
     }
     let bytes = read_archive()?;
-    Ok(helpers
+    Ok(runtime_libs
         .iter()
-        .filter(|helper| calls(&bytes, &helper.calls))
-        .map(|helper| helper.library.clone())
+        .filter(|runtime_lib| calls(&bytes, &runtime_lib.calls))
+        .map(|runtime_lib| runtime_lib.library.clone())
         .collect())
 }
 
@@ -367,8 +378,8 @@ fn read_archive() -> Result<Vec<u8>, String> {
     fs::read(&archive).map_err(|error| format!("{}: {}", archive.display(), error))
 }
 
-/// Whether there is a function whose name starts so. Debug information has other such names:
-/// the variables of gcc's <stdatomic.h>, as `__atomic_load_ptr`.
+/// Whether there is a function whose name starts with `start`. Debug information has other such names: the variables of
+/// gcc's <stdatomic.h>, such as `__atomic_load_ptr`.
 fn calls(bytes: &[u8], start: &str) -> bool {
     let variables: [&[u8]; 3] = [b"_ptr", b"_tmp", b"_val"];
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -385,7 +396,7 @@ fn calls(bytes: &[u8], start: &str) -> bool {
         .any(|name| !variables.iter().any(|end| name.ends_with(end)))
 }
 
-/// WASI's emulation libraries lie with the C library, where Rust does not look.
+/// WASI's emulation libraries are beside the C library, where Rust does not search.
 fn folders(plan: &Plan, compiler: &cc::Tool) -> Vec<PathBuf> {
     plan.libraries
         .iter()

@@ -1,6 +1,8 @@
 //! What a build was asked for: plain data, read by `env.rs`, decided on by `plan.rs`.
 
-/// The two upstream lines this crate binds.
+use super::version::Release;
+
+/// The two major versions of mimalloc that this crate binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     V2,
@@ -55,8 +57,8 @@ pub struct Features {
 }
 
 impl Features {
-    /// Without a choice, and with both (Cargo unites the features of all dependents), the line is
-    /// v3: a program never gets the older allocator because of what another crate asked for.
+    /// Without a choice, and with both (Cargo unites the features of all dependents), the major version is
+    /// v3: a program never gets the older allocator because of another crate's choice.
     pub fn line(&self) -> Line {
         if self.v2 && !self.v3 {
             Line::V2
@@ -85,7 +87,7 @@ pub struct Config {
     pub opt_level: String,
     /// The sanitizers of `-Zsanitizer=`.
     pub sanitizers: Vec<String>,
-    /// `MIMALLOC_SYS_TRACK`: the memory checker to tell of every block, as the user wrote it.
+    /// `MIMALLOC_SYS_TRACK`: the memory checker that every block is reported to, as the user wrote it.
     pub track: Option<String>,
     /// `MIMALLOC_SYS_LTO`: the kind of link-time optimisation, as the user wrote it.
     pub lto: Option<String>,
@@ -95,4 +97,12 @@ pub struct Config {
     pub defines: Vec<Define>,
     /// The name of the atomics library (`DEP_ATOMIC`), if the user named one.
     pub atomic: Option<String>,
+    /// The release of the sources, once they are found. The pinned one until then.
+    pub release: Option<Release>,
+}
+
+impl Config {
+    pub fn release(&self) -> Release {
+        self.release.unwrap_or(Release::pinned(self.line))
+    }
 }

@@ -5,13 +5,13 @@
 use super::compile::Compiled;
 use super::config::Line;
 use super::env;
-use super::modes::LARGE_SLICES;
+use super::fast_path::{self, LARGE_SLICES};
 use super::plan::Plan;
 use super::sources::Sources;
-use super::system::Library;
+use super::system_library::Library;
 use std::path::Path;
 
-/// Tells the crate which line it binds: `#[cfg(line = "v3")]`.
+/// The major version that the crate binds: `#[cfg(line = "v3")]`.
 pub fn line(line: Line) {
     println!("cargo:rustc-cfg=line=\"{}\"", line.name());
     metadata("line", line.name());
@@ -33,7 +33,7 @@ pub fn conditions() {
 }
 
 /// `#[cfg(entries)]` and the like, libraries and warnings.
-pub fn plan(plan: &Plan) {
+pub fn plan_directives(plan: &Plan) {
     if plan.exact_size {
         exact_size();
     }
@@ -43,6 +43,11 @@ pub fn plan(plan: &Plan) {
     if plan.secure_entries {
         println!("cargo:rustc-cfg=secure_entries");
     }
+    if plan.inlined {
+        println!("cargo:rustc-cfg=inlined");
+    }
+    let (name, words) = fast_path::describe(plan);
+    fast_path_used(name, &words);
     if plan.program_options {
         program_options();
     }
@@ -60,9 +65,6 @@ pub fn compiled(compiled: &Compiled) {
     for path in &compiled.own {
         rerun_if_changed(path);
     }
-    if compiled.inlined {
-        println!("cargo:rustc-cfg=inlined");
-    }
     for folder in &compiled.folders {
         println!("cargo:rustc-link-search=native={}", folder.display());
     }
@@ -71,9 +73,13 @@ pub fn compiled(compiled: &Compiled) {
     }
 }
 
-/// The system's library, which `pkg-config` has told Cargo to link.
+/// The system's library. `pkg-config` has printed the directives that link it.
 pub fn system(library: &Library) {
-    exact_size(); // nobody knows how it was compiled
+    exact_size(); // how it was compiled is unknown
+    fast_path_used(
+        "upstream",
+        "upstream's functions (the library is the system's)",
+    );
     if let Some(include) = &library.include {
         metadata("include", &include.display().to_string());
         metadata("INCLUDE_DIR", &include.display().to_string());
@@ -86,7 +92,7 @@ pub fn system(library: &Library) {
     warnings(&library.warnings);
 }
 
-/// What rebuilds, and what dependents' build scripts and this crate's own tests want to know.
+/// The files that rebuild, and metadata for the build scripts of dependents and for this crate's own tests.
 pub fn sources(sources: &Sources) {
     for path in &sources.watched {
         rerun_if_changed(path);
@@ -95,7 +101,7 @@ pub fn sources(sources: &Sources) {
     metadata("include", &include);
     metadata("INCLUDE_DIR", &include);
     metadata("root", &env::out_dir().display().to_string());
-    metadata("version", &sources.version.to_string());
+    metadata("version", &sources.release.version.to_string());
     // For the examples and tests of this package; nothing of it reaches the library.
     println!(
         "cargo:rustc-env=MIMALLOC_SYS_SOURCES={}",
@@ -121,6 +127,13 @@ pub fn program_options() {
     println!("cargo:rustc-cfg=program_options");
 }
 
+/// Metadata; and a line that Cargo shows only if asked (`cargo build -vv`): that the fast path in Rust is left out is
+/// mostly intended, as in a build without optimisation, so it is no warning.
+fn fast_path_used(name: &str, words: &str) {
+    metadata("fast_path", name);
+    println!("fast path: {}", words);
+}
+
 fn exact_size() {
     println!("cargo:rustc-cfg=exact_size");
 }
@@ -135,7 +148,7 @@ fn metadata(key: &str, value: &str) {
     println!("cargo:{}={}", key, value);
 }
 
-/// The one place where a build ends: a failed build script's standard error is what Cargo shows.
+/// The one place where a build fails: Cargo shows the standard error of a build script that fails.
 pub fn error(reason: &str) {
     eprintln!("error: mi-malloc-sys cannot be built\n\n{}\n", reason);
 }

@@ -1,7 +1,7 @@
 //! The only reader of the environment.
 //!
-//! Two kinds of variables: what Cargo sets for a build script, which Cargo itself watches, and
-//! what a user sets, which cannot be read here without being declared to Cargo.
+//! There are two kinds of variables: those that Cargo sets for a build script, which Cargo itself watches, and
+//! those that a user sets, which cannot be read here without being declared to Cargo.
 
 use super::config::{Config, Define, Features, Target};
 use super::emit;
@@ -16,7 +16,7 @@ pub fn config() -> Result<Config, String> {
         target: target()?,
         features,
         // This script is compiled with the debug assertions of the profile it builds for. Older
-        // Cargo tells it nothing else: CARGO_CFG_DEBUG_ASSERTIONS is absent in 1.65, right in 1.95.
+        // Cargo has no other source: CARGO_CFG_DEBUG_ASSERTIONS is absent in 1.65, right in 1.95.
         debug_assertions: cfg!(debug_assertions),
         sanitizers: words("CARGO_CFG_SANITIZE"),
         track: user("MIMALLOC_SYS_TRACK")?,
@@ -25,6 +25,7 @@ pub fn config() -> Result<Config, String> {
         opt_level: cargo("OPT_LEVEL").unwrap_or_default(),
         defines: defines(&user("MIMALLOC_SYS_DEFINES")?.unwrap_or_default())?,
         atomic: user("DEP_ATOMIC")?,
+        release: None,
     })
 }
 
@@ -45,8 +46,8 @@ pub fn cargo_program() -> String {
     cargo("CARGO").unwrap_or_else(|| "cargo".to_string())
 }
 
-/// The folder of the shell that Cargo was started from, if there is one. It decides nothing about what
-/// is built, so a change of it builds nothing anew.
+/// The folder of the shell that Cargo was started from, if there is one. The result of the build does not depend on it,
+/// so a change of it rebuilds nothing.
 pub fn shell_folder() -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("PWD")?);
     Some(folder).filter(|folder| folder.is_absolute() && folder.is_dir())
@@ -67,7 +68,7 @@ pub fn source_dir() -> Result<Option<PathBuf>, String> {
     Ok(user("MIMALLOC_SYS_SOURCE_DIR")?.map(PathBuf::from))
 }
 
-/// Whether to link a mimalloc that the system has, found by pkg-config.
+/// Whether to link the system's mimalloc, found by pkg-config.
 pub fn use_pkg_config() -> Result<bool, String> {
     match user("MIMALLOC_SYS_USE_PKG_CONFIG")?.as_deref() {
         None | Some("0") => Ok(false),

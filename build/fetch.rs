@@ -1,6 +1,6 @@
 //! Has Cargo fetch a pinned package, and check it against its lock file.
 //!
-//! By `cargo metadata`, which fetches what the lock file names and says where it lies. Not by `cargo vendor`:
+//! By `cargo metadata`, which fetches what the lock file names and prints where it is. Not by `cargo vendor`:
 //! before Cargo 1.87 that deletes the packages that it reads, also those that the user has vendored
 //! (rust-lang/cargo#15244).
 //! The build uses this, and the commands of `c_src/vendor`.
@@ -9,12 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Cargo, and what its user has asked of it.
+/// A Cargo, and its user's settings.
 pub struct Cargo {
     pub program: String,
     /// Where the user's configuration (mirrors, source replacement) may be found, most likely first.
     pub folders: Vec<PathBuf>,
-    /// Told not to use a network. (It reads `CARGO_NET_OFFLINE` and `net.offline` itself.)
+    /// It must not use a network. (It reads `CARGO_NET_OFFLINE` and `net.offline` itself.)
     pub offline: bool,
 }
 
@@ -29,7 +29,7 @@ impl Cargo {
     /// The folder of the package `name` that `pin` (a folder with `manifest.toml` and `Cargo.lock`)
     /// depends on: read only, since it is Cargo's or the user's.
     ///
-    /// `scratch` is made anew, for a manifest that Cargo can read.
+    /// `scratch` is created again, for a manifest that Cargo can read.
     pub fn fetch(&self, pin: &Path, scratch: &Path, name: &str) -> Result<PathBuf, String> {
         let manifest = stage(pin, scratch)?;
         let mut failure = String::new();
@@ -39,7 +39,7 @@ impl Cargo {
                     return folder_of(&metadata, name)
                         .ok_or_else(|| format!("`cargo metadata` names no package {}", name))
                 }
-                // Of several, the last where the user's configuration counts for certain.
+                // Of several failures, the last one in the folder whose configuration certainly applies.
                 Err(reason) if attempt.folder == self.folders[0] => failure = reason,
                 Err(_) => {}
             }
@@ -47,9 +47,9 @@ impl Cargo {
         Err(failure)
     }
 
-    /// Offline first: a package that is there costs no connection and needs none.
+    /// Offline first: a package that was fetched before needs no connection.
     ///
-    /// The lock file pins the SHA-256, so any source will do: beside those of the configuration also the
+    /// The lock file pins the SHA-256, so any source is good: beside those of the configuration also the
     /// registry's cache, which is found where a project's source replacement does not apply.
     pub fn attempts(&self) -> Vec<Attempt> {
         let in_each = |offline: bool| {

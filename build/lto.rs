@@ -1,8 +1,8 @@
 //! `MIMALLOC_SYS_LTO`: the C as LLVM bitcode, which the linker optimises together with the Rust code.
 //!
-//! It takes three that fit: rustc leaves bitcode too (`-Clinker-plugin-lto`), the C compiler is a
+//! Three conditions must hold: rustc leaves bitcode too (`-Clinker-plugin-lto`), the C compiler is a
 //! clang whose bitcode rustc's LLVM can read, and the linker is lld, with that LLVM or a newer one.
-//! The last is the linker's to complain of; here are the decisions on the others.
+//! The linker itself reports the last; the others are decided here.
 
 use super::config::{Config, Target};
 use super::plan::Plan;
@@ -12,7 +12,7 @@ use super::platform;
 const OLDEST: u32 = 14;
 
 pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
-    // Both sides must be of one kind: the linker takes a mixture, and leaves the calls between them.
+    // Both sides must be of one kind: the linker accepts a mixture, but does not inline between them.
     let flag = match config.lto.as_deref() {
         None => return Ok(()),
         Some("thin") => "-flto=thin",
@@ -48,8 +48,8 @@ pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Tells `src/thread.h` that a thread-local variable of the C lies at a fixed offset from the thread pointer, so
-/// that assembly reads it; otherwise a function that is never inlined does. Other systems' C compilers may emulate
+/// Whether a thread-local variable of the C lies at a fixed offset from the thread pointer, so that assembly in
+/// `src/thread.h` reads it; otherwise a function that is never inlined does. Other systems' C compilers may emulate
 /// thread-local variables.
 fn has_static_tls(target: &Target, plan: &Plan) -> bool {
     let initial_exec = plan
@@ -61,13 +61,13 @@ fn has_static_tls(target: &Target, plan: &Plan) -> bool {
         && (target.env == "gnu" || platform::is_static_musl(target))
 }
 
-/// On the others the system's linker is another one, which reads its own compiler's bitcode at best.
+/// Whether programs of the target are ELF files. The linkers of other systems read at best their own compiler's bitcode.
 pub fn is_elf(target: &Target) -> bool {
     let others = ["emscripten", "cygwin", "aix"];
     target.unix && !platform::apple(target) && !others.contains(&target.os.as_str())
 }
 
-/// rustc takes `-C` joined and apart, and a path of a linker's plug-in as the value.
+/// rustc accepts `-C` joined and apart, and a path of a linker's plug-in as the value.
 fn leaves_bitcode(rust_flags: &[String]) -> bool {
     rust_flags.iter().any(|flag| {
         let option = flag

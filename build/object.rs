@@ -1,7 +1,7 @@
-//! What the C compiler made: the object in an archive, as far as the build depends on it. Pure functions.
+//! The compiled object in an archive, as far as the build depends on it. Pure functions.
 //!
-//! Arguments tell only part of it. A wrapper of the compiler, its configuration file or its defaults may say
-//! more, and the object shows what came of all that.
+//! Arguments show only part of it. A wrapper of the compiler, its configuration file or its defaults may add options,
+//! and the object shows the result.
 
 use super::config::Target;
 
@@ -19,18 +19,18 @@ pub struct Elf {
     /// 64 bits.
     pub wide: bool,
     pub machine: u16,
-    /// gcc's intermediate code and no other: a linker without gcc's plug-in finds nothing in it.
+    /// Only gcc's intermediate code: a linker without gcc's plug-in finds nothing in it.
     pub slim: bool,
     /// Functions that other objects can call.
     pub functions: Vec<String>,
     /// Thread-local variables that other objects can use.
     pub thread_locals: Vec<String>,
-    /// Some code asks the loader where its thread-local variables are (x86-64 and aarch64 only).
+    /// Some code calls the loader for the address of a thread-local variable (x86-64 and aarch64 only).
     pub dynamic_tls: bool,
 }
 
 impl Object {
-    /// Code that a compiler has yet to finish, when the program is linked.
+    /// Code that is compiled further when the program is linked.
     pub fn is_intermediate(&self) -> bool {
         match self {
             Object::Elf(elf) => elf.slim,
@@ -118,7 +118,7 @@ fn elf(bytes: &[u8]) -> Option<Elf> {
         }
         if section.kind == RELOCATIONS && file.wide {
             for at in section.entries(24) {
-                elf.dynamic_tls |= asks_the_loader(elf.machine, file.number(at + 8, 4)?);
+                elf.dynamic_tls |= is_dynamic_tls(elf.machine, file.number(at + 8, 4)?);
             }
         }
     }
@@ -128,7 +128,7 @@ fn elf(bytes: &[u8]) -> Option<Elf> {
 
 /// The relocations of the models general-dynamic and local-dynamic, in code: with `__tls_get_addr` or with
 /// descriptors.
-fn asks_the_loader(machine: u16, relocation: u64) -> bool {
+fn is_dynamic_tls(machine: u16, relocation: u64) -> bool {
     match machine {
         X86_64 => matches!(relocation, 19 | 20 | 34 | 35 | 45),
         AARCH64 => matches!(relocation, 512..=538 | 560..=569),
@@ -234,7 +234,7 @@ const MACHINES: [(&str, u16); 15] = [
     ("sparc64", 43),
 ];
 
-/// Whether code of a target is what the object has. Of a processor that is not listed nothing is known.
+/// Whether the object has code for the target. True for a processor that is not listed.
 pub fn is_for(elf: &Elf, target: &Target) -> bool {
     let narrow = ["x32", "ilp32", "abin32"];
     let wide = (target.arch.contains("64") || target.arch == "s390x")

@@ -1,7 +1,7 @@
-//! The Cargo that runs this build, as far as it shows.
+//! The Cargo that runs this build, as far as it can be observed.
 //!
 //! Its configuration is found from the folder in which it was started, and `--offline` and `--frozen`
-//! forbid it the network. It hands none of that to a build script; on Linux its process tells.
+//! forbid it the network. It passes none of that to a build script; on Linux `/proc` has it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub fn folders(shell: Option<PathBuf>, out_dir: PathBuf) -> Vec<PathBuf> {
     choose(process, shell, out_dir)
 }
 
-/// Whether Cargo was told not to use a network, as far as that can be seen.
+/// Whether Cargo must not use a network, as far as that can be observed.
 pub fn is_offline() -> bool {
     of_process("cmdline")
         .and_then(|file| fs::read(file).ok())
@@ -38,7 +38,7 @@ pub fn forbids_network(arguments: &[u8]) -> bool {
         .any(|argument| argument == b"--offline" || argument == b"--frozen")
 }
 
-/// Asks `cargo` for its version. The answer is not needed before the end, and the build goes on.
+/// Starts `cargo --version`. The answer is not needed before the end, and the build goes on meanwhile.
 pub fn ask_version(cargo: &str) -> Option<Child> {
     Command::new(cargo)
         .arg("--version")
@@ -49,7 +49,7 @@ pub fn ask_version(cargo: &str) -> Option<Child> {
         .ok()
 }
 
-/// Whether that Cargo knows the directive `rustc-check-cfg`. Where it cannot be asked, it does not.
+/// Whether that Cargo knows the directive `rustc-check-cfg`. If its version is unknown, it does not.
 pub fn knows_check_cfg(version: Option<Child>) -> bool {
     version
         .and_then(|child| child.wait_with_output().ok())

@@ -1,16 +1,17 @@
 //! Decides, from a [`Config`] alone, how upstream's C is compiled and linked.
 //!
-//! A pure function: no environment, no file, no compiler. A test mounts this room and its
-//! neighbours (`modes`, `platform`, `arch`, `tools`, `lto`) and checks the plan of every target and
-//! feature, so whoever reads them knows every flag their C gets. "Upstream" in the comments is
-//! `CMakeLists.txt` of the line concerned, unless a file is named.
+//! A pure function: no environment, no file, no compiler. `tests/plan.rs` mounts the pure modules (`pure.rs`) and checks
+//! the plan of every target and feature, so its tables show every flag that the C gets. "Upstream" in the comments is
+//! `CMakeLists.txt` of the major version concerned, unless a file is named.
 
 use super::arch;
 use super::config::{Config, Define, Target};
+use super::fast_path;
+use super::instrumentation;
 use super::lto;
 use super::modes;
 use super::platform;
-use super::tools;
+use super::version::Version;
 
 /// The language `static.c` is compiled as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +28,23 @@ pub struct Flag {
     pub if_supported: bool,
 }
 
-/// A library that is linked if the compiled object calls functions whose names start so.
+/// A compiler runtime library, linked only if the object calls functions whose names start with `calls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Helper {
+pub struct RuntimeLib {
     pub calls: String,
     pub library: String,
 }
 
-/// A header without which the build would fail far from its cause, and what to do about it.
+/// A header without which the build would fail with an obscure error, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct RequiredHeader {
     pub name: String,
     pub advice: String,
 }
 
-/// A definition that is right only if the platform has a header.
+/// A header that the platform may have, and the definition that tells upstream so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
+pub struct OptionalHeader {
     pub header: String,
     pub define: String,
 }
@@ -54,62 +55,66 @@ pub struct Plan {
     pub language: Language,
     pub opt_level: String,
     pub defines: Vec<Define>,
-    /// For gcc, clang and their kin.
+    /// For gcc, clang and compatible compilers.
     pub flags: Vec<Flag>,
-    /// The same for Microsoft's `cl` and its double `clang-cl`.
-    pub cl_flags: Vec<String>,
+    /// The same for Microsoft's `cl` and the compatible `clang-cl`.
+    pub msvc_flags: Vec<String>,
     /// For the gcc and clang family, after all others, also after the user's.
     pub appended: Vec<String>,
-    pub headers: Vec<Header>,
-    pub probes: Vec<Probe>,
+    pub required_headers: Vec<RequiredHeader>,
+    pub optional_headers: Vec<OptionalHeader>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
-    /// Compile `src/fork.c`, which includes `static.c`: if the locks of the release are known.
+    /// Compile `src/fork.c`, which includes `static.c`.
     pub fork: bool,
-    /// Compile `src/global.c`, which includes `fork.c`: if the release is one that it fits.
+    /// Compile `src/global.c`, which includes `fork.c`.
     pub entries: bool,
-    /// Compile `src/secure.c` instead, under the same condition.
+    /// Compile `src/secure.c` instead.
     pub secure_entries: bool,
-    /// Beside them, the usual case of a small block is Rust code, if the C compiler agrees with
-    /// `src/global/inlined.c`, or on v2 `inlined_v2.c`.
+    /// The fast path for small blocks is Rust code, if the C compiler confirms `src/global/inlined.c`, or on v2
+    /// `inlined_v2.c`.
     pub inlined: bool,
-    /// The program can carry options (`src/program_options.h`): if the release is one that it fits.
+    /// Why it is not.
+    pub why_not_inlined: Option<String>,
+    /// The program can carry options (`src/program_options.h`): with the pinned release.
     pub program_options: bool,
-    /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can give.
+    /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
     pub assembly: bool,
-    /// The C looks at the bytes behind a block, or tells a tool of them, and must know where it ends.
+    /// The C checks the bytes behind a block, or reports them to a tool, and must know where the block ends.
     pub exact_size: bool,
     /// Linked after the archive, in this order.
     pub libraries: Vec<String>,
-    pub helpers: Vec<Helper>,
+    pub runtime_libs: Vec<RuntimeLib>,
     pub warnings: Vec<String>,
 }
 
-/// Plans a build, or says why there cannot be one.
-pub fn plan(config: &Config) -> Result<Plan, String> {
+/// Plans a build, or returns why there cannot be one.
+pub fn decide(config: &Config) -> Result<Plan, String> {
     supported(&config.target)?;
+    let release = config.release();
     let mut plan = Plan {
         language: Language::C,
         opt_level: "3".to_string(),
         defines: Vec::new(),
         flags: Vec::new(),
-        cl_flags: Vec::new(),
+        msvc_flags: Vec::new(),
         appended: Vec::new(),
-        headers: Vec::new(),
-        probes: Vec::new(),
+        required_headers: Vec::new(),
+        optional_headers: Vec::new(),
         clang_only: None,
         fork: false,
         entries: false,
         secure_entries: false,
         inlined: false,
-        program_options: true,
+        why_not_inlined: None,
+        program_options: release.is_pinned && release.version == Version::supported(config.line),
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
         libraries: Vec::new(),
-        helpers: Vec::new(),
+        runtime_libs: Vec::new(),
         warnings: Vec::new(),
     };
     if config.features.v2 && config.features.v3 {
@@ -128,21 +133,25 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
     platform::profiler(config, &mut plan);
     platform::system(config, &mut plan);
     platform::compiler(&mut plan);
-    platform::helpers(config, &mut plan);
+    platform::runtime_libs(config, &mut plan);
     arch::architecture(config, &mut plan);
-    tools::tools(config, &mut plan)?;
+    instrumentation::tools(config, &mut plan)?;
     lto::bitcode(config, &mut plan)?;
-    plan.take_over(&config.defines);
-    modes::alignment(&plan)?;
-    plan.exact_size = modes::exact_size(&plan);
+    plan.apply_user_defines(&config.defines);
+    fast_path::alignment(&plan)?;
+    plan.exact_size = fast_path::exact_size(&plan);
     modes::fork(config, &mut plan);
-    modes::entries(config, &mut plan);
-    modes::inlined(config, &mut plan);
+    fast_path::entries(config, &mut plan);
+    fast_path::inlined(config, &mut plan);
+    plan.warnings.extend(release.version.warning(config.line));
+    if plan.bitcode {
+        release.version.allows_bitcode()?;
+    }
     Ok(plan)
 }
 
-/// mimalloc needs an operating system that hands out pages of memory, and upstream has four kinds
-/// of it (`src/prim`): Unix, Windows, Emscripten (a Unix to Rust) and WASI.
+/// mimalloc needs an operating system that allocates pages of memory, and upstream supports four kinds
+/// (`src/prim`): Unix, Windows, Emscripten (a Unix to Rust) and WASI.
 fn supported(target: &Target) -> Result<(), String> {
     if target.unix || target.os == "windows" || target.os == "wasi" {
         return Ok(());
@@ -163,8 +172,8 @@ impl Plan {
         });
     }
 
-    /// Definitions of the user, in the place of ours: a compiler warns of two for one name.
-    fn take_over(&mut self, defines: &[Define]) {
+    /// Definitions of the user replace ours: a compiler warns of two for one name.
+    fn apply_user_defines(&mut self, defines: &[Define]) {
         let named = |ours: &Define| defines.iter().any(|define| define.name == ours.name);
         self.defines.retain(|ours| !named(ours));
         self.defines.extend(defines.iter().cloned());
@@ -190,6 +199,13 @@ impl Plan {
         self.last(name)?.value.as_deref()
     }
 
+    /// Calls C functions for small blocks. The first reason stays.
+    pub fn leave_out_inlined(&mut self, reason: &str) {
+        self.inlined = false;
+        self.why_not_inlined
+            .get_or_insert_with(|| reason.to_string());
+    }
+
     pub fn flag(&mut self, text: &str) {
         self.flags.push(Flag {
             text: text.to_string(),
@@ -204,8 +220,8 @@ impl Plan {
         });
     }
 
-    pub fn cl_flag(&mut self, text: &str) {
-        self.cl_flags.push(text.to_string());
+    pub fn msvc_flag(&mut self, text: &str) {
+        self.msvc_flags.push(text.to_string());
     }
 
     pub fn library(&mut self, name: &str) {

@@ -1,7 +1,7 @@
-//! What the operating system, its C library and its linker ask for.
+//! What the operating system, its C library and its linker require.
 
 use super::config::{Config, Line, Target};
-use super::plan::{Helper, Language, Plan, Probe};
+use super::plan::{Language, OptionalHeader, Plan, RuntimeLib};
 
 /// Upstream compiles as C++ with MSVC and clang-cl, whose C mode lacks atomics
 /// (and, in clang for arm64, intrinsics: purpleprotocol/mimalloc_rust#159).
@@ -10,15 +10,15 @@ pub fn language(config: &Config, plan: &mut Plan) {
         return;
     }
     plan.language = Language::Cxx17;
-    // A .c file is C to every compiler that is not told otherwise.
-    plan.cl_flag("/TP");
-    plan.cl_flag("/std:c++17");
-    plan.cl_flag("/Zc:__cplusplus"); // the headers ask for the language's version
+    // A compiler treats a .c file as C unless an option says otherwise.
+    plan.msvc_flag("/TP");
+    plan.msvc_flag("/std:c++17");
+    plan.msvc_flag("/Zc:__cplusplus"); // the headers test the language's version
     plan.flag("-xc++");
     plan.flag("-std=c++17");
 }
 
-/// The thread-local variables of a program that is there from its start.
+/// The model of thread-local variables for code that is loaded when the program starts.
 pub const INITIAL_EXEC: &str = "-ftls-model=initial-exec";
 
 /// Whether rustc links musl into the program: by default where the host is another target (`rustc.rs`), elsewhere if it
@@ -44,9 +44,9 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
     }
 
     let only_one_model = if target.os == "windows" {
-        Some("Windows gives every library its thread-locals")
+        Some("on Windows every library has its own thread-local variables")
     } else if apple(target) {
-        Some("Apple's loader gives every library its thread-locals")
+        Some("on Apple's systems every library has its own thread-local variables")
     } else if dynamic_musl {
         Some("it is always on with musl that is not linked statically")
     } else if target.os == "haiku" || target.os == "emscripten" || !target.unix {
@@ -58,7 +58,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
         plan.no_effect("local_dynamic_tls", reason);
     }
     if dynamic_musl || features.local_dynamic_tls && only_one_model.is_none() {
-        // musl's loader has no spare room for late initial-exec blocks (microsoft/mimalloc#644).
+        // musl's loader has no spare space for late initial-exec blocks (microsoft/mimalloc#644).
         plan.flag("-ftls-model=local-dynamic");
     } else if only_one_model.is_none() {
         plan.flag(INITIAL_EXEC);
@@ -68,7 +68,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
         match (target.os.as_str(), config.line) {
             ("windows", Line::V3) => plan.define("MI_WIN_DIRECT_TLS", 1),
             ("windows", Line::V2) => plan.define("MI_WIN_USE_FIXED_TLS", 1),
-            _ => plan.no_effect("win_direct_tls", "it is about Windows' slots"),
+            _ => plan.no_effect("win_direct_tls", "only Windows has such thread-local slots"),
         }
     }
 }
@@ -96,15 +96,15 @@ pub fn huge_pages(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// What v3's profiler needs to record call stacks and to write its file; upstream probes the headers.
+/// What v3's profiler needs to record call stacks and to write its file; upstream optional_headers the headers.
 ///
-/// musl has no execinfo.h. Upstream then takes libunwind if it is installed; a Rust program already
+/// musl has no execinfo.h. Upstream then uses libunwind if it is installed; a Rust program already
 /// holds a copy of that library, so here it is the user's choice:
 /// `MIMALLOC_SYS_DEFINES=MI_HAS_LIBUNWINDH=1`, with the library linked by the program.
 pub fn profiler(config: &Config, plan: &mut Plan) {
     let target = &config.target;
     if config.line != Line::V3 || !target.unix {
-        return; // WASI has unistd.h, but not the user ids that upstream asks it for
+        return; // WASI has unistd.h, but no user ids, which upstream reads
     }
     plan.define("MI_HAS_UNISTDH", 1);
     // Android's execinfo.h has no `backtrace` below API level 33 (oxc-project/oxc#19214).
@@ -112,7 +112,7 @@ pub fn profiler(config: &Config, plan: &mut Plan) {
     if glibc || bsd(target) || apple(target) {
         plan.define("MI_HAS_EXECINFOH", 1);
     }
-    // Debian's gcc makes tables to unwind with only where it is told to on arm and riscv64, and without
+    // On arm and riscv64 Debian's gcc generates unwind tables only with this option, and without
     // them `backtrace` ends in mimalloc's own functions: no sample has a stack, and none is recorded.
     if glibc {
         plan.flag("-funwind-tables");
@@ -143,7 +143,7 @@ pub fn system(config: &Config, plan: &mut Plan) {
             }
         }
         "wasi" => {
-            // `clock`: of wasi-libc's emulations the only one that either line calls.
+            // `clock`: the only one of wasi-libc's emulations that either major version calls.
             plan.define("_WASI_EMULATED_PROCESS_CLOCKS", 1);
             plan.library("wasi-emulated-process-clocks");
         }
@@ -154,15 +154,15 @@ pub fn system(config: &Config, plan: &mut Plan) {
     }
     if target.os == "linux" && target.arch.starts_with("riscv") {
         match config.line {
-            // How far addresses go differs by board, and a newer glibc can say; otherwise upstream
-            // reads /proc/cpuinfo. The kernel's <asm/hwprobe.h>, which upstream takes as well, does
+            // The number of address bits differs by board, and a newer glibc can query it; otherwise upstream
+            // reads /proc/cpuinfo. The kernel's <asm/hwprobe.h>, which upstream uses as well, does
             // not compile with a C library that is older than it.
-            Line::V3 => plan.probes.push(Probe {
+            Line::V3 => plan.optional_headers.push(OptionalHeader {
                 header: "sys/hwprobe.h".to_string(),
                 define: "MI_HAS_SYS_HWPROBEH".to_string(),
             }),
-            // v2 cannot ask, and most boards have 39 bits (microsoft/mimalloc#939). Upstream looks
-            // at the machine that builds; too low a number only forgoes a hint to `mmap`.
+            // v2 cannot query it, and most boards have 39 bits (microsoft/mimalloc#939). Upstream takes it
+            // from the machine that builds; with too low a number only a hint to `mmap` is missing.
             Line::V2 => plan.define("MI_DEFAULT_VIRTUAL_ADDRESS_BITS", 39),
         }
     }
@@ -170,7 +170,7 @@ pub fn system(config: &Config, plan: &mut Plan) {
 
 /// For every gcc and clang.
 pub fn compiler(plan: &mut Plan) {
-    plan.flag("-fvisibility=hidden"); // the symbols of a static library are nobody else's
+    plan.flag("-fvisibility=hidden"); // a static library exports nothing
     for quiet in ["-Wno-unknown-pragmas", "-Wno-static-in-inline"] {
         plan.flag_if_supported(quiet); // gcc 4 fails on names that it does not know
     }
@@ -181,11 +181,11 @@ pub fn compiler(plan: &mut Plan) {
     }
 }
 
-/// What a compiler does not write out may be a call of a library, and the object tells.
-pub fn helpers(config: &Config, plan: &mut Plan) {
+/// Compiler runtime libraries, linked only if the object references them.
+pub fn runtime_libs(config: &Config, plan: &mut Plan) {
     let linux = config.target.os == "linux";
-    let mut helper = |calls: &str, library: &str| {
-        plan.helpers.push(Helper {
+    let mut runtime_lib = |calls: &str, library: &str| {
+        plan.runtime_libs.push(RuntimeLib {
             calls: calls.to_string(),
             library: library.to_string(),
         });
@@ -193,11 +193,11 @@ pub fn helpers(config: &Config, plan: &mut Plan) {
     if linux && config.atomic.is_none() {
         // Wide and narrow atomics of some processors. Linked only if called: elsewhere the library
         // is often absent (purpleprotocol/mimalloc_rust#94, #115).
-        helper("__atomic_", "atomic");
+        runtime_lib("__atomic_", "atomic");
     }
     if linux && config.target.env == "musl" {
-        // gcc counts bits with its own library, which rustc leaves out of links with musl.
-        helper("__popcount", "gcc");
+        // gcc counts bits by calling its own library, which rustc does not link with musl.
+        runtime_lib("__popcount", "gcc");
     }
     if let Some(name) = &config.atomic {
         plan.library(name);

@@ -1,23 +1,20 @@
-//! The three ways to the C sources, first come first served:
-//! the user's own checkout, the vendored copy, the package that Cargo fetches.
+//! Finds the C sources. The first of these counts: the user's own checkout, the vendored copy, the package that Cargo
+//! fetches.
 
 use super::config::Line;
 use super::env;
 use super::fetch::{failed, remove, Cargo};
 use super::parent;
-use super::version::Version;
+use super::version::{Release, Version};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A mimalloc source tree of the right line.
+/// A mimalloc source tree of the right major version.
 pub struct Sources {
     /// Holds `include/` and `src/`.
     pub root: PathBuf,
-    pub version: Version,
-    /// The release that `c_src/` lists, and not a checkout of the user's, which can be anything
-    /// between two releases.
-    pub listed: bool,
-    /// Files and folders whose change means a new build.
+    pub release: Release,
+    /// Files and folders whose change requires a new build.
     pub watched: Vec<PathBuf>,
 }
 
@@ -34,7 +31,7 @@ pub fn locate(line: Line) -> Result<Sources, String> {
     pinned_package(&c_src.join("pin"), line)
 }
 
-/// First way: a checkout that the user names.
+/// First: a checkout that the user names.
 fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
     let refuse = |reason: String| {
         format!(
@@ -80,14 +77,16 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
         )));
     }
     Ok(Sources {
-        listed: false,
+        release: Release {
+            version,
+            is_pinned: false,
+        },
         watched: vec![root.join("src"), root.join("include")],
         root,
-        version,
     })
 }
 
-/// Second way: `c_src/v3` or `c_src/v2`, as in a published package. Compiled as it stands;
+/// Second: `c_src/v3` or `c_src/v2`, as in a published package. Compiled as it is;
 /// the check command, not the build, compares it with the list.
 fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
     let version = version_of(&root).map_err(|reason| {
@@ -98,9 +97,9 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
             reason
         )
     })?;
-    if version.major != Version::bound(line).major {
+    if version.major != Version::supported(line).major {
         return Err(format!(
-            "The vendored sources in {} are mimalloc {}, which is not line {}.\n\
+            "The vendored sources in {} are mimalloc {}, which is not {}.\n\
              Vendor them again (c_src/README.md), or delete the folder to let Cargo bring the pinned package.",
             root.display(),
             version,
@@ -108,24 +107,26 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
         ));
     }
     Ok(Sources {
-        listed: true,
+        release: Release {
+            version,
+            is_pinned: true,
+        },
         watched: vec![root.join("src"), root.join("include")],
         root,
-        version,
     })
 }
 
-/// Third way: Cargo fetches the pinned package, and checks it against the lock file.
+/// Third: Cargo fetches the pinned package, and checks it against the lock file.
 ///
 /// `OUT_DIR` itself is not watched: Cargo compares times with the start of this script, so what
-/// was just unpacked would look changed and build everything twice.
+/// was just unpacked would look changed, and everything would be built twice.
 fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
     let lock = pin.join("Cargo.lock");
     let no_sources = |reason: String| no_sources(line, &reason);
     let locked = fs::read(&lock).map_err(|error| no_sources(failed(&lock, error)))?;
     let upstream = env::out_dir().join("upstream");
     let root = upstream.join(line.name());
-    // The lock file beside the sources says that they are complete, and of which package.
+    // The lock file beside the sources shows that they are complete, and from which package.
     let receipt = upstream.join("Cargo.lock");
     let is_there = fs::read(&receipt).ok().as_ref() == Some(&locked) && version_of(&root).is_ok();
     if !is_there {
@@ -147,9 +148,11 @@ fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
     }
     let version = version_of(&root).map_err(no_sources)?;
     Ok(Sources {
-        listed: true,
+        release: Release {
+            version,
+            is_pinned: true,
+        },
         root,
-        version,
         watched: vec![pin.join("manifest.toml"), lock],
     })
 }
@@ -208,5 +211,17 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 }
 
 fn version_of(root: &Path) -> Result<Version, String> {
-    Version::of_header(&root.join("include/mimalloc.h"))
+    version_of_header(&root.join("include/mimalloc.h"))
+}
+
+/// The version of mimalloc's header.
+pub fn version_of_header(header: &Path) -> Result<Version, String> {
+    let text = fs::read_to_string(header)
+        .map_err(|error| format!("{} cannot be read: {}", header.display(), error))?;
+    Version::of_header(&text).ok_or_else(|| {
+        format!(
+            "{} defines no MI_MALLOC_VERSION, so it is not mimalloc's header.",
+            header.display()
+        )
+    })
 }

@@ -2,8 +2,6 @@
 
 use super::config::Line;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -12,9 +10,26 @@ pub struct Version {
     pub patch: u32,
 }
 
+/// A release of the C sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    pub version: Version,
+    /// It is what `c_src/` pins, and not a checkout of the user's, which can be anything between two releases.
+    pub is_pinned: bool,
+}
+
+impl Release {
+    pub fn pinned(line: Line) -> Release {
+        Release {
+            version: Version::supported(line),
+            is_pinned: true,
+        }
+    }
+}
+
 impl Version {
-    /// The release whose headers the bindings of a line follow.
-    pub fn bound(line: Line) -> Version {
+    /// The release whose headers the bindings of a major version follow.
+    pub fn supported(line: Line) -> Version {
         match line {
             Line::V2 => Version::new(2, 5, 2),
             Line::V3 => Version::new(3, 6, 0),
@@ -30,34 +45,33 @@ impl Version {
         }
     }
 
-    /// Whether the bindings of a line fit this release, as far as is known.
+    /// Whether the bindings of a major version fit this release, as far as is known.
     pub fn fits(self, line: Line) -> bool {
         let oldest = Version::oldest(line);
         self.major == oldest.major && self >= oldest
     }
 
-    /// What to know of a release that came after the bindings.
+    /// The warning about a release that is newer than the bindings.
     pub fn warning(self, line: Line) -> Option<String> {
-        let bound = Version::bound(line);
-        if self <= bound {
+        let supported = Version::supported(line);
+        if self <= supported {
             return None;
         }
         Some(format!(
             "mimalloc {} is newer than the bindings, which follow the headers of {}: \
              functions that changed since then must not be called",
-            self, bound
+            self, supported
         ))
     }
 
-    /// Whether `src/global.c`, which uses what upstream keeps to itself, was checked with this release.
-    pub fn has_entries(self) -> bool {
+    /// Whether `src/global.c` and `src/secure.c`, which use upstream's internals, were checked with this release.
+    pub fn has_custom_entry_points(self) -> bool {
         self == Version::new(3, 6, 0)
     }
 
-    /// Whether the Rust code for the usual case of a small block was checked with this release: `src/global/inlined.rs`
-    /// and `inlined_v2.rs`.
+    /// Whether the fast path in Rust was checked with this release: `src/global/inlined.rs` and `inlined_v2.rs`.
     pub fn has_inlined(self) -> bool {
-        self.has_entries() || self == Version::new(2, 5, 2)
+        self.has_custom_entry_points() || self == Version::new(2, 5, 2)
     }
 
     /// Whether `src/fork.c` knows all locks of this release, and what else waits for another thread.
@@ -65,7 +79,7 @@ impl Version {
         [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)
     }
 
-    /// Whether this release can be bitcode: `src/thread.h` has to know each place that asks for the thread.
+    /// Whether this release can be bitcode: `src/thread.h` has to cover each place that identifies the thread.
     pub fn allows_bitcode(self) -> Result<(), String> {
         let checked = [Version::new(3, 6, 0), Version::new(2, 5, 2)];
         if checked.contains(&self) {
@@ -87,26 +101,18 @@ impl Version {
         }
     }
 
-    /// As `MI_MALLOC_VERSION` gives it: older releases wrote 217 for 2.1.7, newer ones 30600 for 3.6.0.
+    /// From `MI_MALLOC_VERSION`: older releases wrote 217 for 2.1.7, newer ones 30600 for 3.6.0.
     pub fn from_number(number: u32) -> Version {
         let base = if number < 10_000 { 10 } else { 100 };
         Version::new(number / (base * base), number / base % base, number % base)
     }
 
-    /// Reads `MI_MALLOC_VERSION` from the header, which is the only place where a source tree says what it is.
-    pub fn of_header(header: &Path) -> Result<Version, String> {
-        let text = fs::read_to_string(header)
-            .map_err(|error| format!("{} cannot be read: {}", header.display(), error))?;
+    /// From the text of the header, the only place where a source tree has its version (`MI_MALLOC_VERSION`).
+    pub fn of_header(text: &str) -> Option<Version> {
         text.lines()
             .filter_map(|line| line.trim().strip_prefix("#define MI_MALLOC_VERSION"))
             .find_map(|rest| rest.split_whitespace().next()?.parse().ok())
             .map(Version::from_number)
-            .ok_or_else(|| {
-                format!(
-                    "{} defines no MI_MALLOC_VERSION, so it is not mimalloc's header.",
-                    header.display()
-                )
-            })
     }
 }
 

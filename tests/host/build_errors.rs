@@ -313,7 +313,7 @@ fn warnings() {
 fn features_without_effect() {
     let mut given = BTreeSet::new();
     for config in every_config() {
-        if let Ok(plan) = plan::plan(&config) {
+        if let Ok(plan) = plan::decide(&config) {
             for warning in plan.warnings {
                 if let Some(rest) = warning.strip_prefix("the feature ") {
                     given.insert(rest.replacen(" has no effect: ", " | ", 1));
@@ -644,6 +644,7 @@ fn every_config() -> Vec<config::Config> {
                     rust_flags: Vec::new(),
                     defines: Vec::new(),
                     atomic: None,
+                    release: None,
                 });
             }
         }

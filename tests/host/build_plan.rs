@@ -6,10 +6,11 @@
 //! for each feature wherever it does something else.
 
 use crate::build::config::{Config, Define, Features, Line, Target};
+use crate::build::fast_path::{self, describe};
 use crate::build::lto;
 use crate::build::plan::{self, Language, Plan};
 use crate::build::rustc;
-use crate::build::version::Version;
+use crate::build::version::{Release, Version};
 use crate::default_config::config;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -199,7 +200,7 @@ fn what_has_no_pages_to_give_is_refused() {
         "x86_64-fortanix-unknown-sgx",
     ] {
         let target = target(triple);
-        let reason = plan::plan(&config(&target, Line::V3)).unwrap_err();
+        let reason = plan::decide(&config(&target, Line::V3)).unwrap_err();
         let advice = format!("cfg(not(target_os = \"{}\"))", target.os);
         assert!(
             reason.contains(triple) && reason.contains(&advice),
@@ -633,7 +634,7 @@ fn tools_watch_or_are_refused() {
             let about = format!("{triple} {sanitizers} {track} {features}");
             match expected.strip_prefix("error: ") {
                 Some(part) => {
-                    let reason = plan::plan(&config).unwrap_err();
+                    let reason = plan::decide(&config).unwrap_err();
                     assert!(reason.contains(part), "{about}: {reason}");
                 }
                 None => {
@@ -666,7 +667,7 @@ fn locks_are_held_across_a_fork_on_unix() {
         assert!(!fork(other, Line::V3) && !fork(other, Line::V2), "{other}");
     }
     for line in [Line::V3, Line::V2] {
-        assert!(Version::bound(line).has_known_locks());
+        assert!(Version::supported(line).has_known_locks());
     }
     for other in [30500, 30601, 20501, 20503] {
         assert!(!Version::from_number(other).has_known_locks());
@@ -691,13 +692,109 @@ fn own_entry_points_are_for_v3_without_checks() {
     config.line = Line::V2;
     assert!(!plan_of(&config).entries);
 
-    assert!(Version::bound(Line::V3).has_entries());
+    assert!(Version::supported(Line::V3).has_custom_entry_points());
     for other in [30500, 30601, 40000, 20502] {
-        assert!(!Version::from_number(other).has_entries());
+        assert!(!Version::from_number(other).has_custom_entry_points());
     }
-    assert!(Version::bound(Line::V3).has_inlined() && Version::bound(Line::V2).has_inlined());
+    assert!(
+        Version::supported(Line::V3).has_inlined() && Version::supported(Line::V2).has_inlined()
+    );
     for other in [30500, 30601, 20501, 20503] {
         assert!(!Version::from_number(other).has_inlined());
+    }
+}
+
+/// Other sources than the pinned release get nothing that was checked with that release alone, nor a definition for it.
+#[test]
+fn other_sources_have_none_of_it() {
+    for (line, other) in [(Line::V3, 30601), (Line::V2, 20503)] {
+        let pinned = Config {
+            opt_level: "3".into(),
+            defines: vec![Define {
+                name: "MI_ARENA_SLICE_SHIFT".into(),
+                value: Some("17".into()),
+            }],
+            ..config(&target("x86_64-unknown-linux-gnu"), line)
+        };
+        let plan = plan_of(&pinned);
+        assert!(plan.fork && plan.inlined && plan.program_options);
+        assert_eq!(plan.entries, line == Line::V3);
+        assert_eq!(plan.is_on(fast_path::LARGE_SLICES), line == Line::V3);
+        let checkout = Release {
+            version: Version::supported(line),
+            is_pinned: false,
+        };
+        let newer = Release {
+            version: Version::from_number(other),
+            is_pinned: true,
+        };
+        for (release, reason) in [(checkout, "pinned release"), (newer, "not checked with")] {
+            let mut config = pinned.clone();
+            config.release = Some(release);
+            let plan = plan_of(&config);
+            assert!(!plan.fork && !plan.entries && !plan.inlined && !plan.program_options);
+            assert!(!plan.is_on(fast_path::LARGE_SLICES));
+            let why = plan.why_not_inlined.unwrap();
+            assert!(why.contains(reason), "{why}");
+            config.features.secure = true;
+            assert!(!plan_of(&config).secure_entries);
+        }
+    }
+}
+
+/// What the build's output says of the fast path.
+#[test]
+fn the_fast_path_is_described() {
+    let described = |change: &dyn Fn(&mut Config)| {
+        let mut config = Config {
+            opt_level: "3".into(),
+            ..config(&target("x86_64-unknown-linux-gnu"), Line::V3)
+        };
+        change(&mut config);
+        let (name, words) = describe(&plan_of(&config));
+        format!("{name}: {words}")
+    };
+    let triple = |triple: &'static str| described(&|config| config.target = target(triple));
+    assert_eq!(described(&|_| ()), "rust: Rust code, inlined into callers");
+    for (got, expected) in [
+        (
+            described(&|c| c.opt_level = "s".into()),
+            "c: C entry points (opt-level s)",
+        ),
+        (
+            described(&|c| c.debug_assertions = true),
+            "c: C entry points (debug assertions)",
+        ),
+        (
+            described(&|c| c.features.local_dynamic_tls = true),
+            "c: C entry points (thread-local variables are not of the model initial-exec)",
+        ),
+        (
+            described(&|c| c.features.secure = true),
+            "c: C entry points (MI_SECURE uses the bytes behind a block)",
+        ),
+        (
+            described(&|c| c.features.debug = true),
+            "upstream: upstream's functions (MI_GUARDED uses the bytes behind a block)",
+        ),
+        (
+            described(&|c| c.sanitizers = vec!["thread".into()]),
+            "c: C entry points (-fsanitize=thread must see each block)",
+        ),
+        (
+            described(&|c| (c.line, c.opt_level) = (Line::V2, "0".into())),
+            "upstream: upstream's functions (opt-level 0)",
+        ),
+        (
+            triple("s390x-unknown-linux-gnu"),
+            "c: C entry points (only for x86_64 and aarch64)",
+        ),
+        (
+            triple("x86_64-unknown-freebsd"),
+            "c: C entry points (only for Linux with glibc or static musl)",
+        ),
+    ] {
+        assert_eq!(got, expected);
     }
 }
 
@@ -780,7 +877,7 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
         let base = show(&plan_of(&config));
         config.lto = Some(lto.to_string());
         config.rust_flags = rust_flags.iter().map(|flag| flag.to_string()).collect();
-        plan::plan(&config).map(|plan| (plan, base))
+        plan::decide(&config).map(|plan| (plan, base))
     };
     let linux = "x86_64-unknown-linux-gnu";
     for flags in [
@@ -930,7 +1027,7 @@ fn bitcode_knows_where_thread_locals_are_static() {
     }
 
     for line in [Line::V3, Line::V2] {
-        assert_eq!(Version::bound(line).allows_bitcode(), Ok(()));
+        assert_eq!(Version::supported(line).allows_bitcode(), Ok(()));
     }
     for other in [30500, 30601, 40000, 20501] {
         assert!(Version::from_number(other).allows_bitcode().is_err());
@@ -959,7 +1056,7 @@ fn a_named_atomics_library_is_linked_anywhere() {
         config.atomic = Some("atomic_mine".into());
         let plan = plan_of(&config);
         assert_eq!(plan.libraries.last().unwrap(), "atomic_mine");
-        assert_eq!(plan.helpers, []);
+        assert_eq!(plan.runtime_libs, []);
     }
 }
 
@@ -986,7 +1083,7 @@ fn blocks_are_aligned_for_rust() {
                 name: "MI_MAX_ALIGN_SIZE".into(),
                 value: Some(size.into()),
             }];
-            plan::plan(&config)
+            plan::decide(&config)
         };
         let reason = with("8").unwrap_err();
         assert!(reason.starts_with("MI_MAX_ALIGN_SIZE is 8, "), "{reason}");
@@ -1052,9 +1149,9 @@ fn every_definition_is_read_by_the_c_code() {
                 switch_on(&mut config.features, feature);
                 config.track = Some(track.to_string()).filter(|track| !track.is_empty());
                 config.sanitizers = words(sanitizer);
-                if let Ok(plan) = plan::plan(&config) {
+                if let Ok(plan) = plan::decide(&config) {
                     names.extend(plan.defines.into_iter().map(|define| define.name));
-                    names.extend(plan.probes.into_iter().map(|probe| probe.define));
+                    names.extend(plan.optional_headers.into_iter().map(|probe| probe.define));
                 }
             }
         }
@@ -1076,7 +1173,8 @@ fn the_bound_release_is_the_pinned_one() {
         Line::V2
     };
     let header = Path::new(env!("MIMALLOC_SYS_SOURCES")).join("include/mimalloc.h");
-    assert_eq!(Version::of_header(&header), Ok(Version::bound(line)));
+    let header = std::fs::read_to_string(header).unwrap();
+    assert_eq!(Version::of_header(&header), Some(Version::supported(line)));
     for (number, text) in [
         (217, "2.1.7"),
         (300, "3.0.0"),
@@ -1186,7 +1284,7 @@ fn show(plan: &Plan) -> Shown {
         .map(|define| format!("{}={}", define.name, define.value.as_deref().unwrap()))
         .collect();
     defines.extend(
-        plan.probes
+        plan.optional_headers
             .iter()
             .map(|probe| format!("?{}>{}", probe.header, probe.define)),
     );
@@ -1200,13 +1298,13 @@ fn show(plan: &Plan) -> Shown {
         false => flag.text.clone(),
     };
     let mut all: Vec<String> = language.iter().map(text).collect();
-    all.extend(plan.cl_flags.iter().map(|flag| format!("cl:{flag}")));
+    all.extend(plan.msvc_flags.iter().map(|flag| format!("cl:{flag}")));
     all.extend(flags.iter().map(text));
     if plan.assembly {
         all.push("assembly".into());
     }
     all.extend(
-        plan.headers
+        plan.required_headers
             .iter()
             .map(|header| format!("<{}>", header.name)),
     );
@@ -1215,7 +1313,7 @@ fn show(plan: &Plan) -> Shown {
     }
     let mut libraries = plan.libraries.clone();
     libraries.extend(
-        plan.helpers
+        plan.runtime_libs
             .iter()
             .map(|helper| format!("?{}", helper.library)),
     );
@@ -1294,7 +1392,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn plan_of(config: &Config) -> Plan {
-    plan::plan(config).unwrap()
+    plan::decide(config).unwrap()
 }
 
 fn targets() -> Vec<(&'static Group, Target)> {

@@ -167,10 +167,7 @@ fn vendored_sources_that_are_incomplete_or_of_the_other_line() {
     fs::remove_dir_all(&vendored).unwrap();
     fs::rename(package.stand_in(V2), &vendored).unwrap();
     let said = package.builder().fails();
-    said.all_of(&[
-        "are mimalloc 2.5.2, which is not line v3",
-        "Vendor them again",
-    ]);
+    said.all_of(&["are mimalloc 2.5.2, which is not v3", "Vendor them again"]);
 }
 
 #[test]

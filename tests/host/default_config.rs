@@ -15,5 +15,6 @@ pub fn config(target: &Target, line: Line) -> Config {
         rust_flags: vec![],
         defines: vec![],
         atomic: None,
+        release: None,
     }
 }

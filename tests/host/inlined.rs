@@ -5,8 +5,7 @@
 #[cfg(line = "v3")]
 use crate::build::config::Define;
 use crate::build::config::{Config, Line, Target};
-#[cfg(line = "v3")]
-use crate::build::modes;
+use crate::build::fast_path;
 use crate::build::plan;
 use crate::default_config;
 use std::io::Write;
@@ -54,7 +53,7 @@ fn complaint_of(config: &Config, others: &[&str]) -> String {
 /// What it says to some lines of C after one of the files.
 fn complaint_to(lines: &str, file: &str, config: &Config, others: &[&str]) -> String {
     let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
-    let plan = plan::plan(config).unwrap();
+    let plan = plan::decide(config).unwrap();
     assert!(plan.inlined);
     let usual = plan.defines.iter().map(|define| {
         let value = define.value.as_deref().unwrap_or("1");
@@ -98,6 +97,24 @@ fn assert_complaints(rows: &[(&str, &str)]) {
 fn a_usual_build_is_as_the_rust_code_knows_it() {
     assert_eq!(complaint(&[]), "");
     assert_eq!(complaint(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
+}
+
+/// The reason that the build's output has.
+#[test]
+fn the_assertion_that_failed_is_named() {
+    let reason = |said: &str| fast_path::failed_assertion(TOLD[0], said);
+    let message = reason(&complaint(&["-DMI_DEBUG=1"]));
+    let expected = format!("{}: #error \"blocks are checked\"", TOLD[0]);
+    assert!(message.starts_with(&expected), "{message}");
+    let lines = "_Static_assert(sizeof(mi_page_t) == 1, \"another size\");\n";
+    let message = reason(&complaint_to(lines, TOLD[0], &usual_build(), &[]));
+    assert!(message.contains("\"another size\""), "{message}");
+    // Other compilers and languages.
+    assert_eq!(
+        reason("\nx.c:1: Fehler: y\n"),
+        format!("{}: x.c:1: Fehler: y", TOLD[0])
+    );
+    assert_eq!(reason(""), format!("{}: the compiler refuses it", TOLD[0]));
 }
 
 #[cfg(line = "v2")]
@@ -164,8 +181,8 @@ fn slices_of_another_size() {
         ..usual_build()
     };
     for (shift, large) in [("16", false), ("17", true)] {
-        let plan = plan::plan(&with(shift)).unwrap();
-        assert_eq!(plan.is_on(modes::LARGE_SLICES), large);
+        let plan = plan::decide(&with(shift)).unwrap();
+        assert_eq!(plan.is_on(fast_path::LARGE_SLICES), large);
         assert_eq!(complaint_of(&with(shift), &[]), "");
     }
     let usual = ["-UMI_ARENA_SLICE_SHIFT"];

@@ -2,29 +2,11 @@
 //! mimalloc from inside, with the definitions and flags of the library, which the crate's own plan gives.
 
 #[allow(dead_code)]
-#[path = "../../build/arch.rs"]
-mod arch;
-#[allow(dead_code)]
-#[path = "../../build/config.rs"]
-mod config;
+#[path = "../../build/pure.rs"]
+mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
-#[allow(dead_code)]
-#[path = "../../build/lto.rs"]
-mod lto;
-#[allow(dead_code)]
-#[path = "../../build/modes.rs"]
-mod modes;
-#[allow(dead_code)]
-#[path = "../../build/plan.rs"]
-mod plan;
-#[allow(dead_code)]
-#[path = "../../build/platform.rs"]
-mod platform;
-#[allow(dead_code)]
-#[path = "../../build/tools.rs"]
-mod tools;
 
 /// What `env.rs` needs of the module of that name.
 mod emit {
@@ -33,6 +15,7 @@ mod emit {
     }
 }
 
+use pure::{config, plan};
 use config::Config;
 use std::path::PathBuf;
 
@@ -56,7 +39,7 @@ fn invariants() -> Result<(), String> {
         lto: None,
         ..env::config()?
     };
-    let plan = plan::plan(&config)?;
+    let plan = plan::decide(&config)?;
     let mut build = cc::Build::new();
     build
         .file(INVARIANTS)

@@ -2,32 +2,14 @@
 //! crate's own plan gives, and linked with the crate's archive.
 
 #[allow(dead_code)]
-#[path = "../../build/arch.rs"]
-mod arch;
-#[allow(dead_code)]
-#[path = "../../build/config.rs"]
-mod config;
+#[path = "../../build/pure.rs"]
+mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
 #[allow(dead_code)]
-#[path = "../../build/lto.rs"]
-mod lto;
-#[allow(dead_code)]
-#[path = "../../build/modes.rs"]
-mod modes;
-#[allow(dead_code)]
-#[path = "../../build/plan.rs"]
-mod plan;
-#[allow(dead_code)]
-#[path = "../../build/platform.rs"]
-mod platform;
-#[allow(dead_code)]
 #[path = "src/programs.rs"]
 mod programs;
-#[allow(dead_code)]
-#[path = "../../build/tools.rs"]
-mod tools;
 
 /// What `env.rs` needs of the room of that name.
 mod emit {
@@ -36,6 +18,7 @@ mod emit {
     }
 }
 
+use pure::{config, plan};
 use plan::Plan;
 use programs::{OnV2, Program, PROGRAMS};
 use std::path::{Path, PathBuf};
@@ -81,7 +64,7 @@ fn main() -> Result<(), String> {
     if tsan {
         println!("cargo:rustc-env=TSAN=1");
     }
-    let plan = plan::plan(&config)?;
+    let plan = plan::decide(&config)?;
     for program in &PROGRAMS {
         if programs::left_out(program, tsan).is_some() {
             continue;

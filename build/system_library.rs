@@ -1,10 +1,11 @@
-//! `MIMALLOC_SYS_USE_PKG_CONFIG=1`: a mimalloc that the system has, instead of one built here.
+//! `MIMALLOC_SYS_USE_PKG_CONFIG=1`: the system's mimalloc, instead of one built here.
 
 use super::config::{Config, Features};
+use super::sources;
 use super::version::Version;
 use std::path::{Path, PathBuf};
 
-/// A system library that fits the bindings. Its link directives are given by then.
+/// A system library that fits the bindings. `pkg-config` has printed its link directives.
 pub struct Library {
     /// Where the header is, if it is where upstream installs it.
     pub include: Option<PathBuf>,
@@ -29,15 +30,15 @@ pub fn link(config: &Config) -> Result<Library, String> {
         .iter()
         .flat_map(|folder| header_folders(folder, &found.version))
         .find(|folder| folder.join("mimalloc.h").is_file());
-    let bound = Version::bound(config.line);
+    let supported = Version::supported(config.line);
     // The header knows the patch level, which upstream's own .pc file leaves out.
     let version = match &include {
-        Some(folder) => Version::of_header(&folder.join("mimalloc.h")).map_err(refuse)?,
-        None => of_pc_file(&found.version, bound).map_err(refuse)?,
+        Some(folder) => sources::version_of_header(&folder.join("mimalloc.h")).map_err(refuse)?,
+        None => of_pc_file(&found.version, supported).map_err(refuse)?,
     };
     if !version.fits(config.line) {
         return Err(refuse(format!(
-            "The system's mimalloc is {}, and this build binds line {} from {} on.",
+            "The system's mimalloc is {}, and this build binds {} from {} on.",
             version,
             config.line.name(),
             Version::oldest(config.line)
@@ -66,18 +67,18 @@ fn header_folders(include: &Path, version: &str) -> Vec<PathBuf> {
 }
 
 /// `3.6` or `3.6.0`. Without a patch level it may be any release of that minor version.
-fn of_pc_file(text: &str, bound: Version) -> Result<Version, String> {
+fn of_pc_file(text: &str, supported: Version) -> Result<Version, String> {
     let mut parts = text.split('.').map(|part| part.parse::<u32>());
     match (parts.next(), parts.next(), parts.next()) {
         (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => {
             Ok(Version::new(major, minor, patch))
         }
         (Some(Ok(major)), Some(Ok(minor)), None) => {
-            let same = major == bound.major && minor == bound.minor;
+            let same = major == supported.major && minor == supported.minor;
             Ok(Version::new(
                 major,
                 minor,
-                if same { bound.patch } else { 0 },
+                if same { supported.patch } else { 0 },
             ))
         }
         _ => Err(format!("Its .pc file has the version `{}`.", text)),
@@ -93,7 +94,7 @@ fn refuse(reason: String) -> String {
     )
 }
 
-/// Features that say how to compile mean nothing to a library that is there already.
+/// Features about compilation have no effect on a library that is compiled already.
 fn ignored(features: &Features) -> Vec<String> {
     let asked = [
         ("secure", features.secure),

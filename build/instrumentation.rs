@@ -1,9 +1,9 @@
-//! Sanitizers, valgrind and event tracing: tools that watch every block.
+//! Sanitizers, valgrind and event tracing: tools to which every block is reported.
 
 use super::config::Config;
-use super::plan::{Header, Plan};
+use super::plan::{Plan, RequiredHeader};
 
-/// Whether a tool brings its own `malloc`.
+/// Whether a tool has its own `malloc`.
 pub fn replaces_malloc(config: &Config) -> bool {
     config.sanitizers.iter().any(|s| s != "leak") || config.track.as_deref() == Some("asan")
 }
@@ -54,7 +54,7 @@ pub fn tools(config: &Config, plan: &mut Plan) -> Result<(), String> {
     if asan {
         plan.define("MI_TRACK_ASAN", 1);
         plan.flag("-fsanitize=address");
-        plan.cl_flag("/fsanitize=address");
+        plan.msvc_flag("/fsanitize=address");
         require(
             plan,
             "sanitizer/asan_interface.h",
@@ -79,7 +79,7 @@ pub fn tools(config: &Config, plan: &mut Plan) -> Result<(), String> {
     for other in &config.sanitizers {
         if !matches!(other.as_str(), "address" | "thread") {
             plan.warn(&format!(
-                "mimalloc knows nothing of -Zsanitizer={}, and its C is compiled without",
+                "mimalloc does not support -Zsanitizer={}, so its C is compiled without it",
                 other
             ));
         }
@@ -103,7 +103,7 @@ pub fn tools(config: &Config, plan: &mut Plan) -> Result<(), String> {
 }
 
 fn require(plan: &mut Plan, name: &str, advice: &str) {
-    plan.headers.push(Header {
+    plan.required_headers.push(RequiredHeader {
         name: name.to_string(),
         advice: advice.to_string(),
     });
