@@ -1,5 +1,5 @@
 //! Compiles upstream's `static.c`, with handlers of `fork` and on v3 with entry points of our own for
-//! `MiMalloc` beside its functions, and tells Cargo what to link. Each step is a module under `build/`.
+//! `MiMalloc` beside its functions, and prints what Cargo has to link. Each step is a module under `build/`.
 
 #[path = "build/clang.rs"]
 mod clang;

@@ -118,17 +118,17 @@ fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
 /// shared library shows only when it is loaded. (`cc` passes `-flto` to clang too, if rustc leaves bitcode.)
 fn link_time(plan: &mut Plan, arguments: &[String]) {
     let kind = |argument: &str| argument.starts_with("-flto") && is_kind(argument);
-    let told = last(arguments, |a| kind(a) || a == NO_LTO);
+    let in_effect = last(arguments, |a| kind(a) || a == NO_LTO);
     if !plan.bitcode {
-        if let Some(told) = told.filter(|told| *told != NO_LTO) {
-            append(plan, NO_LTO, told, ONLY_BY_VARIABLE);
+        if let Some(in_effect) = in_effect.filter(|in_effect| *in_effect != NO_LTO) {
+            append(plan, NO_LTO, in_effect, ONLY_BY_VARIABLE);
         }
         return;
     }
     let mut flags = plan.flags.iter().map(|flag| flag.text.clone());
-    if let (Some(asked), Some(told)) = (flags.find(|flag| kind(flag)), told) {
-        if told != asked {
-            append(plan, &asked, told, "MIMALLOC_SYS_LTO says so");
+    if let (Some(asked), Some(in_effect)) = (flags.find(|flag| kind(flag)), in_effect) {
+        if in_effect != asked {
+            append(plan, &asked, in_effect, "MIMALLOC_SYS_LTO says so");
         }
     }
 }
@@ -165,12 +165,12 @@ fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
     if !asked || config.rust_flags.iter().any(chosen) {
         return;
     }
-    let told = last(arguments, |a| anywhere.contains(&a) || others.contains(&a));
-    if let Some(told) = told.filter(|told| others.contains(told)) {
+    let in_effect = last(arguments, |a| anywhere.contains(&a) || others.contains(&a));
+    if let Some(in_effect) = in_effect.filter(|in_effect| others.contains(in_effect)) {
         append(
             plan,
             "-fPIC",
-            told,
+            in_effect,
             "the Rust code around it may become a shared library",
         );
     }
@@ -197,9 +197,9 @@ fn language(plan: &mut Plan, arguments: &[String]) {
         let old = ["-ansi", "89", "90", ":199409"];
         !old.iter().any(|end| standard.ends_with(end)) && !standard.contains("++")
     };
-    let told = last(arguments, |a| a == "-ansi" || a.starts_with("-std="));
-    if let Some(told) = told.filter(|told| !fits(told)) {
-        append(plan, "-std=gnu11", told, reason);
+    let in_effect = last(arguments, |a| a == "-ansi" || a.starts_with("-std="));
+    if let Some(in_effect) = in_effect.filter(|in_effect| !fits(in_effect)) {
+        append(plan, "-std=gnu11", in_effect, reason);
     }
 }
 
@@ -211,9 +211,9 @@ fn override_malloc(plan: &mut Plan, arguments: &[String]) {
     // It may treat mimalloc's own `malloc` as the built-in function, and turn it into a call of itself.
     let (on, off) = (["-fbuiltin", "-fbuiltin-malloc"], "-fno-builtin-malloc");
     let is_one = |a: &str| on.contains(&a) || a == off || a == "-fno-builtin";
-    let told = last(arguments, is_one).unwrap_or("-DMI_MALLOC_OVERRIDE");
-    if !told.starts_with("-fno-") {
-        append(plan, off, told, "it defines malloc itself");
+    let in_effect = last(arguments, is_one).unwrap_or("-DMI_MALLOC_OVERRIDE");
+    if !in_effect.starts_with("-fno-") {
+        append(plan, off, in_effect, "it defines malloc itself");
     }
     let (on, off) = ("-femulated-tls", "-fno-emulated-tls");
     if last(arguments, |a| a == on || a == off) == Some(on) {
@@ -251,11 +251,11 @@ fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
     ];
     let by_rustc = |flag: &String| flag.contains("profile-generate");
     if !config.rust_flags.iter().any(by_rustc) {
-        let told = last(arguments, |a| {
+        let in_effect = last(arguments, |a| {
             coverage.iter().any(|option| a.starts_with(option)) || off.contains(&a)
         });
-        let told = told.filter(|option| !off.contains(option));
-        needed.extend(told.map(str::to_string));
+        let in_effect = in_effect.filter(|option| !off.contains(option));
+        needed.extend(in_effect.map(str::to_string));
     }
     for option in needed {
         plan.warn(&format!(
@@ -282,11 +282,11 @@ fn sanitizers(arguments: &[String]) -> Vec<&str> {
 }
 
 /// Overrides an option by a later one, with a warning.
-fn append(plan: &mut Plan, option: &str, told: &str, reason: &str) {
+fn append(plan: &mut Plan, option: &str, in_effect: &str, reason: &str) {
     plan.appended.push(option.to_string());
     plan.warn(&format!(
         "the C compiler gets `{}` after {}: {}",
-        option, told, reason
+        option, in_effect, reason
     ));
 }
 

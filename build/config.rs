@@ -1,4 +1,4 @@
-//! What a build was asked for: plain data, read by `env.rs`, decided on by `plan.rs`.
+//! The configuration of a build: plain data, read by `env.rs`, decided on by `plan.rs`.
 
 use super::version::Release;
 
@@ -33,7 +33,7 @@ pub struct Target {
     pub features: Vec<String>,
 }
 
-/// The Cargo features, as asked for: what they mean together is the plan's business.
+/// The Cargo features as selected. The plan decides what they mean together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Features {
     pub v2: bool,
@@ -91,7 +91,7 @@ pub struct Config {
     pub track: Option<String>,
     /// `MIMALLOC_SYS_LTO`: the kind of link-time optimisation, as the user wrote it.
     pub lto: Option<String>,
-    /// What rustc is given beside Cargo's own arguments.
+    /// The arguments of rustc beside Cargo's own (`RUSTFLAGS`).
     pub rust_flags: Vec<String>,
     /// The user's own definitions, which win over ours.
     pub defines: Vec<Define>,

@@ -42,7 +42,7 @@ pub struct RequiredHeader {
     pub advice: String,
 }
 
-/// A header that the platform may have, and the definition that tells upstream so.
+/// A header that the platform may have, and upstream's definition for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionalHeader {
     pub header: String,

@@ -74,7 +74,7 @@ impl Version {
         self.has_custom_entry_points() || self == Version::new(2, 5, 2)
     }
 
-    /// Whether `src/fork.c` knows all locks of this release, and what else waits for another thread.
+    /// Whether `src/fork.c` covers all locks of this release, and every other place that waits for another thread.
     pub fn has_known_locks(self) -> bool {
         [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)
     }

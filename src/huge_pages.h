@@ -120,9 +120,9 @@ static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
   for (uintptr_t unit = start; unit < end; unit += MI_MALLOC_SYS_HUGE_UNIT) {
     const size_t index = (unit - plain_start) / MI_MALLOC_SYS_HUGE_UNIT;
     const uintptr_t bit = (uintptr_t)1 << (index % MI_MALLOC_SYS_HUGE_BITS);
-    _Atomic(uintptr_t)* const asked = &mi_malloc_sys_huge_advised[index / MI_MALLOC_SYS_HUGE_BITS];
-    if ((mi_atomic_load_relaxed(asked) & bit) == 0) {
-      mi_atomic_or_relaxed(asked, bit);
+    _Atomic(uintptr_t)* const advised = &mi_malloc_sys_huge_advised[index / MI_MALLOC_SYS_HUGE_BITS];
+    if ((mi_atomic_load_relaxed(advised) & bit) == 0) {
+      mi_atomic_or_relaxed(advised, bit);
       is_new = true;
     }
   }

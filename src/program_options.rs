@@ -29,7 +29,7 @@ impl ProgramOption {
     }
 }
 
-/// Where the value of an option is from: see [`option_source`].
+/// The source of an option's value: see [`option_source`].
 ///
 /// Not upstream's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,11 +46,11 @@ pub enum OptionSource {
     RunTime,
 }
 
-/// Where the present value of `option` is from.
+/// The source of the current value of `option`.
 ///
-/// mimalloc itself does not keep that. This crate's C records the value and its source when mimalloc initialises the
-/// option, as a rule before `main`; a value that differs from it was set later. One that was set to what it was is
-/// still reported with its first source.
+/// mimalloc itself does not record it. This crate's C records the value and its source when mimalloc initialises the
+/// option, as a rule before `main`; a value that differs from it was set later. If the same value was set again, the
+/// first source is still reported.
 ///
 /// `None` if there is no such option; and always if mimalloc is not compiled by this crate, or not of the release that
 /// it pins, like the rest of [`options!`](crate::options!).
@@ -128,16 +128,16 @@ impl ProgramOptions {
 /// }
 /// ```
 ///
-/// Write it once in a program, where an item may stand. The names are the constants `mi_option_…` of this crate.
-/// The values are constant expressions of type `c_long`, in the unit that the constant's text says: a size that
-/// mimalloc keeps in KiB is given in KiB.
+/// Write it once in a program, in the place of an item. The names are the constants `mi_option_…` of this crate.
+/// The values are constant expressions of type `c_long`, in the unit that the constant's documentation states: a size
+/// that mimalloc keeps in KiB is written in KiB.
 ///
-/// The strongest first, an option's value is that of [`mi_option_set`](crate::mi_option_set), of the environment
+/// In order of precedence, highest first, an option's value is that of [`mi_option_set`](crate::mi_option_set), of the environment
 /// variable, of [`mi_option_set_default`](crate::mi_option_set_default), of this macro, of the build. Options that
 /// mimalloc reads only when the process starts work too, such as `mi_option_allow_thp` or
 /// `mi_option_reserve_os_memory`, and so do all with the feature `override`.
 ///
-/// A crate whose own macro gives options to this one passes a constant slice of [`ProgramOption`] instead:
+/// A crate with a macro of its own for options passes a constant slice of [`ProgramOption`] instead:
 ///
 /// ```
 /// use mi_malloc_sys::{mi_option_purge_delay, ProgramOption};
@@ -148,7 +148,7 @@ impl ProgramOptions {
 ///
 /// # Where it may stand
 ///
-/// In the program itself, or in any crate that it is made of. A shared library (`cdylib`) that contains this crate
+/// In the program itself, or in any crate that it is linked from. A shared library (`cdylib`) that contains this crate
 /// has options of its own. A library for other programs should leave options to them: there can be one
 /// `options!` only.
 ///
