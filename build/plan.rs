@@ -1,6 +1,6 @@
 //! Decides, from a [`Config`] alone, how upstream's C is compiled and linked.
 //!
-//! A pure function: no environment, no file, no compiler. `tests/plan.rs` mounts the pure modules (`pure.rs`) and checks
+//! A pure function: no environment, no file, no compiler. `tests/host/build_plan.rs` mounts the pure modules (`pure.rs`) and checks
 //! the plan of every target and feature, so its tables show every flag that the C gets. "Upstream" in the comments is
 //! `CMakeLists.txt` of the major version concerned, unless a file is named.
 

@@ -25,9 +25,9 @@
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | G1 | A block is aligned to a machine word, and to 16 bytes if its size is 16 or more (`MI_MAX_ALIGN_SIZE` in upstream's `types.h`, in both major versions). | `global.c`, the build script (`alignment`), `tests/global_alloc.rs` |
+//! | G1 | A block is aligned to a machine word, and to 16 bytes if its size is 16 or more (`MI_MAX_ALIGN_SIZE` in upstream's `types.h`, in both major versions). | `global.c`, the build script (`alignment`), `tests/global/global_alloc.rs` |
 //! | G2 | The entry points for small blocks get at most `MI_SMALL_SIZE_MAX` bytes, or `MI_SMALL_WSIZE_MAX` words. | the comparisons before each call |
-//! | G3 | A block whose layout is [`in_small_page`] lies in a small page, or `free_small` is a free for any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global_alloc.rs` |
+//! | G3 | A block whose layout is [`in_small_page`] lies in a small page, or `free_small` is a free for any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global/global_alloc.rs` |
 //! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
 //! | G5 | A block has at least the size of its layout, and one that moves is copied up to that size, to a larger one. | `tests/model.rs` |
 //! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `tests/platforms` |

@@ -95,7 +95,6 @@ mod analysis;
 mod arena;
 mod cpp;
 mod extended;
-#[allow(unsafe_op_in_unsafe_fn)]
 mod global;
 mod heap;
 mod opaque;
