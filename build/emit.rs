@@ -11,16 +11,17 @@ use super::sources::Sources;
 use super::system_library::Library;
 use std::path::Path;
 
-/// The major version that the crate binds: `#[cfg(line = "v3")]`.
+/// The major version that the crate binds: `#[cfg(mi_v3)]`.
 pub fn line(line: Line) {
-    println!("cargo:rustc-cfg=line=\"{}\"", line.name());
+    println!("cargo:rustc-cfg=mi_{}", line.name());
     metadata("line", line.name());
 }
 
 /// All conditions that this script can set, for a Cargo that knows the directive.
 pub fn conditions() {
-    println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
     for cfg in [
+        "mi_v2",
+        "mi_v3",
         "entries",
         "secure_entries",
         "inlined",

@@ -89,14 +89,14 @@ mod unix {
         start..start + size
     }
 
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     fn alignment() -> usize {
         // SAFETY: always safe to call.
         unsafe { mi_arena_min_alignment() }
     }
 
     /// The unit of a v2 arena, which has no function to tell it.
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     fn alignment() -> usize {
         32 << 20
     }

@@ -53,7 +53,7 @@ fn main() {
 
 /// v2 with guard pages, as in debug builds, deletes a heap when it should destroy it.
 const DESTROYS: bool = !cfg!(all(
-    line = "v2",
+    mi_v2,
     any(
         feature = "debug",
         feature = "guarded",
@@ -170,7 +170,7 @@ struct Usage {
 }
 
 /// v3 keeps statistics for each heap.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 impl RequestHeap {
     fn usage(&self) -> Usage {
         let mut stats = mi_stats_t::new();
@@ -188,7 +188,7 @@ impl RequestHeap {
 }
 
 /// v2 keeps statistics for the whole process only, but reports what a heap consists of.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 impl RequestHeap {
     fn usage(&self) -> Usage {
         unsafe extern "C" fn add(
@@ -220,7 +220,7 @@ fn pages_in_use() -> i64 {
     // SAFETY: `stats` is initialised.
     unsafe {
         mi_collect(true);
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         mi_stats_merge();
         assert!(mi_stats_get(&mut stats));
     }

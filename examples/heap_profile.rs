@@ -11,21 +11,21 @@
 //!
 //! For a whole program no code is needed, but a flag for the linker: see the page on profiling in the manual.
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 fn main() {
     println!("This example needs v3: v2 has no profiler.");
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[path = "support/pprof_file.rs"]
 mod pprof_file;
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn main() {
     v3::main();
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3 {
     use super::pprof_file::{self, fields, numbers, Value};
     use mi_malloc_sys::*;

@@ -92,7 +92,7 @@ fn publish() {
     // SAFETY: always safe to call.
     unsafe {
         mi_collect(true);
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         mi_stats_merge();
     }
 }

@@ -6,17 +6,17 @@
 //!
 //! Each thread says which task it works on. A sampled block stores the task, and the number of bytes that it represents.
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 fn main() {
     println!("This example needs v3: v2 has no profiler.");
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn main() {
     v3::main();
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3 {
     use mi_malloc_sys::*;
     use std::cell::{Cell, UnsafeCell};

@@ -111,7 +111,7 @@ impl Id {
 }
 
 /// On v3 a subprocess has statistics and arenas of its own, which go with it.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod line {
     use super::*;
 
@@ -136,7 +136,7 @@ mod line {
 
 /// On v2 subprocesses share their arenas, but what an ended thread leaves behind stays within its own. There
 /// it can be visited, and freed block by block.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 mod line {
     use super::*;
     use std::ffi::c_void;

@@ -129,7 +129,7 @@ struct Tree {
 unsafe impl Send for Tree {}
 
 /// One heap for the program, of which each thread has its part.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod line {
     use super::*;
 
@@ -173,7 +173,7 @@ mod line {
 }
 
 /// The heap that each thread has.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 mod line {
     use super::*;
 

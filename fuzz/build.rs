@@ -3,5 +3,5 @@
 fn main() {
     let line = std::env::var("DEP_MIMALLOC_LINE").expect("mi-malloc-sys tells its line");
     println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
-    println!("cargo:rustc-cfg=line=\"{line}\"");
+    println!("cargo:rustc-cfg=mi_{line}");
 }

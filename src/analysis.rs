@@ -1,14 +1,14 @@
 //! Analysis: questions about heaps and pointers. Visiting blocks and looking up the owner of a pointer differ between
 //! the major versions, and are in the modules `v3` and `v2`.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 use core::ffi::c_void;

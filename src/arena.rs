@@ -1,14 +1,14 @@
 //! Arenas: large areas of memory, from the operating system or from the program, in which mimalloc
 //! places its pages. It makes arenas by itself; these functions add to them.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 use core::ffi::c_void;

@@ -142,7 +142,7 @@ unsafe impl GlobalAlloc for MiMalloc {
 const fn is_too_large(size: usize, align: usize) -> bool {
     const LIMIT: usize = 0x7f00_0000;
     let crashes = cfg!(any(
-        all(line = "v3", target_pointer_width = "32"),
+        all(mi_v3, target_pointer_width = "32"),
         target_os = "wasi"
     ));
     crashes && size > LIMIT.saturating_sub(align.saturating_mul(2))
@@ -202,10 +202,10 @@ const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
 #[cfg(inlined)]
 mod thread;
 
-#[cfg(all(inlined, line = "v3"))]
+#[cfg(all(inlined, mi_v3))]
 mod inlined;
 
-#[cfg(all(inlined, line = "v2"))]
+#[cfg(all(inlined, mi_v2))]
 #[path = "global/inlined_v2.rs"]
 mod inlined;
 
@@ -352,7 +352,7 @@ mod backend {
 
 /// Any other v3. The size of its small pages is not known (`MI_ARENA_SLICE_SHIFT`), so no block counts as one in a small
 /// page.
-#[cfg(all(line = "v3", not(any(entries, secure_entries))))]
+#[cfg(all(mi_v3, not(any(entries, secure_entries))))]
 mod backend {
     use super::*;
 
@@ -393,7 +393,7 @@ mod backend {
 }
 
 /// v2, in a release that the fast path for small blocks was checked with.
-#[cfg(all(line = "v2", inlined))]
+#[cfg(all(mi_v2, inlined))]
 mod backend {
     use super::*;
 
@@ -439,7 +439,7 @@ mod backend {
 }
 
 /// Any other v2. It has no faster free for small blocks.
-#[cfg(all(line = "v2", not(inlined)))]
+#[cfg(all(mi_v2, not(inlined)))]
 mod backend {
     use super::*;
 

@@ -55,11 +55,11 @@
     doc = "\nThis page shows v3. Items marked `v3` exist in v3 only. The module [`v2`] shows what v2 has in another form, and marks with `v2` what exists in v2 only; in a build of v2 all of it is at the root. `v3` is the default, so the feature of that name need not be set. A library that cannot do without v3 sets it: where another package asks for v2, it decides."
 )]
 #![cfg_attr(
-    all(line = "v3", not(docsrs)),
+    all(mi_v3, not(docsrs)),
     doc = "\nThis documentation was made for v3; `cargo doc --features mi-malloc-sys/v2` makes that of v2."
 )]
 #![cfg_attr(
-    line = "v2",
+    mi_v2,
     doc = "\nThis documentation was made for v2; without the feature `v2` it is that of v3."
 )]
 //!
@@ -107,14 +107,14 @@ mod theap;
 mod typed;
 mod zeroinit;
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod csize;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod profile;
 
 // docs.rs builds v3, and shows beside it what v2 has instead: the groups' modules `v2` are there too, under their
 // own path because the names collide.
-#[cfg(all(docsrs, line = "v3"))]
+#[cfg(all(docsrs, mi_v3))]
 pub mod v2;
 
 // The manual is no part of the compiled crate.
@@ -138,5 +138,5 @@ pub use crate::theap::*;
 pub use crate::typed::*;
 pub use crate::zeroinit::*;
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use crate::{csize::*, profile::*};

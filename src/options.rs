@@ -1,14 +1,14 @@
 //! Run-time options: how to read and set them. The options themselves are in the modules `v3` and `v2`, because the
 //! major versions number them differently.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 use cty::{c_int, c_long};

@@ -1,13 +1,13 @@
 //! Functions of POSIX, Unix, BSD and Windows under names that start with `mi_`.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 use core::ffi::c_void;

@@ -148,7 +148,7 @@ impl mi_profiler_t {
     /// [`on_alloc`](Self::on_alloc) is set.
     ///
     /// ```
-    /// # #[cfg(line = "v3")] {
+    /// # #[cfg(mi_v3)] {
     /// use mi_malloc_sys::mi_profiler_t;
     ///
     /// let profiler = mi_profiler_t {

@@ -1,14 +1,14 @@
 //! Statistics: what both major versions declare alike. The statistics themselves (`mi_stats_t`) differ, so they are in
 //! the modules `v3` and `v2`.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 use crate::extended::mi_output_fun;
@@ -113,7 +113,7 @@ extern "C" {
     /// # Safety
     ///
     /// `out` is NULL, or C's `stdout` or `stderr`. Any other pointer is called as a function!
-    #[cfg_attr(line = "v3", deprecated(note = "use `mi_stats_print_out`"))]
+    #[cfg_attr(mi_v3, deprecated(note = "use `mi_stats_print_out`"))]
     pub fn mi_stats_print(out: *mut c_void);
 
     /// v2: sets the statistics of the process and of the calling thread to zero.
@@ -127,7 +127,7 @@ extern "C" {
     /// # Safety
     ///
     /// v2: no other thread uses mimalloc meanwhile. v3: always safe to call.
-    #[cfg_attr(line = "v3", deprecated(note = "does not reset the statistics on v3"))]
+    #[cfg_attr(mi_v3, deprecated(note = "does not reset the statistics on v3"))]
     pub fn mi_stats_reset();
 
     /// Prints what the calling thread has counted and not yet added to the statistics that all threads
@@ -143,7 +143,7 @@ extern "C" {
     ///
     /// `out` may be called with `arg`.
     #[cfg_attr(
-        line = "v3",
+        mi_v3,
         deprecated(note = "use `mi_heap_stats_print_out` or `mi_stats_print_out`")
     )]
     pub fn mi_thread_stats_print_out(out: mi_output_fun, arg: *mut c_void);

@@ -2,14 +2,14 @@
 //! On v3 each has its own arenas and heaps. On v2 they share the arenas, and only the memory that
 //! an ended thread leaves behind stays within its subprocess.
 
-#[cfg(any(line = "v2", docsrs))]
+#[cfg(any(mi_v2, docsrs))]
 pub(crate) mod v2;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod v3;
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub use self::v2::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub use self::v3::*;
 
 extern "C" {

@@ -9,9 +9,9 @@ use core::ffi::c_void;
 use core::mem::size_of;
 
 // The one difference between the major versions: v3's macros take the constant-size functions.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 use crate::{mi_malloc as malloc, mi_zalloc as zalloc};
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use crate::{mi_malloc_csize as malloc, mi_zalloc_csize as zalloc};
 
 /// Allocates room for one `T`, uninitialised.

@@ -18,16 +18,16 @@ const SLICE: usize = 8192 * std::mem::size_of::<usize>();
 const NONE: mi_arena_id_t = MI_ARENA_ID_NONE;
 
 /// An id that no arena has, to see that it is overwritten.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const UNSET: mi_arena_id_t = 1 as mi_arena_id_t;
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const UNSET: mi_arena_id_t = 1000;
 
 /// Of the two numbers that mean none on v2.
 fn is_none(id: mi_arena_id_t) -> bool {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     return id.is_null();
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     return id == 0 || id == -1;
 }
 
@@ -38,11 +38,11 @@ fn init() {
 }
 
 /// How arenas are aligned, and how large the smallest is.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn units() -> (usize, usize) {
     unsafe { (mi_arena_min_alignment(), mi_arena_min_size()) }
 }
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 fn units() -> (usize, usize) {
     // A segment.
     let unit = if cfg!(target_pointer_width = "64") {
@@ -234,11 +234,7 @@ fn sizes_are_rounded() {
             mi_reserve_os_memory_ex(size, false, false, true, &mut id),
             0
         );
-        let expected = if cfg!(line = "v3") {
-            2 * unit
-        } else {
-            3 * unit
-        };
+        let expected = if cfg!(mi_v3) { 2 * unit } else { 3 * unit };
         assert_eq!(Area::of(id).size, expected);
     }
 }
@@ -251,13 +247,13 @@ fn no_arena() {
         assert!(mi_arena_area(NONE, &mut size).is_null());
         assert_eq!(size, 0);
         assert!(mi_arena_area(NONE, null_mut()).is_null());
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         for id in [-1, 999] {
             size = 1;
             assert!(mi_arena_area(id, &mut size).is_null());
             assert_eq!(size, 0);
         }
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         assert!(!mi_arena_contains(NONE, (&size as *const usize).cast()));
         // A heap without an arena is like any other.
         let heap = mi_heap_new_in_arena(NONE);
@@ -317,7 +313,7 @@ fn large_alignments_in_an_arena() {
         let area = Area::of(id);
         let heap = mi_heap_new_in_arena(id);
         // v3: a slice of an arena; v2: half a segment.
-        let limit = match (cfg!(line = "v3"), cfg!(target_pointer_width = "64")) {
+        let limit = match (cfg!(mi_v3), cfg!(target_pointer_width = "64")) {
             (true, _) => SLICE,
             (false, true) => 16 * MIB,
             (false, false) => 2 * MIB,
@@ -361,7 +357,7 @@ fn huge_pages() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn what_an_arena_contains() {
     init();
@@ -408,7 +404,7 @@ fn what_an_arena_contains() {
 }
 
 /// The program commits the memory of its arena itself.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn memory_that_the_program_commits() {
     init();

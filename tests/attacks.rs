@@ -349,7 +349,7 @@ fn expected() -> Option<Vec<(&'static str, &'static str)>> {
     if on.next().is_some() {
         return None;
     }
-    let line = if cfg!(line = "v3") { "## v3" } else { "## v2" };
+    let line = if cfg!(mi_v3) { "## v3" } else { "## v2" };
     let section = include_str!("attacks/README.md")
         .split_once(line)
         .unwrap()

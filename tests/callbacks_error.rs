@@ -62,7 +62,7 @@ fn errors(request: impl FnOnce() -> *mut c_void) -> Vec<c_int> {
 }
 
 /// v2 tries again after it has collected what is free, and then says that there is no memory.
-const TOO_LARGE_ERRORS: &[c_int] = if cfg!(line = "v3") {
+const TOO_LARGE_ERRORS: &[c_int] = if cfg!(mi_v3) {
     &[EOVERFLOW]
 } else {
     &[EOVERFLOW, EOVERFLOW, ENOMEM]
@@ -182,7 +182,7 @@ fn no_memory() {
         assert_eq!(errors(|| mi_malloc_aligned(size, 64)), [ENOMEM]);
         assert_eq!(errors(|| mi_realloc(p, size)), [ENOMEM]);
         // v3 cannot find the data of a block of such an alignment.
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         assert_eq!(errors(|| mi_malloc_aligned(8, FAR)), [ENOMEM]);
         held.into_iter().for_each(|p| mi_free(p));
         mi_free(p);

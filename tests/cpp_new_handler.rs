@@ -96,7 +96,7 @@ fn the_handler_gets_four_tries() {
             4
         );
         // v3 leaves the handler out where nothing may be thrown.
-        let nothrow = if cfg!(line = "v3") { 0 } else { 4 };
+        let nothrow = if cfg!(mi_v3) { 0 } else { 4 };
         assert_eq!(calls(|| assert!(mi_new_nothrow(size).is_null())), nothrow);
         assert_eq!(
             calls(|| assert!(mi_new_aligned_nothrow(size, 64).is_null())),

@@ -218,7 +218,7 @@ fn an_output_function_forks() {
     assert!(ends(use_all));
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn a_callback_forks() {
     unsafe extern "C" fn visit(_: *mut mi_heap_t, _: *mut c_void) -> bool {
@@ -235,7 +235,7 @@ fn a_callback_forks() {
 
 /// Only one thread at a time is in a profiler's snapshot. One that stays there in the parent is not in the
 /// child.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn another_thread_takes_a_snapshot() {
     static SNAPSHOTS: AtomicUsize = AtomicUsize::new(0);
@@ -272,7 +272,7 @@ fn another_thread_takes_a_snapshot() {
 /// Memory outside arenas that threads leave behind is in a list with a lock, one for each subprocess. A thread of the
 /// child may get the id of one that was leaving its segment: it crashed in one of 4000 children that took the segment
 /// for its own.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn other_threads_leave_memory_outside_arenas() {
     static SUBPROC: AtomicUsize = AtomicUsize::new(0);
@@ -307,7 +307,7 @@ fn other_threads_leave_memory_outside_arenas() {
 
 /// Who frees the first block of another thread's page marks that page for a moment. The owner waits until the mark
 /// is gone when it deletes a heap or ends.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn other_threads_free_the_first_block_of_a_page() {
     const BLOCKS: usize = 4000; // some nine in a page

@@ -64,7 +64,7 @@ fn parent_and_child() {
             // What was there is there, and belongs to the child alone.
             assert_filled(&own, 1);
             assert_filled(&others, 2);
-            #[cfg(line = "v3")]
+            #[cfg(mi_v3)]
             assert_eq!(mi_thread_id_of(others[0] as *const c_void), 0); // that thread is no more
             for (index, p) in own.iter().enumerate() {
                 bytes(*p, index).fill(3);

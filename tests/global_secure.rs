@@ -4,7 +4,7 @@
 //!
 //! In a test program of its own, because the error callback is the whole process's.
 
-#![cfg(line = "v3")] // on v2 all functions are upstream's
+#![cfg(mi_v3)] // on v2 all functions are upstream's
 #![cfg(any(feature = "secure", feature = "secure_full"))]
 #![cfg(not(any(feature = "guarded", feature = "debug", feature = "debug_full")))]
 

@@ -43,7 +43,7 @@ fn memory_of_a_heap() {
             println!("not run: the bounds are those of a build without checks");
             return;
         }
-        if cfg!(line = "v3") {
+        if cfg!(mi_v3) {
             assert!(made < 20 * KIB, "{made}");
             // A table of the arena's pages, and a page: all of it, if huge pages are on.
             assert!((150 * KIB..300 * KIB).contains(&used), "{used}");
@@ -56,7 +56,7 @@ fn memory_of_a_heap() {
 
 /// v3 has a thread-local slot for each heap, of which it makes 1024 at a time while their index fits
 /// into 16 bits (12 on 32-bit). A debug build stops the program when they end.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn number_of_heaps() {
     use std::sync::atomic::{AtomicI32, Ordering};

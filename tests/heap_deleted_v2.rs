@@ -1,6 +1,6 @@
 //! v2 keeps the memory of deleted heaps, unless they are collected first. One test, because it looks at
 //! the whole process.
-#![cfg(all(target_os = "linux", line = "v2"))]
+#![cfg(all(target_os = "linux", mi_v2))]
 
 use mi_malloc_sys::*;
 

@@ -35,7 +35,7 @@ fn the_thread_of_a_heap_ends() {
 
 /// v2 gives them to whichever heap needs memory next, even to one that promises to take over nothing,
 /// so `mi_heap_destroy` would free them (see oven-sh/bun#27786). A heap with a tag gets none.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn a_heap_takes_over_what_ended_threads_left() {
     const SIZE: usize = 1000;

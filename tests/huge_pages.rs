@@ -47,7 +47,7 @@ fn block(size: usize) -> usize {
     p as usize
 }
 
-#[cfg(all(line = "v3", target_pointer_width = "64", not(feature = "no_thp")))]
+#[cfg(all(mi_v3, target_pointer_width = "64", not(feature = "no_thp")))]
 mod v3 {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Blocks of many MiB: how they grow, and which zeroes are written (`src/large.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, or changes what the system allows.
-#![cfg(all(target_os = "linux", target_pointer_width = "64", line = "v3"))]
+#![cfg(all(target_os = "linux", target_pointer_width = "64", mi_v3))]
 
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};

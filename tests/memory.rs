@@ -32,18 +32,14 @@ fn memory_returns() {
         mi_free(mi_malloc(MIB));
         of_freed_blocks();
         of_ended_heaps();
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         of_purged_arenas();
     }
 }
 
 unsafe fn of_freed_blocks() {
     // v2 keeps a segment (32 MiB) as long as any page of it is in use.
-    let rest = if cfg!(line = "v3") {
-        20 * MIB
-    } else {
-        40 * MIB
-    };
+    let rest = if cfg!(mi_v3) { 20 * MIB } else { 40 * MIB };
     for size in [100, 5000, 300_000, 20 * MIB] {
         let heap = mi_heap_new();
         let before = resident();
@@ -71,7 +67,7 @@ unsafe fn of_ended_heaps() {
 }
 
 /// Freed memory waits before it is purged, here for an hour, unless it is purged by request.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn of_purged_arenas() {
     mi_option_set(mi_option_purge_delay, 3_600_000);
     let heap = mi_heap_new();

@@ -65,7 +65,7 @@ fn memory_at_rest() {
         a_collection_purges_what_is_due();
         a_thread_without_allocations_collects_nothing();
         frees_purge_what_is_due();
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         {
             slow_allocations_purge_what_is_due();
             a_collection_waits_for_the_delay();
@@ -105,7 +105,7 @@ unsafe fn frees_purge_what_is_due() {
 }
 
 /// A thread collects every 10,000 allocations that leave the fast path.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn slow_allocations_purge_what_is_due() {
     let before = freed_and_due();
     // Sooner if a page becomes empty on the way.
@@ -114,7 +114,7 @@ unsafe fn slow_allocations_purge_what_is_due() {
     blocks.into_iter().for_each(|p| mi_free(p));
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn a_collection_waits_for_the_delay() {
     mi_option_set(mi_option_purge_delay, 3_600_000);
     mi_collect(true);
@@ -128,7 +128,7 @@ unsafe fn a_collection_waits_for_the_delay() {
 }
 
 /// From 32 MiB on (4 MiB on 32-bit), whatever the delay.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn large_ranges_are_purged_at_once() {
     mi_option_set(mi_option_purge_delay, 3_600_000);
     let limit = mi_option_get_size(mi_option_arena_purge_immediate_size);

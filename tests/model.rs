@@ -61,10 +61,10 @@ fn at_the_same_time() {
 #[test]
 fn with_samples() {
     let mut lot = Lot::new(Kind::Mixed, 1, 3000..3000 + COUNT, LENGTH);
-    lot.profiled = cfg!(line = "v3");
+    lot.profiled = cfg!(mi_v3);
     lot.first.alone = model::GUARDS_WANT_ONE_THREAD;
     // In bytes on v3, in blocks on v2.
-    let rate = if cfg!(line = "v3") { "5000" } else { "20" };
+    let rate = if cfg!(mi_v3) { "5000" } else { "20" };
     prove(
         "with_samples",
         lot,

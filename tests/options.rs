@@ -62,7 +62,7 @@ unsafe fn sizes() {
     // Too large to be a size: the largest that the line knows.
     mi_option_set(option, cty::c_long::MAX);
     let largest = mi_option_get_size(option);
-    if cfg!(line = "v3") {
+    if cfg!(mi_v3) {
         assert_eq!(largest, isize::MAX as usize);
     } else {
         assert!(largest > usize::MAX / (1 << 17) && largest <= isize::MAX as usize);
@@ -146,9 +146,9 @@ unsafe fn legacy_names() {
     assert_eq!(mi_option_reset_decommits, mi_option_purge_decommits);
     assert_eq!(mi_option_reset_delay, mi_option_purge_delay);
     assert_eq!(mi_option_limit_os_alloc, mi_option_disallow_os_alloc);
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     assert_eq!(mi_option_minimal_purge_size, mi_option_arena_purge_min_size);
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     assert_eq!(
         mi_option_abandoned_page_reset,
         mi_option_abandoned_page_purge

@@ -26,11 +26,11 @@ fn printing() {
 
         options_are_listed(&mut registered);
         arenas_are_drawn(&mut registered);
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         process_information(&mut registered);
 
         mi_register_output(None, null_mut());
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         mi_stats_print_out(None, null_mut()); // to the standard error stream
         assert_eq!(registered.take(), "");
     }
@@ -90,7 +90,7 @@ unsafe fn options_are_listed(registered: &mut Text) {
     mi_options_print();
     let listed = registered.take();
     assert_lists_options(&listed);
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     {
         mi_options_print_out(None, null_mut());
         assert_eq!(registered.take(), listed);
@@ -112,7 +112,7 @@ unsafe fn arenas_are_drawn(registered: &mut Text) {
     mi_free(p);
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn process_information(registered: &mut Text) {
     let mut own = Text::new();
     mi_process_info_print_out(Some(note), own.argument());

@@ -113,7 +113,7 @@ fn time_and_memory() {
         assert!(peak.contains(&second.peak_rss), "{second:?} {peak:?}");
         assert!(second.peak_rss >= SIZE);
         // v2 commits a whole arena at first, where the system overcommits.
-        let new = if cfg!(line = "v3") { first.commit } else { 0 };
+        let new = if cfg!(mi_v3) { first.commit } else { 0 };
         assert!(second.commit >= new + SIZE, "{first:?} {second:?}");
         assert!(second.peak_commit >= second.commit);
         #[cfg(target_os = "linux")]

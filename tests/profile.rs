@@ -1,5 +1,5 @@
 //! A profiler of the program's own (v3): it is told of the sampled blocks, and of nothing else.
-#![cfg(line = "v3")]
+#![cfg(mi_v3)]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;

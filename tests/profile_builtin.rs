@@ -1,5 +1,5 @@
 //! The built-in profiler (v3): its files are profiles, and they tell what was allocated.
-#![cfg(line = "v3")]
+#![cfg(mi_v3)]
 
 #[path = "support/folder.rs"]
 mod folder;

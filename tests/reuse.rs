@@ -1,7 +1,7 @@
 //! Large blocks that a program allocates again and again: their memory is kept for a while (`src/reuse.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, and sets options.
-#![cfg(all(target_os = "linux", target_pointer_width = "64", line = "v3"))]
+#![cfg(all(target_os = "linux", target_pointer_width = "64", mi_v3))]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;

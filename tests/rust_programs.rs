@@ -35,9 +35,9 @@ fn blocks_are_mimallocs() {
         let p: *const c_void = p.cast();
         unsafe {
             assert!(mi_usable_size(p) >= size);
-            #[cfg(line = "v3")]
+            #[cfg(mi_v3)]
             assert_eq!(mi_heap_of(p), mi_heap_main());
-            #[cfg(line = "v2")]
+            #[cfg(mi_v2)]
             assert!(mi_heap_contains_block(mi_heap_get_default(), p));
         }
     }

@@ -29,18 +29,18 @@ fn statistics() {
         large_blocks_are_counted();
         threads_are_counted();
         memory_is_counted();
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         a_reset_starts_from_zero();
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         a_reset_changes_nothing();
     }
 }
 
 /// The numbers, with all that this thread has counted.
 unsafe fn now() -> mi_stats_t {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     mi_collect(false);
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     mi_stats_merge();
     let mut stats = mi_stats_t::new();
     assert!(mi_stats_get(&mut stats));
@@ -55,7 +55,7 @@ unsafe fn the_frame_of_the_struct() {
     );
     assert_eq!(mi_stats_t::default().version, MI_STAT_VERSION);
     assert!(stats::numbers_of(&stats).iter().all(|number| *number == 0));
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     {
         let mut stats = stats;
         stats.pages.total = 5;
@@ -91,7 +91,7 @@ unsafe fn the_frame_of_the_struct() {
     }
     let known = now();
     assert!(known.pages.total > 0 && known.committed.total > 0);
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     assert_eq!(
         (known.size, known.version),
         (size_of::<mi_stats_t>(), MI_STAT_VERSION)
@@ -113,7 +113,7 @@ unsafe fn struct_and_json_agree(text: &mut [c_char]) {
     assert_eq!(field("pages"), stats.pages.total);
     assert_eq!(field("threads"), stats.threads.total);
     assert_eq!(json.get("arena_count").number(), stats.arena_count.total);
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     {
         assert_eq!(json.get("chunk_bins").items().len(), MI_CBIN_COUNT as usize);
         assert_eq!(json.get("malloc_count").number(), stats.malloc_count.total);
@@ -150,7 +150,7 @@ unsafe fn allocations_are_counted() {
     let (count, requested) = (COUNT as i64, (COUNT * SIZE) as i64);
     assert!(held.pages.current > before.pages.current);
     assert!(held.pages.total >= before.pages.total + requested / (1 << 20));
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     {
         assert_eq!(held.malloc_count.total - before.malloc_count.total, count);
         assert_eq!(after.malloc_count.total, held.malloc_count.total);
@@ -175,7 +175,7 @@ unsafe fn allocations_are_counted() {
             false => assert!(requests <= allocated && requests >= allocated - 16 * count),
         }
     }
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     {
         // A release build of v2 does not count these.
         let times = i64::from(mode::DEBUG);
@@ -197,7 +197,7 @@ unsafe fn allocations_are_counted() {
         .map(|(held, before)| held - before)
         .filter(|change| *change >= count)
         .collect();
-    let counted = cfg!(line = "v3") || mode::DEBUG;
+    let counted = cfg!(mi_v3) || mode::DEBUG;
     assert_eq!(changed, if counted { vec![count] } else { vec![] });
 }
 
@@ -215,7 +215,7 @@ unsafe fn large_blocks_are_counted() {
         let bytes = held.malloc_huge.total - before.malloc_huge.total;
         assert!(bytes >= 2 * SIZE as i64 && bytes < 3 * SIZE as i64);
     }
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     {
         let bin = |stats: &mi_stats_t| stats.malloc_bins[MI_BIN_HUGE];
         assert_eq!(bin(&held).current - bin(&before).current, 2);
@@ -225,7 +225,7 @@ unsafe fn large_blocks_are_counted() {
     for p in blocks {
         mi_free(p);
     }
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     assert_eq!(now().allocated.current, before.allocated.current);
 }
 
@@ -254,7 +254,7 @@ unsafe fn memory_is_counted() {
     assert!(after.committed.peak >= after.committed.current);
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 unsafe fn a_reset_starts_from_zero() {
     assert!(now().pages.total > 0);
     mi_stats_reset();
@@ -262,7 +262,7 @@ unsafe fn a_reset_starts_from_zero() {
     assert!(stats::numbers_of(&stats).iter().all(|number| *number == 0));
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn a_reset_changes_nothing() {
     let before = now();
     #[allow(deprecated)]

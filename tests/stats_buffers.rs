@@ -54,7 +54,7 @@ unsafe fn every_size(get: &dyn Fn(usize, *mut c_char) -> *mut c_char) {
         let is_whole = text.parse::<json::Json>().is_ok();
         // v2 does not report a text that was cut off. v3 wants a byte more than it needs.
         let fits = text.len() + 1 < size;
-        assert_eq!(complete, fits || cfg!(line = "v2"), "{size}");
+        assert_eq!(complete, fits || cfg!(mi_v2), "{size}");
         assert!(is_whole || !fits);
         if size < length - SLACK {
             assert!(
@@ -76,7 +76,7 @@ fn of_the_process() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn of_a_heap_a_subprocess_and_a_struct() {
     unsafe {

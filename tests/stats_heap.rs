@@ -1,5 +1,5 @@
 //! The statistics of single heaps, threads and subprocesses (v3).
-#![cfg(line = "v3")]
+#![cfg(mi_v3)]
 
 #[path = "support/raw_thread.rs"]
 mod raw_thread;

@@ -30,7 +30,7 @@ fn the_registered_output() {
         printed("mi_stats_print_out", 5);
         mi_thread_stats_print_out(None, null_mut());
         printed("mi_thread_stats_print_out", 1);
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         {
             mi_heap_stats_print_out(null_mut(), None, null_mut());
             printed("mi_heap_stats_print_out", 1);

@@ -1,5 +1,5 @@
 //! Subprocesses: threads that share no memory with the rest of the program.
-#![cfg(line = "v3")]
+#![cfg(mi_v3)]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;

@@ -1,5 +1,5 @@
 //! A subprocess that ends gives all its memory back. Alone in its process, to look at the whole of it.
-#![cfg(all(line = "v3", target_os = "linux"))]
+#![cfg(all(mi_v3, target_os = "linux"))]
 
 use mi_malloc_sys::*;
 

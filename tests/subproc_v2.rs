@@ -1,5 +1,5 @@
 //! Subprocesses of v2: what an ended thread leaves behind stays within its own.
-#![cfg(line = "v2")]
+#![cfg(mi_v2)]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;

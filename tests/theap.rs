@@ -1,5 +1,5 @@
 //! Thread-local heaps (v3): the part that one thread has of a heap.
-#![cfg(line = "v3")]
+#![cfg(mi_v3)]
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;

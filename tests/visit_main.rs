@@ -3,7 +3,7 @@
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use std::ptr::null_mut;
 
 #[path = "support/other_threads.rs"]
@@ -58,9 +58,9 @@ unsafe fn visit(heap: *mut mi_heap_t, size: usize) -> Count {
 fn the_main_heap() {
     other_threads::wait_until_idle();
     unsafe {
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         let heap = mi_heap_main();
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         let heap = mi_heap_get_backing();
         // A page does not hold ten of it.
         const SIZE: usize = 9_722 * std::mem::size_of::<usize>() + 1;
@@ -78,7 +78,7 @@ fn the_main_heap() {
         assert_eq!(after.blocks, before.blocks + blocks.len());
         assert!(after.areas > before.areas);
         assert!(after.bytes - before.bytes >= bytes);
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         {
             let by_null = visit(null_mut(), SIZE);
             assert_eq!(by_null.blocks, after.blocks);

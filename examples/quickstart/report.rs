@@ -65,9 +65,9 @@ fn address<T>(value: &T) -> *const c_void {
     (value as *const T).cast()
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use mi_malloc_sys::mi_any_heap_contains as is_in_heap;
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 use mi_malloc_sys::mi_is_in_heap_region as is_in_heap;
 
 /// 3.6.0 as 30600.
@@ -88,7 +88,7 @@ pub fn statistics() -> Result<String, String> {
     // SAFETY: `stats` is initialised.
     if !unsafe {
         mi_collect(false); // a thread counts a page's blocks when it tends to the page
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         mi_stats_merge(); // or v2 knows of ended threads only
         mi_stats_get(&mut stats)
     } {
@@ -145,18 +145,18 @@ impl Row {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const NOT_COUNTED: &str = "- not counted: this mimalloc was built without MI_STATS\n";
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const COUNTED: &str = "";
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const NOT_COUNTED: &str = "- not counted: v2 does that with the feature `debug`\n";
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const COUNTED: &str = "requested and allocated: blocks of up to 64 KiB only\n";
 
 /// `malloc_requested` is left out: release builds of v3 count it in whole blocks, as `allocated`.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn rows(stats: &mi_stats_t) -> Vec<Row> {
     vec![
         Row::count("allocated", stats.allocated, bytes),
@@ -169,7 +169,7 @@ fn rows(stats: &mi_stats_t) -> Vec<Row> {
 }
 
 /// v2 never counts `malloc_requested` down.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 fn rows(stats: &mi_stats_t) -> Vec<Row> {
     vec![
         Row::total("requested", stats.malloc_requested.total, bytes),

@@ -92,7 +92,7 @@ fn meaning(text: &str, name: &str) -> Option<Option<c_long>> {
     }))
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const KIB: &[&str] = &[
     "reserve_os_memory",
     "arena_reserve",
@@ -100,16 +100,16 @@ const KIB: &[&str] = &[
     "arena_purge_immediate_size",
     "arena_max_object_size",
 ];
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const BYTES: &[&str] = &[
     "stats_merge_threshold",
     "profile_alloc_interval",
     "profile_inuse_interval",
     "profile_sample_rate",
 ];
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const KIB: &[&str] = &["reserve_os_memory", "arena_reserve"];
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const BYTES: &[&str] = &[];
 
 /// Not one byte behind the buffer: it is the system allocator's, where the address sanitizer watches,
@@ -147,7 +147,7 @@ unsafe fn text_into(kind: u8, size: usize, start: *mut c_char) -> *mut c_char {
     } else {
         start
     };
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     match kind % 4 {
         1 => return mi_heap_stats_get_json(mi_heap_main(), size, start),
         2 => return mi_subproc_stats_get_json(mi_subproc_main(), size, start),

@@ -5,11 +5,8 @@
 //!     mi_free, mi_heap_area_t, mi_heap_destroy, mi_heap_malloc, mi_heap_new,
 //!     mi_heap_t, mi_heap_visit_blocks, mi_malloc,
 //! };
-#![cfg_attr(
-    line = "v3",
-    doc = "use mi_malloc_sys::mi_any_heap_contains as is_in_heap;"
-)]
-#![cfg_attr(line = "v2", doc = "use mi_malloc_sys::mi_check_owned as is_in_heap;")]
+#![cfg_attr(mi_v3, doc = "use mi_malloc_sys::mi_any_heap_contains as is_in_heap;")]
+#![cfg_attr(mi_v2, doc = "use mi_malloc_sys::mi_check_owned as is_in_heap;")]
 //! use std::ffi::c_void;
 //!
 //! unsafe {

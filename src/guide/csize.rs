@@ -2,7 +2,7 @@
 //! compiled.
 //!
 //! ```
-//! # #[cfg(line = "v3")] {
+//! # #[cfg(mi_v3)] {
 //! use mi_malloc_sys::{mi_free_csize, mi_malloc_csize};
 //!
 //! const NODE: usize = 48;
@@ -24,6 +24,6 @@
 //!
 //! The functions that begin with `mi_w` count in machine words.
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[doc(inline)]
 pub use crate::csize::*;

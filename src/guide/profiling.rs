@@ -12,7 +12,7 @@
 //! With the functions a program decides what is watched, and when it writes a file:
 //!
 //! ```
-//! # #[cfg(line = "v3")] {
+//! # #[cfg(mi_v3)] {
 //! use mi_malloc_sys::*;
 //! use std::ffi::CString;
 //! use std::ptr::null_mut;
@@ -80,6 +80,6 @@
 //!
 //! v2 has no profiler.
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[doc(inline)]
 pub use crate::profile::*;

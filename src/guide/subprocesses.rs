@@ -5,7 +5,7 @@
 //! from then on lies in arenas of that subprocess, and destroying the subprocess frees all of it:
 //!
 //! ```
-//! # #[cfg(line = "v3")] {
+//! # #[cfg(mi_v3)] {
 //! use mi_malloc_sys::{
 //!     mi_malloc, mi_subproc_add_current_thread, mi_subproc_current, mi_subproc_destroy,
 //!     mi_subproc_new,

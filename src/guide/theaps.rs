@@ -4,7 +4,7 @@
 //! context around anyway keeps that part there, and saves the lookup:
 //!
 //! ```
-//! # #[cfg(line = "v3")] {
+//! # #[cfg(mi_v3)] {
 //! use mi_malloc_sys::{
 //!     mi_free, mi_heap_destroy, mi_heap_new, mi_heap_theap, mi_malloc, mi_theap_malloc,
 //!     mi_theap_set_default,

@@ -8,9 +8,9 @@ use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
 /// Beyond it each block has memory of its own, and takes no offset.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const LARGE_ALIGNMENT: usize = 8192 * std::mem::size_of::<usize>();
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const LARGE_ALIGNMENT: usize = if cfg!(target_pointer_width = "64") {
     16 << 20
 } else {
@@ -189,7 +189,7 @@ fn the_largest_alignments() {
             mi_free(p);
         }
         let p = mi_malloc_aligned(5_000, FAR);
-        assert_eq!(p.is_null(), cfg!(line = "v3"));
+        assert_eq!(p.is_null(), cfg!(mi_v3));
         assert!(is_aligned(p, FAR));
         mi_free(p);
         assert!(mi_malloc_aligned(1, 1 << (usize::BITS - 1)).is_null());

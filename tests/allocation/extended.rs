@@ -291,10 +291,10 @@ fn usable_size_of_null() {
 fn the_version_is_the_headers() {
     let version = unsafe { mi_version() };
     assert_eq!(version, MI_MALLOC_VERSION);
-    assert_eq!(version / 10_000, if cfg!(line = "v3") { 3 } else { 2 });
+    assert_eq!(version / 10_000, if cfg!(mi_v3) { 3 } else { 2 });
 
     // The crate's own version names the release of the default line behind a `+`.
-    if cfg!(line = "v3") {
+    if cfg!(mi_v3) {
         let upstream = format!(
             "+{}.{}.{}",
             version / 10_000,

@@ -16,7 +16,7 @@ mod respawn;
 
 mod aligned;
 mod alloc;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod csize;
 mod extended;
 mod posix;

@@ -471,7 +471,7 @@ fn foreign() -> Vec<*mut c_void> {
 }
 
 #[test]
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn checked_functions_know_foreign_pointers() {
     unsafe {
         assert!(!mi_cfree(null_mut()));
@@ -489,7 +489,7 @@ fn checked_functions_know_foreign_pointers() {
 }
 
 #[test]
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 fn checked_free_knows_foreign_pointers() {
     unsafe {
         mi_cfree(null_mut());

@@ -28,7 +28,7 @@ fn values_compare_and_hash() {
 }
 
 /// A profiler in a `static`, as a wrapper may have it, with nothing but what it sets itself.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn a_profiler_is_made_without_naming_each_field() {
     const PROFILER: mi_profiler_t = mi_profiler_t {

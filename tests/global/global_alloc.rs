@@ -10,7 +10,7 @@
 use crate::memory::*;
 use crate::mode;
 use crate::respawn;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use crate::sampling;
 use cty::c_int;
 use mi_malloc_sys::*;
@@ -178,7 +178,7 @@ fn battery() {
         // v2.5.2 then looks for the padding that a block with a guard page has not, and reports an
         // overflow (`_mi_free_delayed_block`).
         let guards = std::env::var_os("MIMALLOC_GUARDED_SAMPLE_RATE").is_some();
-        if !(cfg!(line = "v2") && mode::PADDING && mode::GUARDED && guards) {
+        if !(cfg!(mi_v2) && mode::PADDING && mode::GUARDED && guards) {
             of_another_thread(judge);
         }
         of_a_finished_thread(judge);
@@ -187,7 +187,7 @@ fn battery() {
 
 /// At the start of each thread: if there is a profiler, it is to see the thread at once.
 fn join() {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     sampling::join();
 }
 
@@ -380,12 +380,12 @@ fn of_a_finished_thread(judge: Judge) {
 /// In the parent, runs the test `name` in a process with these variables; there, the battery.
 fn under(name: &str, variables: &[(&str, &str)]) {
     if respawn::is_this() {
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         if respawn::argument() == "profiled" {
             sampling::start();
         }
         battery();
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         if respawn::argument() == "profiled" {
             assert!(sampling::taken() > 1000, "{}", sampling::taken());
         }
@@ -428,7 +428,7 @@ fn refused() {
 }
 
 /// In pages that lie in no arena. (On 32-bit v3 takes 32 MiB of addresses for each of them.)
-#[cfg(any(line = "v2", target_pointer_width = "64"))]
+#[cfg(any(mi_v2, target_pointer_width = "64"))]
 #[test]
 fn from_the_system() {
     under("from_the_system", &[("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")]);
@@ -443,13 +443,13 @@ fn guarded() {
 /// Some blocks with a guard page among others without.
 #[test]
 fn sometimes_guarded() {
-    let rate = if cfg!(line = "v3") { "3000" } else { "5" };
+    let rate = if cfg!(mi_v3) { "3000" } else { "5" };
     let variables = [("MIMALLOC_GUARDED_SAMPLE_RATE", rate)];
     under("sometimes_guarded", &variables);
 }
 
 /// A block that a profiler samples lies behind the profiler's data.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn profiled() {
     under("profiled", &[]);

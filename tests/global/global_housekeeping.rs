@@ -5,7 +5,7 @@
 //! Each test runs in a process of its own, because it changes the state of its process.
 
 use crate::respawn;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use crate::sampling;
 use mi_malloc_sys::*;
 use std::alloc::{GlobalAlloc, Layout};
@@ -166,9 +166,9 @@ fn pages_of(sizes: Range<usize>) -> i32 {
         *pages += i32::from(sizes.contains(&block_size));
         true
     }
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     let heap = unsafe { mi_heap_main() };
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     let heap = unsafe { mi_heap_get_default() };
     let mut found = (sizes, 0);
     let arg: *mut c_void = (&mut found as *mut (Range<usize>, i32)).cast();
@@ -206,7 +206,7 @@ fn empty_pages_go_back() {
 }
 
 /// An alignment above a slice has a page of its own, which goes back at once, however small the block.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn empty_singleton_pages_go_back() {
     isolated("empty_singleton_pages_go_back", || {
@@ -239,7 +239,7 @@ fn empty_singleton_pages_go_back() {
 }
 
 /// The only page of its size waits some rounds of the upkeep for another block before it goes back.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn a_lone_page_goes_back() {
     // Not with all other empty pages at a thorough collection.
@@ -261,7 +261,7 @@ fn a_lone_page_goes_back() {
 }
 
 /// A page whose blocks are all in use belongs to nobody, and so goes back when other threads free them.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn full_pages_are_set_aside() {
     isolated("full_pages_are_set_aside", || {
@@ -296,7 +296,7 @@ fn full_pages_are_set_aside() {
 
 /// Another thread starts it. This one hears of it by its own upkeep, every thousandth time off the
 /// fast path.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn a_profiler_reaches_a_running_thread() {
     isolated("a_profiler_reaches_a_running_thread", || {
@@ -309,7 +309,7 @@ fn a_profiler_reaches_a_running_thread() {
 }
 
 /// The samples that are taken meanwhile.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn taken_by(work: impl Fn()) -> u64 {
     let before = sampling::taken();
     work();
@@ -318,7 +318,7 @@ fn taken_by(work: impl Fn()) -> u64 {
 
 /// Pages of these layouts that have blocks at hand: one that is sampled comes from another page, in
 /// which the profiler's data has room too.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn make_pages(layouts: &[Layout]) {
     for &layout in layouts {
         let blocks: Vec<*mut u8> = (0..12).map(|_| unsafe { MiMalloc.alloc(layout) }).collect();
@@ -329,7 +329,7 @@ fn make_pages(layouts: &[Layout]) {
 }
 
 /// The profiler's rate is far below these sizes: each block is a sample.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn samples_of_medium_sizes() {
     isolated("samples_of_medium_sizes", || {
@@ -348,7 +348,7 @@ fn samples_of_medium_sizes() {
 }
 
 /// What was allocated before its start is none of a profiler's business.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn a_profiler_counts_from_its_start() {
     isolated("a_profiler_counts_from_its_start", || {
@@ -385,7 +385,7 @@ fn a_profiler_counts_from_its_start() {
 
 /// The largest data that a profiler may have beside a sample, and more than that: a small block still lies where it
 /// is freed as one, also when it was shrunk in place. (With slices of 16 KiB it does not.)
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn samples_with_much_data() {
     for size in ["1024", "4000"] {
@@ -426,7 +426,7 @@ fn samples_with_much_data() {
 }
 
 /// Sizes in small pages, with many blocks from one sample to the next.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn samples_far_apart() {
     isolated("samples_far_apart", || {
@@ -450,7 +450,7 @@ fn samples_far_apart() {
 
 /// A block that was sampled lies behind the profiler's data, also for a thread that takes no samples any
 /// more, and the profiler is told of its end.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn samples_are_followed_to_their_end() {
     isolated("samples_are_followed_to_their_end", || {
@@ -487,7 +487,7 @@ fn samples_are_followed_to_their_end() {
 }
 
 /// The statistics, this thread's included.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn stats() -> mi_stats_t {
     let mut stats = mi_stats_t::default();
     unsafe { mi_collect(true) };
@@ -498,7 +498,7 @@ fn stats() -> mi_stats_t {
 /// A page counts its blocks in 16 bits until that is brought up to date: when it runs out of blocks; when
 /// the thread collects, which it does less often here; and if the block is every thousandth off the fast
 /// path, which one of two that take turns never is.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn statistics_of_many() {
     const TURNS: i64 = 80_000;
@@ -538,7 +538,7 @@ fn statistics_of_many() {
 }
 
 /// A page is empty after each free of its only block, and upstream counts that.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn lone_pages_are_counted() {
     isolated("lone_pages_are_counted", || {
@@ -564,7 +564,7 @@ fn lone_pages_are_counted() {
 }
 
 /// As many as upstream's own entry point has taken.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn samples_of_aligned_blocks() {
     isolated("samples_of_aligned_blocks", || {

@@ -10,7 +10,7 @@ mod mode;
 #[allow(dead_code)]
 #[path = "../support/respawn.rs"]
 mod respawn;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[path = "../model/sampling.rs"]
 mod sampling;
 

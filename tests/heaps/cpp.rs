@@ -97,9 +97,9 @@ fn blocks_from_a_heap_are_its_own() {
             mi_heap_alloc_new(heap, 100),
             mi_heap_alloc_new_n(heap, 10, 10),
         ] {
-            #[cfg(line = "v3")]
+            #[cfg(mi_v3)]
             assert_eq!(mi_heap_of(p), heap);
-            #[cfg(line = "v2")]
+            #[cfg(mi_v2)]
             assert!(mi_heap_contains_block(heap, p));
         }
         mi_heap_destroy(heap);

@@ -10,13 +10,13 @@ use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Whether `p` is a block of `heap`.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 unsafe fn is_of(heap: *mut mi_heap_t, p: *const c_void) -> bool {
     assert_eq!(mi_heap_contains(heap, p), mi_heap_of(p) == heap);
     mi_heap_contains(heap, p)
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 unsafe fn is_of(heap: *mut mi_heap_t, p: *const c_void) -> bool {
     assert_eq!(
         mi_heap_contains_block(heap, p),
@@ -27,9 +27,9 @@ unsafe fn is_of(heap: *mut mi_heap_t, p: *const c_void) -> bool {
 
 /// The heap that takes the blocks of a deleted one.
 unsafe fn main_heap() -> *mut mi_heap_t {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     return mi_heap_main();
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     return mi_heap_get_backing();
 }
 
@@ -81,14 +81,14 @@ fn an_address_that_is_no_block() {
     let p: *const c_void = (&local as *const usize).cast();
     unsafe {
         let heap = own_heap::new();
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         for outside in [p, std::ptr::null(), 8 as *const c_void] {
             assert!(mi_heap_of(outside).is_null());
             assert!(!mi_heap_contains(heap, outside));
             assert!(!mi_heap_contains(null_mut(), outside));
             assert!(!mi_any_heap_contains(outside));
         }
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         {
             assert!(!mi_heap_contains_block(heap, std::ptr::null()));
             assert!(!mi_heap_check_owned(heap, p));
@@ -99,7 +99,7 @@ fn an_address_that_is_no_block() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn the_main_heap_may_be_called_null() {
     unsafe {
@@ -303,7 +303,7 @@ fn a_block_of_another_heap_is_reallocated() {
         let p = mi_heap_realloc(to, p, 64);
         assert!(bytes(p, 64).iter().all(|byte| *byte == 3));
         // Where it fits it may stay on v2; v3 moves it.
-        assert!(is_of(if cfg!(line = "v3") { to } else { from }, p));
+        assert!(is_of(if cfg!(mi_v3) { to } else { from }, p));
         let p = mi_heap_realloc(to, p, 6400);
         assert!(bytes(p, 64).iter().all(|byte| *byte == 3));
         assert!(is_of(to, p));
@@ -422,7 +422,7 @@ fn no_heap_and_the_main_heap_do_not_end() {
     unsafe {
         let p = mi_malloc(100);
         bytes(p, 100).fill(1);
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         {
             mi_heap_delete(null_mut());
             mi_heap_destroy(null_mut());
@@ -430,7 +430,7 @@ fn no_heap_and_the_main_heap_do_not_end() {
             mi_heap_destroy(mi_heap_main());
             assert_eq!(mi_heap_of(p), mi_heap_main());
         }
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         if !mode::DEBUG {
             mi_heap_delete(null_mut());
             mi_heap_destroy(null_mut());
@@ -491,7 +491,7 @@ fn a_page_is_under_utilized() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn threads_share_a_heap() {
     const THREADS: usize = 4;
@@ -534,7 +534,7 @@ fn threads_share_a_heap() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn numa_nodes_change_nothing_else() {
     unsafe {
@@ -553,7 +553,7 @@ fn numa_nodes_change_nothing_else() {
 
 /// Debug builds fill new and freed blocks with patterns, but for the bytes that are to be left alone.
 #[cfg(all(
-    line = "v3",
+    mi_v3,
     any(feature = "debug", all(feature = "debug_in_debug", debug_assertions))
 ))]
 #[test]
@@ -588,7 +588,7 @@ fn a_part_of_a_block_is_not_filled() {
     }
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn the_default_heap_of_a_thread() {
     std::thread::spawn(|| unsafe {
@@ -622,7 +622,7 @@ fn the_default_heap_of_a_thread() {
     .unwrap();
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn a_heap_with_a_tag() {
     unsafe {
@@ -642,7 +642,7 @@ fn a_heap_with_a_tag() {
 
 /// A heap without the right to be destroyed is deleted instead.
 #[cfg(all(
-    line = "v2",
+    mi_v2,
     not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions)))
 ))]
 #[test]

@@ -191,9 +191,9 @@ fn blocks_from_a_heap_are_its_own() {
             mi_heap_recalloc_tp::<Point>(heap, null_mut(), 3),
         ];
         for p in blocks {
-            #[cfg(line = "v3")]
+            #[cfg(mi_v3)]
             assert_eq!(mi_heap_of(p.cast()), heap);
-            #[cfg(line = "v2")]
+            #[cfg(mi_v2)]
             assert!(mi_heap_contains_block(heap, p.cast()));
         }
         mi_heap_destroy(heap);
@@ -202,7 +202,7 @@ fn blocks_from_a_heap_are_its_own() {
 
 /// v3 also frees by type.
 #[test]
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn free_by_type() {
     unsafe fn round<T>() {
         let p = mi_malloc_tp::<T>();

@@ -188,7 +188,7 @@ fn a_visitor_ends_the_visit() {
 
 /// Debug builds stop the program instead.
 #[cfg(all(
-    line = "v3",
+    mi_v3,
     not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions)))
 ))]
 #[test]
@@ -227,7 +227,7 @@ fn aligned_blocks_are_visited_once() {
 }
 
 /// Blocks of a heap that the threads which allocated them have left.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn blocks_of_ended_threads() {
     unsafe {
@@ -273,7 +273,7 @@ fn blocks_of_ended_threads() {
     }
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn no_heap_has_no_areas() {
     let mut seen = Seen::default();
@@ -289,7 +289,7 @@ fn no_heap_has_no_areas() {
 }
 
 /// The option must be on from the start of the process.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn abandoned_blocks_are_not_visited_without_the_option() {
     let mut seen = Seen::default();

@@ -1135,11 +1135,7 @@ fn checking_builds_know_exact_sizes() {
 fn every_definition_is_read_by_the_c_code() {
     // These are read by the platform's headers.
     let platforms = ["_WIN32_WINNT", "_WASI_EMULATED_PROCESS_CLOCKS"];
-    let line = if cfg!(line = "v3") {
-        Line::V3
-    } else {
-        Line::V2
-    };
+    let line = if cfg!(mi_v3) { Line::V3 } else { Line::V2 };
     let mut names = BTreeSet::new();
     for (_, target) in targets() {
         for feature in FEATURES {
@@ -1167,11 +1163,7 @@ fn every_definition_is_read_by_the_c_code() {
 
 #[test]
 fn the_bound_release_is_the_pinned_one() {
-    let line = if cfg!(line = "v3") {
-        Line::V3
-    } else {
-        Line::V2
-    };
+    let line = if cfg!(mi_v3) { Line::V3 } else { Line::V2 };
     let header = Path::new(env!("MIMALLOC_SYS_SOURCES")).join("include/mimalloc.h");
     let header = std::fs::read_to_string(header).unwrap();
     assert_eq!(Version::of_header(&header), Some(Version::supported(line)));

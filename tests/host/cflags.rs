@@ -326,7 +326,7 @@ const fn row(told: &'static str, inlined: bool, fixed: bool) -> Row {
 }
 
 /// A definition under which the C compiler does not confirm what the Rust code assumes, and its reason.
-const NOT_CONFIRMED: (&str, &str) = if cfg!(line = "v2") {
+const NOT_CONFIRMED: (&str, &str) = if cfg!(mi_v2) {
     (
         "-DMI_STAT=1 -O0",
         "(src/global/inlined_v2.c: #error \"blocks are counted one by one\")",
@@ -393,7 +393,7 @@ fn programs_with_clang() {
 fn run(compiler: &str, rows: &[Row]) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/platforms/Cargo.toml");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cflags");
-    let line = if cfg!(line = "v2") { "v2" } else { "v3" };
+    let line = if cfg!(mi_v2) { "v2" } else { "v3" };
     for row in rows {
         let about = format!("{} {} {:?}", compiler, row.told, row.with);
         let output = Command::new(env!("CARGO"))

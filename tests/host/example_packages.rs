@@ -88,7 +88,7 @@ fn a_program_of_the_system_with_a_preloaded_library() {
 /// The quickstart with the flag that the manual's page on profiling names: then a profile has the right names,
 /// though the program has no code for it.
 #[test]
-#[cfg(all(line = "v3", target_os = "linux"))]
+#[cfg(all(mi_v3, target_os = "linux"))]
 fn a_program_that_is_linked_for_profiles() {
     if Command::new("pprof").arg("--help").output().is_err() {
         println!("not run: there is no `pprof`");
@@ -139,7 +139,7 @@ fn cargo(command: &str, package: &str) -> Command {
         .args([command, "--quiet", "--release", "--manifest-path"])
         .arg(manifest)
         .env("CARGO_TARGET_DIR", target());
-    if cfg!(line = "v2") {
+    if cfg!(mi_v2) {
         cargo.args(["--features", "v2"]);
     }
     cargo
@@ -147,7 +147,7 @@ fn cargo(command: &str, package: &str) -> Command {
 
 /// A folder for each line, so that tests of the one do not build the other's anew.
 fn target() -> PathBuf {
-    let line = if cfg!(line = "v2") { "v2" } else { "v3" };
+    let line = if cfg!(mi_v2) { "v2" } else { "v3" };
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("example-packages")
         .join(line)

@@ -59,7 +59,7 @@ fn plugin_thread() {
 fn thread_runtime() {
     let said = run("thread_runtime", &[]);
     contains(&said, "4 threads parsed 20000 expressions of 1311700 nodes");
-    if cfg!(line = "v3") {
+    if cfg!(mi_v3) {
         contains(&said, "the heap gave out 1311700 blocks");
     }
 }
@@ -174,7 +174,7 @@ impl Drop for Killed {
 fn heap_profile() {
     let name = scratch("heap_profile");
     let said = run("heap_profile", &[&name]);
-    if cfg!(line = "v2") {
+    if cfg!(mi_v2) {
         contains(&said, "needs v3");
         return;
     }
@@ -255,7 +255,7 @@ fn names(viewer: &str, profile: &Path, arguments: &dyn Fn(bool) -> Vec<String>) 
 #[test]
 fn memory_by_task() {
     let said = run("memory_by_task", &[]);
-    if cfg!(line = "v2") {
+    if cfg!(mi_v2) {
         contains(&said, "needs v3");
         return;
     }

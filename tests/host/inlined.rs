@@ -2,7 +2,7 @@
 //! definitions of a usual build, and refuses it when one of them makes upstream's insides other than `inlined.rs` or
 //! `inlined_v2.rs` knows them. And what `src/global.c` makes of upstream's constants.
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use crate::build::config::Define;
 use crate::build::config::{Config, Line, Target};
 use crate::build::fast_path;
@@ -27,14 +27,10 @@ fn usual_build() -> Config {
     }
 }
 
-const LINE: Line = if cfg!(line = "v2") {
-    Line::V2
-} else {
-    Line::V3
-};
+const LINE: Line = if cfg!(mi_v2) { Line::V2 } else { Line::V3 };
 
 /// What is said to the C compiler, and the Rust code that it is about.
-const TOLD: [&str; 2] = if cfg!(line = "v2") {
+const TOLD: [&str; 2] = if cfg!(mi_v2) {
     ["src/global/inlined_v2.c", "src/global/inlined_v2.rs"]
 } else {
     ["src/global/inlined.c", "src/global/inlined.rs"]
@@ -117,7 +113,7 @@ fn the_assertion_that_failed_is_named() {
     assert_eq!(reason(""), format!("{}: the compiler refuses it", TOLD[0]));
 }
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn other_insides_are_found() {
     assert_complaints(&[
@@ -137,7 +133,7 @@ fn other_insides_are_found() {
 }
 
 /// The numbers of `inlined_v2.rs` are those of `inlined_v2.c`.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[test]
 fn rust_has_the_numbers_that_c_confirms() {
     let text = |name| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
@@ -170,7 +166,7 @@ fn rust_has_the_numbers_that_c_confirms() {
 }
 
 /// Twice the usual size is known too, if it is asked for where the Rust code is told of it.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn slices_of_another_size() {
     let with = |shift: &str| Config {
@@ -195,7 +191,7 @@ fn slices_of_another_size() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn other_insides_are_found() {
     assert_complaints(&[
@@ -288,7 +284,7 @@ fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
 }
 
 /// Where the constants do not fit, `global.c` and `secure.c` leave the work to upstream.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn constants_that_do_not_fit_turn_fast_paths_off() {
     let is_on = |condition: &str, definitions: &[&str]| {

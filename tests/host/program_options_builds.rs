@@ -38,7 +38,7 @@ impl Package {
             "src/lib.rs"
         };
         fs::write(root.join(file), source).unwrap();
-        let version = if cfg!(line = "v2") { "v2" } else { "v3" };
+        let version = if cfg!(mi_v2) { "v2" } else { "v3" };
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
              [workspace]\n\
@@ -105,7 +105,7 @@ impl Package {
 }
 
 fn folder() -> PathBuf {
-    let version = if cfg!(line = "v2") { "v2" } else { "v3" };
+    let version = if cfg!(mi_v2) { "v2" } else { "v3" };
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("program-options")
         .join(version)
@@ -162,7 +162,7 @@ fn what_is_no_option_does_not_compile() {
         "mi_option_purge_dely = 1",
         "mi_option_purge_dely",
     );
-    let other_version = if cfg!(line = "v2") {
+    let other_version = if cfg!(mi_v2) {
         "mi_option_arena_purge_min_size"
     } else {
         "mi_option_abandoned_page_purge"
@@ -214,7 +214,7 @@ fn another_source_tree_has_no_such_macro() {
 
 /// As the changelog and the manual say.
 #[test]
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 fn definitions_restore_upstreams_delays() {
     let main = r#"
         use mi_malloc_sys::*;
@@ -315,7 +315,7 @@ fn in_a_shared_library() {
         .output()
         .unwrap();
     // The build's default in the library without options.
-    let default = if cfg!(line = "v2") { "10" } else { "250" };
+    let default = if cfg!(mi_v2) { "10" } else { "250" };
     let expected = ["45;\n", default, ";\n", "123;\n"].concat();
     assert_eq!(good(output), expected);
 }

@@ -5,9 +5,9 @@ use mimalloc_vendor::{list, witness, Fault};
 use std::fs;
 use std::path::Path;
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const LINE: &str = "v3";
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const LINE: &str = "v2";
 
 /// What is compiled and what dependents read. (The witness carries no tests.)

@@ -97,7 +97,7 @@ fn the_allocator_serves_the_program_and_says_so() {
     assert!(number(&said, "words,") > 10_000, "{}", said);
     assert!(ranking(&said).iter().any(|(_, word)| word == "size_t"));
 
-    let version = if cfg!(line = "v2") { "2.5.2" } else { "3.6.0" };
+    let version = if cfg!(mi_v2) { "2.5.2" } else { "3.6.0" };
     if std::env::var_os("MIMALLOC_SYS_SOURCE_DIR").is_none() {
         assert!(
             said.contains(&format!("mimalloc {}\n", version)),
@@ -118,14 +118,14 @@ fn the_allocator_serves_the_program_and_says_so() {
     assert!(threads >= 2);
     let [total, peak, now] = row(
         &said,
-        if cfg!(line = "v2") {
+        if cfg!(mi_v2) {
             "other threads"
         } else {
             "threads"
         },
     );
     // A thread that got no work asks for no memory, and mimalloc does not hear of it.
-    let main = if cfg!(line = "v2") { 0 } else { 1 };
+    let main = if cfg!(mi_v2) { 0 } else { 1 };
     let total: u64 = total.parse().unwrap();
     assert!(main < total && total <= threads + main, "{}", said);
     assert!(peak.parse::<u64>().unwrap() <= total, "{}", said);
@@ -138,7 +138,7 @@ fn the_allocator_serves_the_program_and_says_so() {
         assert!(total.ends_with("MiB") || total.ends_with("GiB"), "{}", said);
     }
     // Each word is a String of its own at first, so the program asked for more blocks than words.
-    if cfg!(line = "v3") {
+    if cfg!(mi_v3) {
         let blocks = line_of(&said, "blocks").split_whitespace().nth(1).unwrap();
         let blocks: u64 = blocks.replace(',', "").parse().unwrap();
         assert!(blocks > number(&said, "words,"), "{}", said);
@@ -167,7 +167,7 @@ fn numbers_of_the_allocator_fit_each_other() {
         names.push((name.trim(), cells));
     }
     let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    let expected = if cfg!(line = "v2") {
+    let expected = if cfg!(mi_v2) {
         [
             "requested",
             "allocated",

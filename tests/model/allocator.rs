@@ -90,9 +90,9 @@ pub unsafe fn reallocate(
 pub unsafe fn free(p: *mut c_void, size: usize, align: usize, by: Freeing) {
     match by {
         Freeing::Free => mi_free(p),
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         Freeing::Checked => assert!(mi_cfree(p)),
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         Freeing::Checked => mi_cfree(p),
         Freeing::Measuring => {
             let usable = mi_usable_size(p);
@@ -105,18 +105,18 @@ pub unsafe fn free(p: *mut c_void, size: usize, align: usize, by: Freeing) {
         Freeing::Small => mi_free(p),
         Freeing::Aligned => mi_free_aligned(p, align),
         Freeing::SizeAligned => mi_free_size_aligned(p, size, align),
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         Freeing::Constant => mi_free_csize_aligned_nonnull(p, size, align),
-        #[cfg(line = "v2")]
+        #[cfg(mi_v2)]
         Freeing::Constant => mi_free(p),
     }
 }
 
 /// Whether the block `p` is of `heap`.
 pub unsafe fn is_of(heap: *mut mi_heap_t, p: *const c_void) -> bool {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     return mi_heap_of(p) == heap;
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     return mi_heap_contains_block(heap, p);
 }
 

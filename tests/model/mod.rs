@@ -8,7 +8,7 @@
 pub mod allocator;
 pub mod program;
 pub mod run;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod sampling;
 pub mod shadow;
 pub mod shrink;
@@ -26,7 +26,7 @@ pub mod mode;
 /// Blocks with guard pages must be freed by their own thread: v2.5.2 looks for the padding that such
 /// a block has not when another thread has freed it (`_mi_free_delayed_block`), reports a buffer
 /// overflow and stops the program.
-pub const GUARDS_WANT_ONE_THREAD: bool = cfg!(line = "v2") && mode::GUARDED && mode::PADDING;
+pub const GUARDS_WANT_ONE_THREAD: bool = cfg!(mi_v2) && mode::GUARDED && mode::PADDING;
 
 /// Runs `lot` by `child`, which starts a process for the text of a lot. Gives the number of calls
 /// of the allocator; panics with the shortest program found if one fails.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::program::{self, Action, Kind, Step, THREADS};
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 use super::sampling;
 use super::shadow::{self, Shadow, Shelf};
 
@@ -28,7 +28,7 @@ pub fn check_with(check: Check) {
 const CHECK_EVERY: usize = 50;
 
 /// Steps until the profiler is switched on or off.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const SWITCH_EVERY: usize = 1000;
 
 /// One seed's program, or several at the same time.
@@ -90,7 +90,7 @@ impl Lot {
 
     /// In the child. Says where it is, so that the parent knows which run a fault was in.
     pub fn go(&self) {
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         if self.profiled {
             sampling::start();
             sampling::switch_by_steps(self.switched);
@@ -105,7 +105,7 @@ impl Lot {
             calls += run.go();
         }
         // A part of a program may be too short for samples.
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         if self.profiled && self.first.kept.len() == self.first.length {
             assert!(sampling::taken() > self.count, "hardly any samples");
         }
@@ -199,7 +199,7 @@ impl Run {
             let steps = turn.to_vec();
             let work = move |shadow: &mut Shadow| {
                 for (number, step) in &steps {
-                    #[cfg(line = "v3")]
+                    #[cfg(mi_v3)]
                     sampling::step(number % SWITCH_EVERY == 0);
                     shadow.step(*number, *step);
                     if let (Some(check), true) = (check, number % every == 0) {
@@ -246,7 +246,7 @@ impl Hand {
         let (jobs, given) = channel::<Job>();
         let (give, done) = channel();
         let thread = std::thread::spawn(move || {
-            #[cfg(line = "v3")]
+            #[cfg(mi_v3)]
             sampling::join();
             for (mut shadow, job) in given {
                 job(&mut shadow);

@@ -114,7 +114,7 @@ impl Shadow {
                 for heap in 0..HEAPS {
                     if mode::DEBUG {
                         self.end_heap(thread, heap, false);
-                    } else if cfg!(line = "v2") {
+                    } else if cfg!(mi_v2) {
                         self.leave_heap(thread, heap);
                     }
                 }
@@ -210,7 +210,7 @@ impl Shadow {
         };
         if new == block.at {
             block.widest = block.widest.max(asked(wish.way));
-            let may_stay = cfg!(line = "v2") || block.heap == wish.heap || looks_at_place(wish.way);
+            let may_stay = cfg!(mi_v2) || block.heap == wish.heap || looks_at_place(wish.way);
             self.expect(may_stay, "a block of another heap has stayed");
         } else {
             block.at = new;
@@ -330,7 +330,7 @@ impl Shadow {
             }
         }
         // With guard pages v2 keeps the blocks.
-        if destroy && !(cfg!(line = "v2") && mode::GUARDED) {
+        if destroy && !(cfg!(mi_v2) && mode::GUARDED) {
             unsafe { mi_heap_destroy(heap) };
             for block in &mut self.blocks {
                 if matches!(block, Some(block) if block.heap == Some(number)) {
@@ -375,7 +375,7 @@ impl Shadow {
     /// upstream's full checks stop a program that ends a heap which several threads have used:
     /// `_mi_page_is_valid` looks at the heap while it is half gone.)
     fn own(&self, thread: usize, number: Option<usize>) -> Option<usize> {
-        let shared = cfg!(line = "v3") && !mode::DEBUG;
+        let shared = cfg!(mi_v3) && !mode::DEBUG;
         number.filter(|number| match &self.heaps[*number] {
             Some(heap) => shared || heap.thread == thread,
             None => false,
@@ -386,7 +386,7 @@ impl Shadow {
     /// other threads have freed blocks of it (`_mi_page_update_sample_countdown`: the visit of an
     /// abandoned page collects them without owning the page).
     fn may_touch(&self, thread: usize, slot: usize) -> bool {
-        if !(cfg!(line = "v3") && mode::DEBUG) {
+        if !(cfg!(mi_v3) && mode::DEBUG) {
             return true;
         }
         let heap = self.blocks[slot].as_ref().and_then(|block| block.heap);

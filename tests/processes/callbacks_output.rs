@@ -70,7 +70,7 @@ fn what_mimalloc_prints_goes_where_it_is_sent() {
         assert_eq!(said(2), options);
         assert_eq!(said(1), "");
 
-        #[cfg(line = "v3")]
+        #[cfg(mi_v3)]
         {
             mi_options_print_out(Some(keep), argument(0));
             assert_eq!(said(0), options);

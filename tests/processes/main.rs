@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 #[path = "../support/errno.rs"]
 mod errno;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[path = "../support/folder.rs"]
 mod folder;
 #[allow(dead_code)]
@@ -24,7 +24,7 @@ mod pprof;
 mod resident;
 #[path = "../support/respawn.rs"]
 mod respawn;
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 #[allow(dead_code)]
 #[path = "../support/visit.rs"]
 mod visit;
@@ -34,7 +34,7 @@ mod options_effect;
 mod options_env;
 #[cfg(target_os = "linux")]
 mod out_of_memory;
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod profile_main;
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 mod visit_abandoned;

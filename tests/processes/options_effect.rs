@@ -18,7 +18,7 @@ fn with(name: &str, variables: &[(&str, &str)], work: impl Fn()) {
 }
 
 unsafe fn stats() -> mi_stats_t {
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     mi_stats_merge();
     let mut stats = mi_stats_t::new();
     assert!(mi_stats_get(&mut stats));
@@ -87,7 +87,7 @@ fn arenas_of_a_given_size() {
     );
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn the_largest_block_in_an_arena() {
     let variables = [("MIMALLOC_ARENA_MAX_OBJECT_SIZE", "8M")];
@@ -130,7 +130,7 @@ fn memory_is_kept_or_given_back_at_once() {
 /// The figures of the guide's page on memory: eight threads have blocks of 1 MiB each. With transparent
 /// huge pages (2, the default, and 1) the 2 MiB around each touched byte are resident. Guard pages behind
 /// each page keep huge pages away.
-#[cfg(all(target_os = "linux", line = "v3", not(feature = "secure_full")))]
+#[cfg(all(target_os = "linux", mi_v3, not(feature = "secure_full")))]
 #[test]
 fn huge_pages_fill_a_small_program() {
     let name = "options_effect::huge_pages_fill_a_small_program";
@@ -199,13 +199,13 @@ fn error_messages() {
         err.matches("too large").count()
     };
     // v2 tries a second time before it gives up.
-    let all = if cfg!(line = "v3") { 10 } else { 20 };
+    let all = if cfg!(mi_v3) { 10 } else { 20 };
     assert_eq!(count(&[]), if mode::SHOWS_ERRORS { all } else { 0 });
     let shown = ("MIMALLOC_SHOW_ERRORS", "1");
     assert_eq!(count(&[shown]), all);
     assert_eq!(count(&[("MIMALLOC_SHOW_ERRORS", "0")]), 0);
     // So many; on v3 also the one that goes beyond.
-    let limited = if cfg!(line = "v3") { 4 } else { 3 };
+    let limited = if cfg!(mi_v3) { 4 } else { 3 };
     assert_eq!(count(&[shown, ("MIMALLOC_MAX_ERRORS", "3")]), limited);
     assert_eq!(count(&[shown, ("MIMALLOC_MAX_ERRORS", "-1")]), all);
     assert_eq!(

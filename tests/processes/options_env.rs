@@ -113,7 +113,7 @@ fn words_for_yes_and_no() {
 fn numbers() {
     assert_eq!(number("123456"), 123_456);
     assert_eq!(number("-77"), -77);
-    let v3 = cfg!(line = "v3");
+    let v3 = cfg!(mi_v3);
     assert_eq!(number("0x1F"), if v3 { 31 } else { 0 });
     assert_eq!(number("0X1f"), if v3 { 31 } else { 0 });
     // What is not understood leaves the default.
@@ -185,7 +185,7 @@ fn sizes_in_kib() {
     let default = OPTIONS[mi_option_arena_reserve as usize].default;
     // No block is larger than `PTRDIFF_MAX`, which v3 rounds up and v2 down. On 32 bits v3 does not
     // know the last letter.
-    let (wide, v3) = (cfg!(target_pointer_width = "64"), cfg!(line = "v3"));
+    let (wide, v3) = (cfg!(target_pointer_width = "64"), cfg!(mi_v3));
     let most = (2 << 20) - i64::from(!v3);
     assert_eq!(text("8G"), if wide { 8 << 20 } else { most });
     let unknown = if v3 { default } else { most };
@@ -195,7 +195,7 @@ fn sizes_in_kib() {
     }
 }
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 #[test]
 fn sizes_in_bytes() {
     let name = "MIMALLOC_STATS_MERGE_THRESHOLD";

@@ -23,7 +23,7 @@ const INVARIANTS: &str = "../model/invariants.c";
 
 fn main() -> Result<(), String> {
     let line = std::env::var("DEP_MIMALLOC_LINE").unwrap();
-    println!("cargo:rustc-cfg=line=\"{line}\"");
+    println!("cargo:rustc-cfg=mi_{line}");
     println!("cargo:rerun-if-changed={INVARIANTS}");
     if line == "v3" {
         invariants()?;

@@ -7,7 +7,7 @@ use mi_malloc_sys::*;
 /// v2 lets a heap take over what ended threads left (`heap_ended_thread.rs`): the test's own, and under
 /// `override` those of other tests at any moment. So it is told to take over nothing.
 pub unsafe fn new() -> *mut mi_heap_t {
-    #[cfg(line = "v2")]
+    #[cfg(mi_v2)]
     mi_option_set(mi_option_max_segment_reclaim, 0);
     mi_heap_new()
 }

@@ -61,7 +61,7 @@ const WIDE: bool = cfg!(target_pointer_width = "64");
 const ERRORS: i64 = mode::SHOWS_ERRORS as i64;
 const NO_THP: bool = cfg!(any(feature = "no_thp", target_os = "android"));
 /// Where `src/huge_pages.h` is compiled and has its own default.
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 const LARGE_THP: bool = cfg!(all(
     program_options,
     target_os = "linux",
@@ -69,7 +69,7 @@ const LARGE_THP: bool = cfg!(all(
 ));
 const ARENA: i64 = if WIDE { 1 << 20 } else { 128 << 10 };
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 pub const OPTIONS: [Entry; _mi_option_last as usize] = [
     entry(mi_option_show_errors, "show_errors", ERRORS),
     entry(mi_option_show_stats, "show_stats", 0),
@@ -222,7 +222,7 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
     .size(Kib),
 ];
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const GUARDED_RATE: i64 = if cfg!(feature = "guarded") && !mode::DEBUG {
     4000
 } else {
@@ -230,10 +230,10 @@ const GUARDED_RATE: i64 = if cfg!(feature = "guarded") && !mode::DEBUG {
 };
 
 /// Which excludes large pages.
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 const LARGE_PAGES: i64 = if GUARDED_RATE > 0 { 0 } else { 1 };
 
-#[cfg(line = "v2")]
+#[cfg(mi_v2)]
 pub const OPTIONS: [Entry; _mi_option_last as usize] = [
     entry(mi_option_show_errors, "show_errors", ERRORS),
     entry(mi_option_show_stats, "show_stats", 0),

@@ -79,7 +79,7 @@ pub unsafe fn heap(heap: *mut mi_heap_t) -> Seen {
 /// freed first.
 pub unsafe fn destroy(ended: *mut mi_heap_t) {
     if cfg!(all(
-        line = "v2",
+        mi_v2,
         any(
             feature = "debug",
             all(feature = "debug_in_debug", debug_assertions),

@@ -3,7 +3,7 @@
 //! `soak <operations> [first seed]` runs all kinds; `soak <lot>`, with the text of a lot as a failure
 //! prints it, runs that one in this process.
 
-#[cfg(line = "v3")]
+#[cfg(mi_v3)]
 mod invariants;
 #[path = "../../model/mod.rs"]
 mod model;
@@ -18,7 +18,7 @@ use model::run::Lot;
 const LENGTH: usize = 20_000;
 
 fn main() {
-    #[cfg(line = "v3")]
+    #[cfg(mi_v3)]
     model::run::check_with(invariants::check);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Ok(lot) = arguments.join(" ").parse::<Lot>() {
@@ -67,8 +67,8 @@ fn soak(operations: u64, mut seed: u64) {
             ] {
                 let mut lot = Lot::new(kind, lanes, seed..seed + 8 / lanes, LENGTH);
                 let sampled = variant == Variant::Sampled || variant == Variant::Switched;
-                lot.profiled = sampled && cfg!(line = "v3");
-                lot.switched = variant == Variant::Switched && cfg!(line = "v3");
+                lot.profiled = sampled && cfg!(mi_v3);
+                lot.switched = variant == Variant::Switched && cfg!(mi_v3);
                 lot.first.alone =
                     variant == Variant::Alone || (sampled && model::GUARDS_WANT_ONE_THREAD);
                 if lot.first.alone && lanes > 1 {
@@ -89,7 +89,7 @@ fn child(lot: &str, sampled: bool) -> Output {
     command.args(lot.split(' ')).env("RUST_BACKTRACE", "0");
     if sampled {
         // In bytes on v3, in blocks on v2.
-        let rate = if cfg!(line = "v3") { "5000" } else { "20" };
+        let rate = if cfg!(mi_v3) { "5000" } else { "20" };
         command.env("MIMALLOC_GUARDED_SAMPLE_RATE", rate);
     }
     command.output().unwrap()

@@ -38,7 +38,7 @@ pub struct Subject {
     pub version: String,
     /// The crate's root module.
     pub crate_root: PathBuf,
-    /// What its build script passes as `--cfg`, such as `line="v3"`.
+    /// What its build script passes as `--cfg`, such as `mi_v3`.
     pub cfgs: Vec<String>,
     pub include: PathBuf,
     pub headers: Vec<String>,
@@ -54,9 +54,9 @@ pub fn crate_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/lib.rs")
 }
 
-/// What that crate's build script passes as `--cfg` for a line of upstream.
+/// What that crate's build script passes as `--cfg` for a major version of upstream.
 pub fn cfg_of(line: &str) -> String {
-    format!("line=\"{line}\"")
+    format!("mi_{line}")
 }
 
 /// The public surface of a crate, as the compiler of this machine sees it.
