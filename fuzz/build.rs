@@ -1,7 +1,7 @@
-//! Tells the code here which line it is built for, as the crate's own build does (`cfg(line)`).
+//! Tells the code here which major version it is built for, as the crate's own build does (`cfg(mi_v3)`).
 
 fn main() {
-    let line = std::env::var("DEP_MIMALLOC_LINE").expect("mi-malloc-sys tells its line");
-    println!("cargo:rustc-check-cfg=cfg(line, values(\"v2\", \"v3\"))");
+    let line = std::env::var("DEP_MIMALLOC_LINE").expect("mi-malloc-sys reports it");
+    println!("cargo:rustc-check-cfg=cfg(mi_v2, mi_v3)");
     println!("cargo:rustc-cfg=mi_{line}");
 }
