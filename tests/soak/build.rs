@@ -7,6 +7,8 @@ mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
+#[path = "../../build/rustc.rs"]
+mod rustc;
 
 /// What `env.rs` needs of the module of that name.
 mod emit {

@@ -7,11 +7,13 @@ mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
+#[path = "../../build/rustc.rs"]
+mod rustc;
 #[allow(dead_code)]
 #[path = "src/programs.rs"]
 mod programs;
 
-/// What `env.rs` needs of the room of that name.
+/// What `env.rs` needs of the module of that name.
 mod emit {
     pub fn rerun_if_env_changed(name: &str) {
         println!("cargo:rerun-if-env-changed={name}");
