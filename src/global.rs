@@ -30,7 +30,7 @@
 //! | G3 | A block whose layout is [`in_small_page`] lies in a small page, or `free_small` is a free for any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global/global_alloc.rs` |
 //! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
 //! | G5 | A block has at least the size of its layout, and one that moves is copied up to that size, to a larger one. | `tests/model.rs` |
-//! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `tests/platforms` |
+//! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `checks/platforms` |
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use crate::*;

@@ -7,7 +7,7 @@
 // - assembly, which is executed again after everything that may write to memory; or
 // - a function that is never inlined. No coroutine is suspended within it.
 //
-// `tests/coroutines/run` looks for any other access in the compiled bitcode.
+// `checks/coroutines/run` looks for any other access in the compiled bitcode.
 #ifndef MI_MALLOC_SYS_THREAD_H
 #define MI_MALLOC_SYS_THREAD_H
 

@@ -1,5 +1,5 @@
 //! Random programs of allocations, over the C functions and over `MiMalloc`, against a model of
-//! what must hold. `tests/soak` runs many more of them.
+//! what must hold. `checks/soak` runs many more of them.
 
 use std::panic::catch_unwind;
 

@@ -5,7 +5,7 @@
 //! another block's bytes; `mi_ufree` tells how large the block really was; and in debug builds
 //! `mi_free_size` checks what it is told. (The sized free itself has an assertion for it, which
 //! upstream leaves out of builds with guard pages, and so of its debug builds: the modes of
-//! `tests/soak` have one without.)
+//! `checks/soak` have one without.)
 
 use crate::memory::*;
 use crate::mode;

@@ -302,7 +302,7 @@ fn what_an_object_shows() {
     assert_eq!(object::of_archive(b""), Object::Other);
 }
 
-/// A build of `tests/platforms/program` and `plugin`, and what is to come of it.
+/// A build of `checks/platforms/program` and `plugin`, and what is to come of it.
 struct Row {
     told: &'static str,
     /// Other variables.
@@ -361,9 +361,9 @@ fn programs_with_the_usual_compiler() {
     );
 }
 
-/// `tests/platforms/run cflags` runs it, if there is a clang.
+/// `checks/platforms/run cflags` runs it, if there is a clang.
 #[test]
-#[ignore = "needs clang and lld: tests/platforms/run cflags"]
+#[ignore = "needs clang and lld: checks/platforms/run cflags"]
 fn programs_with_clang() {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "clang-19".into());
     const PLUG_IN: (&str, &str) = ("RUSTFLAGS", "-Clinker-plugin-lto");
@@ -391,7 +391,7 @@ fn programs_with_clang() {
 }
 
 fn run(compiler: &str, rows: &[Row]) {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/platforms/Cargo.toml");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks/platforms/Cargo.toml");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cflags");
     let line = if cfg!(mi_v2) { "v2" } else { "v3" };
     for row in rows {

@@ -348,7 +348,7 @@ fn documents() -> Vec<String> {
         "README.md".to_string(),
         "CHANGELOG.md".into(),
         "c_src/README.md".into(),
-        "tests/upstream/README.md".into(),
+        "checks/upstream/README.md".into(),
         "mi-malloc/README.md".into(),
         "mi-malloc/src/lib.rs".into(),
     ];

@@ -146,7 +146,7 @@ fn other_texts_lead_to_files() {
 #[test]
 fn the_page_on_versions_is_complete() {
     let page = read("docs/versions.md");
-    let named = |line: &str| names(&read(&format!("tests/api/{line}.txt")));
+    let named = |line: &str| names(&read(&format!("checks/api/{line}.txt")));
     let (v2, v3) = (named("v2"), named("v3"));
     let missing: Vec<&String> = v2
         .difference(&v3)

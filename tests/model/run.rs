@@ -18,7 +18,7 @@ pub type Check = fn(bool);
 
 static CHECK: Mutex<Option<Check>> = Mutex::new(None);
 
-/// From now on runs also call `check`, which looks at the allocator from inside (`tests/soak`).
+/// From now on runs also call `check`, which looks at the allocator from inside (`checks/soak`).
 #[allow(dead_code)]
 pub fn check_with(check: Check) {
     *CHECK.lock().unwrap() = Some(check);

@@ -47,47 +47,47 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "soak",
         shows: "random operations against a model, and mimalloc's own invariants",
-        steps: |arguments| script("tests/soak/run", arguments),
+        steps: |arguments| script("checks/soak/run", arguments),
     },
     Check {
         name: "upstream",
         shows: "upstream's own C tests",
-        steps: |arguments| script("tests/upstream/run", arguments),
+        steps: |arguments| script("checks/upstream/run", arguments),
     },
     Check {
         name: "coroutines",
         shows: "coroutines that change threads, in each kind of link-time optimisation",
-        steps: |arguments| script("tests/coroutines/run", arguments),
+        steps: |arguments| script("checks/coroutines/run", arguments),
     },
     Check {
         name: "systest",
         shows: "bindings and headers agree; --write-api records the public surface",
-        steps: |arguments| script("tests/systest/run", arguments),
+        steps: |arguments| script("checks/systest/run", arguments),
     },
     Check {
         name: "package",
         shows: "the packed crates: size, files, offline, odd paths, the oldest Rust",
-        steps: |arguments| script("tests/package/check", arguments),
+        steps: |arguments| script("checks/package/check", arguments),
     },
     Check {
         name: "semver",
         shows: "the versions say what changed since the last tag",
-        steps: |arguments| script("tests/semver/check", arguments),
+        steps: |arguments| script("checks/semver/check", arguments),
     },
     Check {
         name: "platforms",
         shows: "the crate compiles and runs on every platform that one Linux machine reaches",
-        steps: |arguments| script("tests/platforms/run", arguments),
+        steps: |arguments| script("checks/platforms/run", arguments),
     },
     Check {
         name: "sanitizers",
         shows: "the tests under the address and the thread sanitizer and valgrind",
-        steps: |arguments| script("tests/sanitizers/run", arguments),
+        steps: |arguments| script("checks/sanitizers/run", arguments),
     },
     Check {
         name: "downstream",
         shows: "other crates and programs work on these two, by a rename",
-        steps: |arguments| script("tests/downstream/run", arguments),
+        steps: |arguments| script("checks/downstream/run", arguments),
     },
     Check {
         name: "fuzz",
@@ -105,7 +105,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "shell",
         shows: "shellcheck finds nothing in the scripts",
-        steps: |arguments| script("tests/shell/check", arguments),
+        steps: |arguments| script("checks/shell/check", arguments),
     },
     Check {
         name: "upgrade",
@@ -165,7 +165,7 @@ fn doc() -> Vec<Step> {
         steps.push(doc.variable("RUSTDOCFLAGS", "-D warnings"));
     }
     // That of mi-malloc-sys has both major versions.
-    steps.push(Step::new("tests/docs/check"));
+    steps.push(Step::new("checks/docs/check"));
     steps
 }
 

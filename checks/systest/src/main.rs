@@ -32,7 +32,7 @@ fn run(write_api: bool, strict: bool) -> Result<bool, String> {
         let file = snapshot::file(LINE);
         std::fs::write(&file, &api).map_err(|error| format!("{}: {error}", file.display()))?;
         println!(
-            "{LINE}: wrote {} lines to tests/api/{LINE}.txt",
+            "{LINE}: wrote {} lines to checks/api/{LINE}.txt",
             api.lines().count()
         );
         return Ok(true);

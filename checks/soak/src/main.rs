@@ -5,7 +5,7 @@
 
 #[cfg(mi_v3)]
 mod invariants;
-#[path = "../../model/mod.rs"]
+#[path = "../../../tests/model/mod.rs"]
 mod model;
 
 use std::process::{Command, Output};

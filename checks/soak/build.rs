@@ -21,7 +21,7 @@ use pure::{config, plan};
 use config::Config;
 use std::path::PathBuf;
 
-const INVARIANTS: &str = "../model/invariants.c";
+const INVARIANTS: &str = "../../tests/model/invariants.c";
 
 fn main() -> Result<(), String> {
     let line = std::env::var("DEP_MIMALLOC_LINE").unwrap();

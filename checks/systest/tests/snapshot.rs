@@ -1,4 +1,4 @@
-//! The public surface of each line is what tests/api records.
+//! The public surface of each line is what checks/api records.
 
 use systest::snapshot::{difference, file, of_crate};
 
@@ -7,8 +7,8 @@ fn compare(line: &str) {
     let difference = difference(&recorded, &of_crate(line).unwrap());
     assert!(
         difference.is_empty(),
-        "the public surface of {line} is not that of tests/api/{line}.txt:\n{}\n\
-         If this is meant, run tests/systest/run --write-api",
+        "the public surface of {line} is not that of checks/api/{line}.txt:\n{}\n\
+         If this is meant, run checks/systest/run --write-api",
         difference.join("\n")
     );
 }

@@ -27,13 +27,13 @@ both_lines() {
 PATIENCE="timeout 900"
 
 current_cargo() {
-  $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
+  $PATIENCE cargo run --manifest-path "$TREE/checks/platforms/Cargo.toml" --target-dir "$WORK/program" --locked -p program "$@"
 }
 
 # Debian's Cargo uses an older protocol for the registry, which is not reachable everywhere, so the new
 # Cargo fetches what it needs.
 old_cargo() {
-  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
+  CARGO_HOME=$WORK/old/home RUSTC=/usr/bin/rustc $PATIENCE /usr/bin/cargo run --manifest-path "$TREE/checks/platforms/Cargo.toml" \
     --target-dir "$WORK/old/target" --offline --locked -p program "$@"
 }
 
@@ -155,7 +155,7 @@ musl() {
   musl_variables
   # shellcheck disable=SC2086 # PATIENCE is a command with its arguments
   both_lines execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
-    RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/tests/platforms/Cargo.toml" \
+    RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/checks/platforms/Cargo.toml" \
     --target-dir "$WORK/musl/target" --locked -p program --target $target --release
   in_line $target "$WORK/musl/target" v3 # v2 identifies threads in another way there
 }
