@@ -73,6 +73,42 @@ static bool mi_malloc_sys_may_know_zeroes(const mi_arena_t* arena) {
           mi_option_get(mi_option_page_commit_on_demand) != 1 && _mi_os_page_size() <= MI_ARENA_SLICE_SIZE);
 }
 
+// Discards the memory of free slices that are known to be zero, and so were purged before, or never used.
+static void mi_malloc_sys_purge_clean(mi_arena_t* arena, size_t slice_index, size_t end) {
+  while (slice_index < end) {
+    size_t claimed = slice_index;
+    while (claimed < end && mi_bbitmap_try_clearNC(arena->slices_free, claimed, 1)) {
+      if (!mi_bitmap_is_clearN(arena->slices_dirty, claimed, 1)) {
+        mi_bbitmap_setN(arena->slices_free, claimed, 1);
+        break;
+      }
+      claimed++;
+    }
+    const size_t count = claimed - slice_index;
+    if (count > 0) {
+      bool needs_recommit;
+      mi_os_decommit_ex(arena->subproc, mi_arena_slice_start(arena, slice_index), _mi_size_of_slices(count),
+                        &needs_recommit, 0 /* none of it is counted as committed */);
+      mi_bbitmap_setN(arena->slices_free, slice_index, count);
+    }
+    slice_index = claimed + 1;
+  }
+}
+
+// A fault in a huge page makes all of the huge page resident, also what belongs to free slices that were purged before.
+// No other purge is scheduled for those, so they are purged together with the slices whose use made them resident.
+static void mi_malloc_sys_purge_huge_page(mi_arena_t* arena, size_t slice_index, size_t slice_count) {
+  if (!mi_option_is_enabled(mi_option_allow_thp)) return;
+  const size_t huge_page = 2*MI_MiB;
+  const uintptr_t start = (uintptr_t)mi_arena_slice_start(arena, slice_index);
+  const uintptr_t end = start + _mi_size_of_slices(slice_count);
+  const size_t before = (start % huge_page) / MI_ARENA_SLICE_SIZE;
+  const size_t after = (mi_align_up(end, huge_page) - end) / MI_ARENA_SLICE_SIZE;
+  const size_t slice_end = slice_index + slice_count;
+  mi_malloc_sys_purge_clean(arena, slice_index - mi_min(before, slice_index), slice_index);
+  mi_malloc_sys_purge_clean(arena, slice_end, mi_min(slice_end + after, arena->slice_count));
+}
+
 static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
                                        void* p, size_t size, bool allow_reset, size_t stat_size,
                                        mi_commit_fun_t* commit_fun, void* commit_fun_arg)
@@ -91,6 +127,7 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
     mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
+    mi_malloc_sys_purge_huge_page(arena, slice_index, slice_count);
   }
   return needs_recommit;
 }

@@ -13,6 +13,8 @@
 //   addresses that were ever in use.
 // * A range that was purged is zero when it is next used. Upstream considers it dirty, and writes zeroes to a zeroed
 //   block in it.
+// * A huge page that is faulted in beside a purged range makes part of that range resident again. It is purged with the
+//   huge page's other memory (Linux).
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out.
 #include "mimalloc.h"

@@ -249,6 +249,42 @@ fn purged_memory_is_known_to_be_zero() {
 }
 
 /// However upstream commits memory, what is purged was counted before.
+/// A fault in a huge page makes the purged memory beside a block resident as well.
+#[test]
+fn what_huge_pages_brought_back_is_returned() {
+    in_child("what_huge_pages_brought_back_is_returned", || {
+        // No multiple of a huge page, and adjacent.
+        const BLOCK: usize = 21 * MIB;
+        const USED: usize = 16 * MIB;
+        let block = || {
+            // SAFETY: the block has so many bytes.
+            unsafe {
+                let p = mi_malloc(BLOCK).cast::<u8>();
+                p.write_bytes(1, USED);
+                p
+            }
+        };
+        let purge = |blocks: &[*mut u8]| {
+            // SAFETY: the blocks are used no more.
+            blocks.iter().for_each(|p| unsafe { mi_free(p.cast()) });
+            sleep(Duration::from_millis(DELAY + 500));
+            // SAFETY: no requirements.
+            unsafe { mi_collect(true) };
+        };
+        let before = resident();
+        let (kept, freed): (Vec<_>, Vec<_>) = (0..8).map(|_| (block(), block())).unzip();
+        purge(&freed);
+        // The last pages of these blocks are used for the first time, beside purged memory.
+        for p in &kept {
+            // SAFETY: the block has so many bytes.
+            unsafe { p.add(BLOCK - 1).write(1) };
+        }
+        purge(&kept);
+        let now = resident();
+        assert!(now < before + 3 * MIB, "{} to {}", before, now);
+    });
+}
+
 #[test]
 fn purges_are_counted_as_allocations_are() {
     let name = "purges_are_counted_as_allocations_are";
