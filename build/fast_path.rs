@@ -50,7 +50,7 @@ fn checks_ends(plan: &Plan) -> Option<&'static str> {
 
 /// Whether `MiMalloc` has C entry points of its own: on v3, with releases that they were checked with, and where nothing
 /// uses the bytes behind a block. Builds with mitigations have other ones. `src/secure.c` itself determines which
-/// mitigations its fast paths support; for the rest its functions call upstream's.
+/// mitigations its fast paths support; with any others its functions call upstream's.
 pub fn entries(config: &Config, plan: &mut Plan) {
     let release = config.release();
     let has_some =
@@ -62,7 +62,7 @@ pub fn entries(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// Tells `src/global/inlined.c` which size of a small page `inlined.rs` assumes.
+/// The definition that selects in `src/global/inlined.c` the size of a small page that `inlined.rs` assumes.
 pub const LARGE_SLICES: &str = "MI_MALLOC_SYS_LARGE_SLICES";
 
 /// Whether the fast path for small blocks is Rust code.
@@ -79,8 +79,8 @@ pub fn inlined(config: &Config, plan: &mut Plan) {
 }
 
 /// Rust code is used where it can access a thread-local variable as the C does (in bitcode the variable has no stable
-/// name), and where it gains. Rust code that is not optimised, or optimised for size, had better call; and a sanitizer
-/// must see each block.
+/// name), and where it is faster. Rust code that is not optimised, or optimised for size, is better off with a call; and
+/// a sanitizer must see each block.
 fn why_not_inlined(config: &Config, plan: &Plan) -> Option<String> {
     let target = &config.target;
     let release = config.release();
@@ -131,7 +131,7 @@ fn needs_exact_size(definition: &str) -> String {
     format!("{} uses the bytes behind a block", definition)
 }
 
-/// Decides again by the definitions that the C compiler gets in the end.
+/// Revises these decisions for the definitions that the C compiler finally receives.
 pub fn adapt(plan: &mut Plan) {
     let checks = checks_ends(plan);
     plan.exact_size = checks.is_some();

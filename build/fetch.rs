@@ -111,7 +111,7 @@ fn stage(pin: &Path, scratch: &Path) -> Result<PathBuf, String> {
     Ok(manifest)
 }
 
-/// Where a package lies, from the JSON that Cargo prints: the name and the version of each package come
+/// The folder of a package, from the JSON that Cargo prints: the name and the version of each package come
 /// before its manifest, and no dependency has a version in that place.
 pub fn folder_of(metadata: &str, name: &str) -> Option<PathBuf> {
     let package = metadata

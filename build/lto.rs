@@ -35,7 +35,7 @@ pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
     }
     if !leaves_bitcode(&config.rust_flags) {
         return Err(
-            "MIMALLOC_SYS_LTO is set, but rustc was not told to leave bitcode for the linker.\n\
+            "MIMALLOC_SYS_LTO is set, but rustc does not leave bitcode for the linker.\n\
              Set RUSTFLAGS=-Clinker-plugin-lto as well, or unset MIMALLOC_SYS_LTO."
                 .to_string(),
         );

@@ -49,7 +49,7 @@ pub struct OptionalHeader {
     pub define: String,
 }
 
-/// The whole of a build.
+/// Everything that was decided about a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub language: Language,
@@ -157,7 +157,7 @@ fn supported(target: &Target) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "The target {} has no operating system that mimalloc could take memory from.\n\
+        "The target {} has no operating system that could provide memory to mimalloc.\n\
          Use another allocator there, and depend on this crate for the other targets only:\n\
          [target.'cfg(not(target_os = \"{}\"))'.dependencies]",
         target.triple, target.os
@@ -199,7 +199,7 @@ impl Plan {
         self.last(name)?.value.as_deref()
     }
 
-    /// Calls C functions for small blocks. The first reason stays.
+    /// Small blocks are served by C functions after all. Of several reasons the first is kept.
     pub fn leave_out_inlined(&mut self, reason: &str) {
         self.inlined = false;
         self.why_not_inlined

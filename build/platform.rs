@@ -21,8 +21,8 @@ pub fn language(config: &Config, plan: &mut Plan) {
 /// The model of thread-local variables for code that is loaded when the program starts.
 pub const INITIAL_EXEC: &str = "-ftls-model=initial-exec";
 
-/// Whether rustc links musl into the program: by default where the host is another target (`rustc.rs`), elsewhere if it
-/// was told so (`-Ctarget-feature=+crt-static`). Then nothing is loaded later, and the offsets of all thread-local
+/// Whether rustc links musl into the program: by default where the host is another target (`rustc.rs`), elsewhere
+/// only with `-Ctarget-feature=+crt-static`. Then nothing is loaded later, and the offsets of all thread-local
 /// variables are known.
 pub fn is_static_musl(target: &Target) -> bool {
     target.os == "linux"
@@ -96,7 +96,7 @@ pub fn huge_pages(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// What v3's profiler needs to record call stacks and to write its file; upstream optional_headers the headers.
+/// What v3's profiler needs to record call stacks and to write its file. Upstream probes for these headers.
 ///
 /// musl has no execinfo.h. Upstream then uses libunwind if it is installed; a Rust program already
 /// holds a copy of that library, so here it is the user's choice:

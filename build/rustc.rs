@@ -3,10 +3,10 @@
 use super::config::Target;
 use std::process::Command;
 
-/// Whether rustc, which is asked by `cfgs`, links musl into every program for this target.
+/// Whether rustc, which `cfgs` queries, links musl into every program for this target.
 ///
-/// Cargo passes on what all kinds of crates have in common, and proc macros are never static: of this feature build
-/// scripts hear only if it was asked for. Where the host is another target, no proc macro is built for this one.
+/// Cargo passes on only what all kinds of crates have in common, and proc macros are never static: build scripts learn
+/// of this feature only if it was requested. Where the host is another target, no proc macro is built for this one.
 pub fn links_musl(target: &Target, host: &str, cfgs: impl FnOnce() -> Option<String>) -> bool {
     target.os == "linux"
         && target.env == "musl"

@@ -1,4 +1,4 @@
-//! Tells the crate which major version of mimalloc it stands on: `#[cfg(mi_v3)]` or `#[cfg(mi_v2)]`.
+//! Passes to the crate which major version of mimalloc it is built on: `#[cfg(mi_v3)]` or `#[cfg(mi_v2)]`.
 
 use std::{env, process::Command};
 

@@ -13,10 +13,10 @@
 //!   processor's cache. Upstream allocates all other free blocks of a page first.
 //! * A block that grows mostly has to move, which upstream detects by computing its size. How much of it is in use is
 //!   known here.
-//! * A call takes longer than the work for most small blocks. Where possible, the fast path is inlined into the
+//! * For most small blocks the call takes longer than the work. Where possible, the fast path is inlined into the
 //!   caller; see [`inlined`].
-//! * With those entry points a block in a small page is freed without looking up where its page starts, see
-//!   [`in_small_page`].
+//! * With the entry points of `global.c`, or the inlined fast path, a block in a small page is freed without looking up
+//!   where its page starts, see [`in_small_page`].
 //! * A zeroed block is zeroed only up to the requested size. Upstream zeroes all of it.
 //!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
@@ -26,10 +26,10 @@
 //! | | invariant | checked by |
 //! |---|---|---|
 //! | G1 | A block is aligned to a machine word, and to 16 bytes if its size is 16 or more (`MI_MAX_ALIGN_SIZE` in upstream's `types.h`, in both major versions). | `global.c`, the build script (`alignment`), `tests/global/global_alloc.rs` |
-//! | G2 | The entry points for small blocks get at most `MI_SMALL_SIZE_MAX` bytes, or `MI_SMALL_WSIZE_MAX` words. | the comparisons before each call |
-//! | G3 | A block whose layout is [`in_small_page`] lies in a small page, or `free_small` is a free for any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global/global_alloc.rs` |
+//! | G2 | The entry points for small blocks receive at most `MI_SMALL_SIZE_MAX` bytes, or `MI_SMALL_WSIZE_MAX` words. | the comparisons before each call |
+//! | G3 | A block whose layout is [`in_small_page`] is in a small page, or `free_small` accepts a block of any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global/global_alloc.rs` |
 //! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
-//! | G5 | A block has at least the size of its layout, and one that moves is copied up to that size, to a larger one. | `tests/model.rs` |
+//! | G5 | A block has at least the size of its layout. If it moves, that many bytes are copied, and the new block has space for them. | `tests/model.rs` |
 //! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `checks/platforms` |
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -100,7 +100,7 @@ unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let (size, align) = (layout.size(), layout.align());
-        // SAFETY: the caller frees a live block of this layout. A block of the first kind lies in a small page (G3).
+        // SAFETY: the caller frees a live block of this layout. In the first case the block is in a small page (G3).
         unsafe {
             if in_small_page(size, align) {
                 free_small(ptr.cast());
@@ -163,9 +163,9 @@ const fn aligned_size(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether a block of this layout lies in a small page (v3, G3), if the constants of the C fit: `global.c` has the
-/// condition (`MI_MALLOC_SYS_IN_SMALL_PAGE`), and frees every block in the general way where it does not hold. So does
-/// [`backend`] where the constants are not compared.
+/// Whether a block of this layout is in a small page (v3, G3), if the constants of the C fit: `global.c` has the
+/// condition (`MI_MALLOC_SYS_IN_SMALL_PAGE`). Where it does not hold, `global.c` frees every block in the general way.
+/// So does [`backend`] where nothing compares the constants.
 ///
 /// With `size <= MI_SMALL_SIZE_MAX`:
 ///
@@ -481,11 +481,11 @@ mod realloc_fallback {
     use super::*;
     use core::ptr::copy_nonoverlapping;
 
-    /// If a small block certainly has to move, this avoids that mimalloc computes its size, and a free without the size.
+    /// If a small block certainly has to move, mimalloc need not compute its size, and it is freed with its size known.
     #[inline(always)]
     pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
         // SAFETY: the block is live and has `used` bytes (G5), and the new one is larger: `size > block_size(used)`.
-        // At most `MI_SMALL_SIZE_MAX` bytes were requested for the old one, which so lies in a small page (G3).
+        // At most `MI_SMALL_SIZE_MAX` bytes were requested for the old one, so it is in a small page (G3).
         unsafe {
             if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
                 return mi_realloc(p, size);

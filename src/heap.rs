@@ -27,9 +27,9 @@ pub struct mi_heap_t {
 }
 
 extern "C" {
-    /// Makes a heap.
+    /// Creates a heap.
     ///
-    /// End it with [`mi_heap_delete`] or [`mi_heap_destroy`]. Returns NULL if memory has run out,
+    /// Remove it with [`mi_heap_delete`] or [`mi_heap_destroy`]. Returns NULL if memory has run out,
     /// or on v3 if 64,512 heaps are live (3,072 on 32-bit), each of which takes a thread-local slot.
     ///
     /// On v3 the heap lives in the calling thread's subprocess, and all threads there may allocate
@@ -43,7 +43,7 @@ extern "C" {
     /// Always safe to call.
     pub fn mi_heap_new() -> *mut mi_heap_t;
 
-    /// Ends the heap `heap` and keeps its live blocks: they are valid still, and freed one by one.
+    /// Deletes the heap `heap` but keeps its live blocks: they remain valid, and are freed one by one.
     ///
     /// They move to the main heap of the subprocess (v3) or to the backing heap of the thread (v2;
     /// blocks of a heap that is bound to an arena or has a tag are abandoned instead, for any
@@ -61,8 +61,8 @@ extern "C" {
     /// `heap` is NULL (but not in a debug build of v2) or a live heap, and is not used afterwards.
     /// v3: no other thread uses the heap meanwhile, and no thread has one of its thread-local heaps
     /// as its default. To free a block of the heap is a use, too: a thread that does so during this
-    /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without a
-    /// look at who has just claimed it, `mi_heap_delete_page`.)
+    /// call can crash the program, or make it wait for ever. (Release 3.6.0 moves a page without
+    /// checking who has just claimed it, `mi_heap_delete_page`.)
     ///
     /// v3: if other threads have allocated from the heap, the calling thread first ends its own part
     /// of it: `mi_theap_delete(mi_heap_theap(heap))`. (Release 3.6.0 ends the parts one after the
@@ -74,13 +74,13 @@ extern "C" {
     /// and `_mi_page_retire` crashes.)
     pub fn mi_heap_delete(heap: *mut mi_heap_t);
 
-    /// Ends the heap `heap` and frees all its blocks at once, also those that are still in use.
+    /// Destroys the heap `heap` and frees all its blocks at once, including those still in use.
     ///
     /// NULL does nothing. v3 never destroys a main heap, it only prints a warning. v2 falls back to
-    /// [`mi_heap_delete`] if the build has `guarded` or the heap was not made with the right to be
-    /// destroyed ([`mi_heap_new`] gives that right,
-    /// [`mi_heap_new_in_arena`](crate::mi_heap_new_in_arena) does not, and debug builds stop the
-    /// program then).
+    /// [`mi_heap_delete`] if the build has `guarded` or the heap was created without the
+    /// permission to be destroyed ([`mi_heap_new`] grants it,
+    /// [`mi_heap_new_in_arena`](crate::mi_heap_new_in_arena) does not; debug builds then stop the
+    /// program).
     ///
     /// Header: `mimalloc.h`.
     ///
@@ -95,8 +95,8 @@ extern "C" {
     /// from taking over anything with `MIMALLOC_MAX_SEGMENT_RECLAIM=0`.
     pub fn mi_heap_destroy(heap: *mut mi_heap_t);
 
-    /// Frees what the calling thread keeps of the heap `heap` without need: pages in which no block
-    /// is in use, and arena memory whose purge is due.
+    /// Frees what the calling thread retains of the heap `heap` unnecessarily: empty pages, and arena
+    /// memory whose purge is due.
     ///
     /// With `force` it also looks at full pages and purges arenas before their time. v3 leaves
     /// alone what other threads keep of the heap.

@@ -13,8 +13,8 @@
 //! statistics, a heap profile, the `malloc` of the C code they link.
 //!
 //! Names, arguments and their order are the C header's, and everything is at the crate's root.
-//! What calls C is `unsafe`, and its `# Safety` section says what must hold; where nothing must,
-//! it says so.
+//! Functions that call C are `unsafe`. The `# Safety` section of each says what must hold, or that
+//! nothing must.
 //!
 //! # The groups
 //!
@@ -37,11 +37,11 @@
 //! | [options](guide::options) | what can be set while the program runs, and by its environment |
 //! | [statistics](guide::statistics) | what the allocator did: as numbers, text or JSON |
 //! | [profiling](guide::profiling) | v3: which code allocated what, as a file for `pprof` |
-//! | [POSIX](guide::posix) | `posix_memalign`, `memalign`, `reallocarray`, Windows' relatives |
-//! | [C++](guide::cpp) | `new` and its kinds |
+//! | [POSIX](guide::posix) | `posix_memalign`, `memalign`, `reallocarray`, and their Windows counterparts |
+//! | [C++](guide::cpp) | the forms of `new` |
 //!
 //! And pages on the whole: [the build](guide::building), [its errors](guide::errors),
-//! [threads](guide::threads), [how memory goes back to the system](guide::memory),
+//! [threads](guide::threads), [how memory is returned to the system](guide::memory),
 //! [platforms and tests](guide::platforms), [performance](guide::performance),
 //! [example programs](guide::examples), and [moving from v2 to v3](guide::versions).
 //!
@@ -52,7 +52,7 @@
 //! differently, the function's text says so. A build has the items of one of them only.
 #![cfg_attr(
     docsrs,
-    doc = "\nThis page shows v3. Items marked `v3` exist in v3 only. The module [`v2`] shows what v2 has in another form, and marks with `v2` what exists in v2 only; in a build of v2 all of it is at the root. `v3` is the default, so the feature of that name need not be set. A library that cannot do without v3 sets it: where another package asks for v2, it decides."
+    doc = "\nThis page shows v3. Items marked `v3` exist in v3 only. The module [`v2`] shows what v2 has in another form, and marks with `v2` what exists in v2 only; in a build of v2 all of it is at the root. `v3` is the default, so the feature of that name need not be set. A library that needs v3 sets it, and gets v3 even if another package enables `v2`."
 )]
 #![cfg_attr(
     all(mi_v3, not(docsrs)),
@@ -69,16 +69,16 @@
 //!   few **variables** serve whoever builds: another source tree, the system's library, further
 //!   definitions. The tables are on the page on [the build](guide::building).
 //! * **Options** are set when the program runs: `MIMALLOC_PURGE_DELAY=0 program`, or
-//!   [`mi_option_set`]. Each constant `mi_option_…` tells its unit, default and variable.
-//! * **Memory** that is freed goes back to the operating system after a delay, and not without some
-//!   later call: see [memory](guide::memory) if your program's numbers worry you.
+//!   [`mi_option_set`]. Each constant `mi_option_…` documents its unit, default and variable.
+//! * **Memory** that is freed is returned to the operating system after a delay, and only during a
+//!   later call: see [memory](guide::memory) if your program holds more than you expect.
 //! * **Any thread may free any block.** What else threads may do is on the page on
 //!   [threads](guide::threads).
 //! * **Blocks of [`MiMalloc`] are ordinary blocks of mimalloc**: [`mi_usable_size`] and [`mi_free`]
 //!   take them, and C code that is linked to this library may free them.
 #![no_std]
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
-// An example shows nobody what upstream advises against.
+// No example uses what upstream has deprecated.
 #![doc(test(attr(deny(deprecated))))]
 // The names are the C header's.
 #![allow(non_camel_case_types, non_upper_case_globals)]

@@ -98,7 +98,7 @@ impl ProgramOptions {
             while earlier < index {
                 assert!(
                     values[earlier].option != values[index].option,
-                    "mi_malloc_sys::options!: the same option stands twice"
+                    "mi_malloc_sys::options!: the same option is set twice"
                 );
                 earlier += 1;
             }
@@ -154,7 +154,7 @@ impl ProgramOptions {
 ///
 /// # Errors
 ///
-/// * An option that this version does not have is a compile error, as is one that stands twice, and a value that is no
+/// * An option that this version does not have is a compile error, as is one that is set twice, and a value that is no
 ///   constant.
 /// * Two `options!` in one program are a link error: `mi_malloc_sys_program_options` is defined twice. Only with Rust's
 ///   thin LTO on a processor other than x86, Arm and RISC-V may the error be missing, and one of the two be in force.

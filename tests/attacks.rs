@@ -1,7 +1,7 @@
 //! What each build mode catches of memory errors, and what an attacker gets where nothing is caught.
 //!
-//! `attacks/README.md` has a table for each line: an attack a row, a mode a column. This test runs
-//! every attack in a process of its own and compares what happened with the column of the mode that
+//! `attacks/README.md` has a table for each major version: a row for each attack, a column for each mode. This test
+//! runs every attack in a process of its own and compares what happened with the column of the mode that
 //! it was built for. So the tables are what happens, "not caught" included.
 
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]

@@ -14,7 +14,7 @@ mod respawn;
 
 use mi_malloc_sys::*;
 
-/// In a process of its own, since it weighs it. Assertions and guard pages have a price of their own.
+/// In a process of its own, whose memory it measures. Assertions and guard pages take more.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn memory_of_a_heap() {

@@ -1,4 +1,4 @@
-//! A profiler of the program's own (v3): it is told of the sampled blocks, and of nothing else.
+//! A custom profiler (v3): the sampled blocks are reported to it, and nothing else.
 #![cfg(mi_v3)]
 
 use core::ffi::c_void;

@@ -75,7 +75,7 @@ unsafe fn the_frame_of_the_struct() {
         assert_eq!(stats.pages.total, 0);
     }
 
-    // A struct of another line or release is left alone.
+    // A struct of another version is not written to.
     assert!(!mi_stats_get(null_mut()));
     for (size, version) in [
         (size_of::<mi_stats_t>() - 8, MI_STAT_VERSION),

@@ -1,4 +1,4 @@
-//! A subprocess that ends gives all its memory back. Alone in its process, to look at the whole of it.
+//! A subprocess that is destroyed returns all its memory. In a process of its own, whose memory it measures.
 #![cfg(all(mi_v3, target_os = "linux"))]
 
 use mi_malloc_sys::*;

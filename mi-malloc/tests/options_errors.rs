@@ -78,7 +78,7 @@ fn errors_are_clear() {
     assert!(wrong.contains("expected `Thp`, found `bool`"), "{wrong}");
 
     let twice = options("twice", "max_errors: None, max_errors: None");
-    assert!(twice.contains("the same option stands twice"), "{twice}");
+    assert!(twice.contains("the same option is set twice"), "{twice}");
     let dangerous = options("dangerous", "destroy_on_exit: AtExit::Destroy");
     assert!(
         dangerous.contains("this option can break memory safety"),

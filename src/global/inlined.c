@@ -34,7 +34,7 @@ _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "there are c
 
 // The id of a thread is its thread pointer.
 #if MI_NO_THREAD_POINTER || defined(MI_PRIM_THREAD_ID) || defined(MI_PRIM_THREAD_POINTER)
-#error "threads are told apart in another way"
+#error "threads are identified in another way"
 #endif
 
 // The address of a block yields the metadata of a page: of its own page, if that is a small one.

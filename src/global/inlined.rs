@@ -8,13 +8,13 @@
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `inlined.c` |
-//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `inlined.c` (`MI_THEAP_INITASNULL`), `global_alloc` |
+//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `inlined.c` (`MI_THEAP_INITASNULL`, offsets) |
+//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `tests/global/global_alloc.rs` |
 //! | I3 | The metadata of a page are found by masking the address of a block. They have the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
 //! | I4 | Where `xthread_id` is the id of the calling thread, with no flag, only this thread accesses the other fields. | that the id is the thread pointer: `inlined.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
 //! | I6 | `xused` packs two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` (the size of the field and of small pages) |
-//! | I7 | A page that becomes empty is retired once: not while `retire_expire` says that it is. | `tests/global/global_housekeeping.rs` |
+//! | I7 | A page that becomes empty is retired only if `retire_expire` is 0. Otherwise it is retired already. | `tests/global/global_housekeeping.rs` |
 //! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 //! | I9 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -35,7 +35,8 @@ struct Block {
 /// Other threads access only `xthread_id`.
 #[repr(C)]
 struct Page {
-    /// Upstream's `self`: these metadata, or where they stand for a later slice of a larger page, those of the page.
+    /// Upstream's `self`: the metadata of the page. In the entry of a later slice of a larger page, it points to the
+    /// entry of the first.
     self_: *mut Page,
     /// The owning thread, and in the lowest bits flags: with any of them a free takes the slow path.
     xthread_id: AtomicUsize,
@@ -74,8 +75,8 @@ unsafe fn is_local_unflagged(page: *mut Page) -> bool {
     is_current(unsafe { (*page).xthread_id.load(Relaxed) })
 }
 
-/// The metadata of a small page, or of the slice of a larger one that the block starts in (I3). They lie in a table at the
-/// next lower multiple of 256 MiB, which has 128 bytes for each slice of 64 KiB. (With slices of 128 KiB, at multiples of
+/// The metadata of a small page, or of the slice of a larger one that the block starts in (I3). They are in a table at
+/// the next lower multiple of 256 MiB, with 128 bytes for each slice of 64 KiB. (With slices of 128 KiB, at multiples of
 /// 512 MiB.)
 #[inline]
 fn page_meta(p: *mut c_void) -> *mut Page {
@@ -211,7 +212,7 @@ unsafe fn push(page: *mut Page, p: *mut c_void) {
         (*block).next = (*page).local_free;
         (*page).local_free = block;
         (*page).xused = xused;
-        // No block is left in use (I6). An empty page is retired once, and may then be used and become empty again (I7).
+        // The page is empty (I6). It may be retired already: it was used again since, and became empty again (I7).
         if xused as u16 == 0 && (*page).retire_expire == 0 {
             retire(page);
         }

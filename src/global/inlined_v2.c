@@ -34,7 +34,7 @@ _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT >= 129, "there are c
 
 // The id of a thread is its thread pointer. (On x86_64 the word at the thread pointer has that value too.)
 #if defined(MI_PRIM_THREAD_ID) || !(MI_USE_BUILTIN_THREAD_POINTER || (MI_HAS_TLS_SLOT && defined(__x86_64__)))
-#error "threads are told apart in another way"
+#error "threads are identified in another way"
 #endif
 
 // The metadata of a block's page are found from the block's address.

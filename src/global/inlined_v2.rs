@@ -9,7 +9,7 @@
 //! | | invariant | checked by |
 //! |---|---|---|
 //! | I1 | The heap pointer of a thread is never NULL, and has its table of current pages at [`PAGES_FREE_DIRECT_OFFSET`]: one page for each number of words up to 128. | `inlined_v2.c` |
-//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `global_alloc` |
+//! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `tests/global/global_alloc.rs` |
 //! | I3 | A block's segment, and the metadata of its page in there, are found by the block's address ([`SEGMENT_SIZE`], [`SLICE_SIZE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
 //! | I4 | In a segment that the calling thread owns, only this thread accesses the fields of [`Page`]. | that the id of a thread is its thread pointer: `inlined_v2.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined_v2.c` |

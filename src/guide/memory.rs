@@ -1,4 +1,4 @@
-//! How memory goes back to the operating system.
+//! How memory is returned to the operating system.
 //!
 //! A freed block first serves the next allocation of its size. When all blocks of a page are free,
 //! the page goes back to its arena, soon or at the next collection. The arena keeps the memory for a

@@ -43,7 +43,7 @@ extern "C" {
     #[cfg_attr(docsrs, doc(cfg(feature = "v2")))]
     pub fn mi_heap_get_backing() -> *mut mi_heap_t;
 
-    /// Makes a heap with the tag `heap_tag`, bound to the arena `arena_id` (0: to none).
+    /// Creates a heap with the tag `heap_tag`, bound to the arena `arena_id` (0: to none).
     /// Experimental.
     ///
     /// The tag, from 0 to 255, keeps kinds of blocks apart: memory that an ended thread leaves

@@ -20,7 +20,7 @@ extern "C" {
     /// Makes the heap `heap` (NULL: the main heap) prefer memory at the NUMA node `numa_node`,
     /// whichever node its threads run at.
     ///
-    /// A number beyond the last node wraps around; a negative one takes the preference away.
+    /// A number beyond the last node wraps around; a negative one removes the preference.
     ///
     /// Header: `mimalloc.h`.
     ///

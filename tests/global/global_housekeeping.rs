@@ -104,7 +104,7 @@ mod deferred {
         CALLS.with(Cell::get) - before
     }
 
-    /// Small blocks that grow, of which the pages have to run out for the upkeep to get its turn.
+    /// Small blocks that grow, whose pages have to run out before housekeeping is done.
     fn growing(resize: impl Fn(*mut u8) -> *mut u8) -> u64 {
         let (small, larger) = (layout(512, 8), layout(1024, 8));
         let kept = [small, larger].map(|layout| unsafe { MiMalloc.alloc(layout) });
@@ -238,7 +238,7 @@ fn empty_singleton_pages_go_back() {
     });
 }
 
-/// The only page of its size waits some rounds of the upkeep for another block before it goes back.
+/// The only page of its size class is retired for some rounds of housekeeping before it is freed.
 #[cfg(mi_v3)]
 #[test]
 fn a_lone_page_goes_back() {
@@ -294,7 +294,7 @@ fn full_pages_are_set_aside() {
     });
 }
 
-/// Another thread starts it. This one hears of it by its own upkeep, every thousandth time off the
+/// Another thread starts it. This one learns of it by its own housekeeping, every thousandth time off the
 /// fast path.
 #[cfg(mi_v3)]
 #[test]
@@ -316,7 +316,7 @@ fn taken_by(work: impl Fn()) -> u64 {
     sampling::taken() - before
 }
 
-/// Pages of these layouts that have blocks at hand: one that is sampled comes from another page, in
+/// Pages of these layouts that have free blocks: one that is sampled comes from another page, in
 /// which the profiler's data has room too.
 #[cfg(mi_v3)]
 fn make_pages(layouts: &[Layout]) {

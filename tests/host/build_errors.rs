@@ -63,7 +63,7 @@ fn vendored_sources() {
     fs::remove_dir_all(&vendored).unwrap();
     fs::rename(script.package.stand_in(V2), &vendored).unwrap();
     let said = script.fails();
-    said.says("The vendored sources are of the other line")
+    said.says("The vendored sources are of the other major version")
         .all();
     fs::remove_dir_all(&vendored).unwrap();
 

@@ -1354,7 +1354,7 @@ fn assert_change(change: &str, base: &Shown, plan: &Plan, about: &str) {
     }
 }
 
-/// Leaves out what is marked with the other line, as in `word@v3`.
+/// Leaves out what is marked with the other major version, as in `word@v3`.
 fn of_line(text: &str, line: Line) -> String {
     let other = match line {
         Line::V2 => "@v3",

@@ -1,5 +1,5 @@
 //! The examples that are packages of their own, because they have build scripts, features or dependencies
-//! that this one has not. Cargo builds and runs them here, on the line that is under test.
+//! that this one has not. Cargo builds and runs them here, with the major version under test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -145,7 +145,7 @@ fn cargo(command: &str, package: &str) -> Command {
     cargo
 }
 
-/// A folder for each line, so that tests of the one do not build the other's anew.
+/// A folder for each major version, so that a test of one does not rebuild the other's packages.
 fn target() -> PathBuf {
     let line = if cfg!(mi_v2) { "v2" } else { "v3" };
     Path::new(env!("CARGO_TARGET_TMPDIR"))

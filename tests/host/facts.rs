@@ -362,7 +362,9 @@ fn documents() -> Vec<String> {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {}", path, error))
+    let text = fs::read_to_string(root().join(path));
+    text.unwrap_or_else(|error| panic!("{}: {}", path, error))
+        .replace("\r\n", "\n") // a checkout on Windows
 }
 
 fn root() -> &'static Path {

@@ -115,7 +115,7 @@ fn the_assertion_that_failed_is_named() {
 
 #[cfg(mi_v2)]
 #[test]
-fn other_insides_are_found() {
+fn other_layouts_are_found() {
     assert_complaints(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
@@ -126,7 +126,7 @@ fn other_insides_are_found() {
         ("-DMI_STAT=1", "blocks are counted one by one"),
         ("-DMI_TLS_SLOT=5", "heaps are found"),
         ("-DMI_TLS_RECURSE_GUARD=1", "heaps are found"),
-        ("-DMI_PRIM_THREAD_ID=number", "threads are told apart"),
+        ("-DMI_PRIM_THREAD_ID=number", "threads are identified"),
         ("-DMI_SEGMENT_SLICE_SHIFT=17", "segments have another size"),
         ("-DMI_SEGMENT_SHIFT=26", "segments have another size"),
     ]);
@@ -193,7 +193,7 @@ fn slices_of_another_size() {
 
 #[cfg(mi_v3)]
 #[test]
-fn other_insides_are_found() {
+fn other_layouts_are_found() {
     assert_complaints(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
@@ -209,7 +209,7 @@ fn other_insides_are_found() {
         ("-DMI_QSBR=1", "a page that becomes empty"),
         ("-DMI_TLS_MODEL_PTHREADS=1", "theaps are found"),
         ("-DMI_TLS_RECURSE_GUARD=1", "theaps are found"),
-        ("-DMI_PRIM_THREAD_ID=number", "threads are told apart"),
+        ("-DMI_PRIM_THREAD_ID=number", "threads are identified"),
         ("-DMI_FREE_USE_PAGEMAP=1", "pages are found"),
         (
             "-UMI_OPT_FREE_SMALL -DMI_OPT_FREE_SMALL=1",

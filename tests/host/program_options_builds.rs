@@ -180,7 +180,7 @@ fn what_is_no_option_does_not_compile() {
     fails(
         "twice",
         "mi_option_verbose = 1, mi_option_verbose = 0",
-        "the same option stands twice",
+        "the same option is set twice",
     );
     fails("no_number", "mi_option_verbose = true", "mismatched types");
 }

@@ -1,4 +1,4 @@
-//! The options of the line that was built, as the bindings describe them.
+//! The options of the major version that was built, as the bindings describe them.
 #![allow(deprecated)]
 
 use super::mode;

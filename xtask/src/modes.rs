@@ -6,7 +6,7 @@ use std::fs;
 /// Features that do not exclude each other.
 const TOGETHER: &str = "local_dynamic_tls,no_thp,skip_collect_on_exit,extended,arena,cty";
 
-/// Modes in which what is built differs, after the plain ones.
+/// Features that change what is built: each is a mode, for both major versions.
 const FEATURES: &[&str] = &[
     "secure",
     "secure_full",
@@ -44,7 +44,7 @@ pub fn steps(arguments: &[String]) -> Result<Vec<Step>, String> {
             let found = all.into_iter().find(|mode| mode.name == *name);
             found.map(|mode| mode.steps).ok_or_else(|| {
                 format!(
-                    "There is no mode `{name}`. These are there:\n{}",
+                    "There is no mode `{name}`. The modes are:\n{}",
                     names.join("\n")
                 )
             })
@@ -133,10 +133,10 @@ fn all() -> Result<Vec<Mode>, String> {
     modes.push(mode(
         "assertions",
         vec![
-            // In this profile it is `debug`, of which `debug_full` is more.
+            // In this profile it is `debug`, which `debug_full` includes.
             quick("test --features debug_in_debug --test global global_alloc::"),
             quick("test --features debug_in_debug --test options"),
-            // Only without guard pages do upstream's assertions judge the frees of known size.
+            // Upstream asserts the sizes of frees only in builds without guard pages.
             quick("test --features debug_full --test global global_alloc::")
                 .variable("MIMALLOC_SYS_DEFINES", "MI_GUARDED=0"),
             // `MiMalloc`'s own entry points under upstream's full checks, which no feature has together: where
@@ -176,7 +176,7 @@ fn tests(programs: &[String], chosen: impl Fn(&str) -> bool) -> String {
 mod tests {
     use super::*;
 
-    /// What is named here is there: a test that moved would be left out unseen.
+    /// The programs named here exist: one that moved would be left out silently.
     #[test]
     fn named_programs_exist() {
         let there = programs("tests").unwrap();

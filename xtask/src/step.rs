@@ -1,7 +1,7 @@
 //! One command of a check.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A program with its arguments, variables and folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub struct Step {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     folder: PathBuf,
+    needs: Option<String>,
 }
 
 /// The repository.
@@ -17,7 +18,7 @@ pub fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask
         .parent()
-        .expect("xtask lies in the repository")
+        .expect("xtask is in the repository")
         .to_path_buf()
 }
 
@@ -29,6 +30,7 @@ impl Step {
             arguments: Vec::new(),
             variables: Vec::new(),
             folder: root(),
+            needs: None,
         }
     }
 
@@ -56,14 +58,24 @@ impl Step {
         self
     }
 
+    /// Does not run it where this program does not start.
+    pub fn needs(mut self, program: &str) -> Step {
+        self.needs = Some(program.to_string());
+        self
+    }
+
     /// Runs it in a folder of the repository.
     pub fn within(mut self, folder: &str) -> Step {
         self.folder = root().join(folder);
         self
     }
 
-    /// Runs it, and says so before. An error names the command that failed.
+    /// Prints the command and runs it. An error names the command that failed.
     pub fn run(&self) -> Result<(), String> {
+        if let Some(program) = self.needs.as_deref().filter(|program| !starts(program)) {
+            println!("not run: {program} does not start: {self}");
+            return Ok(());
+        }
         println!("--> {self}");
         let program = if self.program.contains('/') {
             self.folder.join(&self.program)
@@ -97,6 +109,15 @@ impl std::fmt::Display for Step {
     }
 }
 
+fn starts(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok()
+}
+
 fn quoted(word: &str) -> String {
     if word.is_empty() || word.contains(|c: char| c.is_whitespace() || "\"';$".contains(c)) {
         format!("'{}'", word.replace('\'', r"'\''"))
@@ -122,9 +143,14 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command() {
-        let reason = Step::new("false").words("x").run().unwrap_err();
-        assert!(reason.contains("`false x` failed"), "{reason}");
+        let reason = Step::cargo("no-such-command").run().unwrap_err();
+        assert!(
+            reason.contains("`cargo no-such-command` failed"),
+            "{reason}"
+        );
         let reason = Step::new("no-such-program").run().unwrap_err();
-        assert!(reason.contains("does not start"), "{reason}");
+        assert!(reason.contains("no-such-program"), "{reason}");
+        let step = Step::cargo("no-such-command").needs("no-such-program");
+        assert_eq!(step.run(), Ok(()));
     }
 }

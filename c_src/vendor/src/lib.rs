@@ -10,7 +10,7 @@ pub use package::Package;
 
 use std::path::{Path, PathBuf};
 
-/// The lines, under the names that their folders and lists have.
+/// The major versions, by the names of their folders and lists.
 pub const LINES: [&str; 2] = ["v3", "v2"];
 
 /// `c_src/` of this repository.

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Puts upstream's sources where the build finds them without Cargo's help, and checks them.
 
-  vendor       (default) fetch the pinned package and put both lines into c_src/v3 and c_src/v2
+  vendor       (default) fetch the pinned package and put both major versions into c_src/v3 and c_src/v2
   check        compare c_src/v3 and c_src/v2, as they are, with the lists
-  check DIR    compare the mimalloc tree DIR with the list of its line
+  check DIR    compare the mimalloc tree DIR with the list of its major version
   list         write the lists anew from the pinned package (when moving to a new release)
 ";
 
@@ -97,7 +97,7 @@ fn write_lists() -> Result<(), String> {
     Ok(())
 }
 
-/// Which line a tree is of, by its header.
+/// The major version of a tree, by its header.
 fn line_of(root: &Path) -> Result<&'static str, String> {
     let header = root.join("include/mimalloc.h");
     let text =

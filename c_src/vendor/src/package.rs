@@ -3,12 +3,12 @@
 use crate::fetch::Cargo;
 use std::path::{Path, PathBuf};
 
-/// A package that carries both lines.
+/// A package that contains both major versions.
 pub struct Package {
     pub name: &'static str,
     /// The folder with a manifest that depends on exactly this package, and its lock file.
     pub pin: PathBuf,
-    /// Where each line lies within it.
+    /// The folder of each major version within it.
     pub folders: [(&'static str, &'static str); 2],
 }
 
@@ -32,7 +32,7 @@ impl Package {
             .folders
             .iter()
             .find(|(name, _)| *name == line)
-            .unwrap_or_else(|| panic!("there is no line {line}"));
+            .unwrap_or_else(|| panic!("there is no major version {line}"));
         package.join(folder)
     }
 }

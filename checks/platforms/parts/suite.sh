@@ -46,7 +46,7 @@ suite() {
   have "${target%%-*}" && have qemu ||
     { report suite "$platform" "not run: apt-get could not install its gcc and qemu" ""; return; }
   newer_rust_is_here && foreign "$(debian_of "$target")" "$WORK/rust-$NEWER_RUST" "libstd-rust-web-dev=$NEWER_RUST*" ||
-    { report suite "$platform" "not run: Debian's Rust $NEWER_RUST is not to be had" ""; return; }
+    { report suite "$platform" "not run: Debian's Rust $NEWER_RUST could not be found" ""; return; }
   mapfile -t tests < <(library_tests "$target")
   for line in "${lines[@]}"; do
     # Without debug information they are linked in half the time.

@@ -69,7 +69,7 @@ run_system() {
   prefix=$WORK/system/other
   mkdir -p "$prefix/lib/pkgconfig"
   pc_file "$prefix" 2.5.2 ""
-  system_refused "the other line" v3 "$prefix" 2.5.2 3.6.0
+  system_refused "the other major version" v3 "$prefix" 2.5.2 3.6.0
 
   prefix=$WORK/system/older
   mkdir -p "$prefix/lib/pkgconfig"

@@ -3,7 +3,7 @@
 //! An entry that is no longer needed is an error, so the list cannot rot.
 
 pub struct Exception {
-    /// The lines of upstream that it is for.
+    /// The major versions that it is for.
     pub lines: &'static [&'static str],
     pub side: Side,
     pub name: &'static str,

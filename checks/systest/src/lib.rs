@@ -32,7 +32,7 @@ use std::process::Command;
 
 /// What is checked: a crate against headers.
 pub struct Subject {
-    /// For messages, and the line for which exceptions are chosen.
+    /// For messages, and the major version for which exceptions are chosen.
     pub name: String,
     /// The version of what is bound, for messages.
     pub version: String,

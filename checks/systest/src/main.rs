@@ -1,4 +1,4 @@
-//! Checks the line that this program was built for. `run` does both lines.
+//! Checks the major version that this program was built for. `run` checks both.
 //!
 //! `--write-api` writes the snapshot of the public surface instead.
 //! `--strict` makes a check that cannot run a failure.

@@ -5,7 +5,7 @@ use crate::text;
 use std::path::{Path, PathBuf};
 use syn::{Attribute, ImplItem, Item, Visibility};
 
-/// Where the snapshot of a line is recorded.
+/// Where the snapshot of a major version is recorded.
 pub fn file(line: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../api/{line}.txt"))
 }

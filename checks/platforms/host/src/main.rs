@@ -170,7 +170,7 @@ fn load(path: &str, fillers: &[String]) {
     }
 }
 
-#[allow(deprecated)] // the name that both lines have
+#[allow(deprecated)] // the name that both major versions have
 fn owns(block: &[u8]) -> bool {
     unsafe { mi_malloc_sys::mi_is_in_heap_region(block.as_ptr() as *const _) }
 }

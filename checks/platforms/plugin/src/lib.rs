@@ -19,7 +19,7 @@ pub extern "C" fn plugin_work(threads: usize) -> usize {
 
 /// Whether a block lies in this library's mimalloc.
 #[no_mangle]
-#[allow(deprecated)] // the name that both lines have
+#[allow(deprecated)] // the name that both major versions have
 pub extern "C" fn plugin_owns(block: *const u8) -> bool {
     unsafe { mi_malloc_sys::mi_is_in_heap_region(block as *const _) }
 }

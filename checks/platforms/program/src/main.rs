@@ -15,7 +15,7 @@ mi::options! { mi_option_max_warnings = 7 }
 
 fn main() {
     let checks: &[(&str, fn())] = &[
-        ("the line and version", version),
+        ("the major version and release", version),
         ("Rust's own blocks are mimalloc's", ownership),
         ("every alignment", alignments),
         ("reallocation keeps contents", reallocation),
@@ -41,7 +41,7 @@ fn main() {
     println!("passed {}", checks.len());
 }
 
-#[allow(deprecated)] // the name that both lines have
+#[allow(deprecated)] // the name that both major versions have
 fn in_mimalloc<T: ?Sized>(block: *const T) -> bool {
     unsafe { mi::mi_is_in_heap_region(block as *const c_void) }
 }
