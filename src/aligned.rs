@@ -1,4 +1,4 @@
-//! Aligned allocation. The alignment stands behind the size here, other than in POSIX.
+//! Aligned allocation. Unlike in POSIX, the alignment follows the size.
 
 use core::ffi::c_void;
 

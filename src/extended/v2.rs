@@ -14,7 +14,7 @@ extern "C" {
     /// on 32-bit) until the thread owns no more than about `target_thread_owned` bytes, so that
     /// other threads can use what comes free there.
     ///
-    /// A target below one segment stands for the option `target_segments_per_thread`; a target of
+    /// A target below one segment means that of the option `target_segments_per_thread`; a target of
     /// one segment gives up nothing.
     ///
     /// Header: `mimalloc.h`.

@@ -12,7 +12,7 @@
 //!     let name = mi_heap_strdup(request, b"a request\0".as_ptr().cast());
 //!     assert_eq!(*name, b'a' as _);
 //!
-//!     // The answer is sent: away with all of it, without a thousand calls of `mi_free`.
+//!     // The answer is sent: all blocks are freed at once, without a thousand calls of `mi_free`.
 //!     mi_heap_destroy(request);
 //! }
 //! ```

@@ -1,7 +1,7 @@
 //! How memory is returned to the operating system.
 //!
 //! A freed block first serves the next allocation of its size. When all blocks of a page are free,
-//! the page goes back to its arena, soon or at the next collection. The arena keeps the memory for a
+//! the page is returned to its arena, soon or at the next collection. The arena keeps the memory for a
 //! while and then returns it to the system: it is *purged*. The delay exists because returning memory
 //! and touching it anew costs more than keeping it.
 //!
@@ -30,12 +30,12 @@
 //!
 //! # Large blocks
 //!
-//! On v3 a block of 32 MiB or more goes back to the system when it is freed. A block that is too large for an
+//! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
 //! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
 //! each time. So memory that is freed for the second time within the delay above, and so was allocated in between,
 //! waits for its purge as smaller blocks do, and serves the next task. This is not upstream's;
-//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's ways and delays, also in that frees purge nothing
-//! that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the delays alone.
+//! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
+//! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the delays alone.
 //!
 //! # What to do when a program holds too much
 //!

@@ -35,7 +35,7 @@
 //!
 //! Each constant says what the option does, its unit, its default in this major version, and its variable,
 //! which is `MIMALLOC_` and the name in capitals. How values are written, and which source wins, is
-//! told with [`mi_option_t`].
+//! documented at [`mi_option_t`].
 //!
 //! Most options decide at the moment of use, so set them early. Some are read once, when mimalloc
 //! starts, before `main`: those are for [`options!`](crate::options!) and the environment, and their text says so.

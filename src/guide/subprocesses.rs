@@ -2,7 +2,7 @@
 //! plugin.
 //!
 //! A thread joins a subprocess first of all, before it allocates. On v3 everything that it allocates
-//! from then on lies in arenas of that subprocess, and destroying the subprocess frees all of it:
+//! from then on is in arenas of that subprocess, and destroying the subprocess frees all of it:
 //!
 //! ```
 //! # #[cfg(mi_v3)] {

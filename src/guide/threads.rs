@@ -24,9 +24,9 @@
 //! Rust takes none of the pointers for `Send`, nor v3's `mi_subproc_id_t`. A wrapper that sends one says
 //! so by an `unsafe impl Send` for a type of its own, with the rule of this table as the reason.
 //!
-//! A block that another thread frees goes back to the thread that allocated it, which takes it up
-//! when it next needs room. That is why a thread that only allocates and never allocates *again*
-//! can hold memory whose blocks are all free.
+//! A block that another thread frees is returned to the page of the thread that allocated it, which collects it
+//! when it next runs out of free blocks there. That is why a thread that has stopped allocating can hold
+//! memory whose blocks are all free.
 //!
 //! ```
 //! use mi_malloc_sys::{mi_free, mi_malloc};
@@ -64,8 +64,8 @@
 //! every subprocess. What holds then:
 //!
 //! - The child may allocate, free, start threads, make heaps, collect, and fork.
-//! - What another thread was just doing stays undone. The block or the page that it had in its hands
-//!   is lost to the child, and so is a heap that it was just deleting or destroying.
+//! - An operation that another thread had begun is not completed in the child. The block or the page that it was
+//!   moving between lists is lost there, and so is a heap that it was deleting or destroying.
 //! - Threads of the parent that need a lock wait until the fork is done. Blocks that come from a
 //!   thread's own pages need none.
 //! - On v3 a fork takes some 20 µs longer, and some 10 µs for each heap that is alive: parent and child
@@ -93,8 +93,8 @@
 //!
 //! A shared library that carries its own mimalloc keeps a few thread-locals. On Linux there may be
 //! no room for them in a program that has started: "cannot allocate memory in static TLS block". The
-//! feature `local_dynamic_tls` is the remedy, at the price of a slower access; on musl it is always
-//! on, unless rustc is told `-Ctarget-feature=+crt-static`.
+//! feature `local_dynamic_tls` is the remedy, at the price of a slower access; with dynamic musl it is
+//! always on.
 //!
 //! A library that is closed keeps the memory of its mimalloc: each time that it is loaded and closed
 //! again, a few MiB stay behind, in an arena of 1 GiB of address space. If nothing of that

@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! The type stands for its size. Nothing is constructed or dropped, and types that need more than 16
+//! Only the size of the type matters. Nothing is constructed or dropped, and types that need more than 16
 //! bytes of alignment want the [aligned group](super::aligned).
 
 #[doc(inline)]

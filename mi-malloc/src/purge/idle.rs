@@ -1,4 +1,4 @@
-//! What a thread gives back before it sleeps.
+//! What a thread returns before it sleeps.
 
 use crate::sys;
 use std::cell::Cell;
@@ -28,7 +28,7 @@ thread_local! {
 /// For tokio's `on_thread_park`, for the idle hook of a pool of threads, before a wait in a loop. It is cheap enough
 /// to be called each time: a call takes as long as reading the clock (some 30 nanoseconds), and does its work at most
 /// once in ten milliseconds, and for at most a two-hundredth of the thread's time. So a thread that parks twice
-/// within that time may sleep with some empty pages, which its next call gives back.
+/// within that time may sleep with some empty pages, which its next call returns.
 ///
 /// The empty pages go to the arenas, where other threads use them. From there they go back to the system when they
 /// are due (a quarter of a second on v3), if some thread looks for what is due: [`Background`](super::Background) does.
