@@ -8,109 +8,122 @@ pub struct Check {
     pub name: &'static str,
     /// What it shows, in a line.
     pub shows: &'static str,
-    /// Its commands, in order; the arguments are what was typed after the name.
-    pub steps: fn(&[String]) -> Result<Vec<Step>, String>,
+    pub commands: Commands,
+}
+
+/// What a check runs, in order.
+pub enum Commands {
+    /// A script of this repository, with the arguments that follow the name of the check.
+    Script(&'static str),
+    /// The same commands each time; it takes no argument.
+    Fixed(fn() -> Vec<Step>),
+    /// Commands that depend on the arguments.
+    Chosen(fn(&[String]) -> Result<Vec<Step>, String>),
+}
+
+impl Check {
+    pub fn steps(&self, arguments: &[String]) -> Result<Vec<Step>, String> {
+        match (&self.commands, arguments) {
+            (Commands::Script(path), _) => Ok(vec![Step::new(path).arguments(arguments)]),
+            (Commands::Fixed(steps), []) => Ok(steps()),
+            (Commands::Fixed(_), [first, ..]) => {
+                Err(format!("This check takes no argument: `{first}`."))
+            }
+            (Commands::Chosen(steps), _) => steps(arguments),
+        }
+    }
 }
 
 pub const CHECKS: &[Check] = &[
     Check {
         name: "test",
         shows: "the crates do what they say: the README's two commands",
-        steps: |arguments| {
-            none(arguments)?;
-            Ok(vec![
-                Step::cargo("run --release --example quickstart"),
-                Step::cargo("test --workspace"),
-            ])
-        },
+        commands: Commands::Fixed(readme),
     },
     Check {
         name: "lint",
         shows: "format, clippy for both major versions in both profiles, and a newer C compiler",
-        steps: |arguments| none(arguments).map(|()| lint()),
+        commands: Commands::Fixed(lint),
     },
     Check {
         name: "doc",
         shows: "links of the documentation hold, and the pages of docs.rs",
-        steps: |arguments| none(arguments).map(|()| doc()),
+        commands: Commands::Fixed(doc),
     },
     Check {
         name: "modes",
         shows: "the tests in every build mode, or in the one that is named: v2,secure",
-        steps: modes::steps,
+        commands: Commands::Chosen(modes::steps),
     },
     Check {
         name: "nightly",
         shows: "the `Allocator` trait of nightly compilers",
-        steps: |arguments| none(arguments).map(|()| nightly()),
+        commands: Commands::Fixed(nightly),
     },
     Check {
         name: "soak",
         shows: "random operations against a model, and mimalloc's own invariants",
-        steps: |arguments| script("checks/soak/run", arguments),
+        commands: Commands::Script("checks/soak/run"),
     },
     Check {
         name: "upstream",
         shows: "upstream's own C tests",
-        steps: |arguments| script("checks/upstream/run", arguments),
+        commands: Commands::Script("checks/upstream/run"),
     },
     Check {
         name: "coroutines",
         shows: "coroutines that change threads, in each kind of link-time optimisation",
-        steps: |arguments| script("checks/coroutines/run", arguments),
+        commands: Commands::Script("checks/coroutines/run"),
     },
     Check {
         name: "systest",
         shows: "bindings and headers agree; --write-api records the public surface",
-        steps: |arguments| script("checks/systest/run", arguments),
+        commands: Commands::Script("checks/systest/run"),
     },
     Check {
         name: "package",
         shows: "the packed crates: size, files, offline, odd paths, the oldest Rust",
-        steps: |arguments| script("checks/package/check", arguments),
+        commands: Commands::Script("checks/package/check"),
     },
     Check {
         name: "semver",
         shows: "the versions match what changed since the last tag",
-        steps: |arguments| script("checks/semver/check", arguments),
+        commands: Commands::Script("checks/semver/check"),
     },
     Check {
         name: "platforms",
         shows: "the crate compiles and runs on every platform that one Linux machine reaches",
-        steps: |arguments| script("checks/platforms/run", arguments),
+        commands: Commands::Script("checks/platforms/run"),
     },
     Check {
         name: "sanitizers",
         shows: "the tests under the address and the thread sanitizer and valgrind",
-        steps: |arguments| script("checks/sanitizers/run", arguments),
+        commands: Commands::Script("checks/sanitizers/run"),
     },
     Check {
         name: "downstream",
         shows: "other crates and programs work with these two after a rename",
-        steps: |arguments| script("checks/downstream/run", arguments),
+        commands: Commands::Script("checks/downstream/run"),
     },
     Check {
         name: "fuzz",
         shows: "libFuzzer finds nothing",
-        steps: |arguments| script("fuzz/run", arguments),
+        commands: Commands::Script("fuzz/run"),
     },
     Check {
         name: "bench",
         shows: "time, memory and instructions: run, large, memory, programs, counts, calls, cost",
-        steps: |arguments| {
-            let driver = Step::cargo("run --release --locked --").within("bench/driver");
-            Ok(vec![driver.arguments(arguments)])
-        },
+        commands: Commands::Chosen(bench),
     },
     Check {
         name: "shell",
         shows: "shellcheck finds nothing in the scripts",
-        steps: |arguments| script("checks/shell/check", arguments),
+        commands: Commands::Script("checks/shell/check"),
     },
     Check {
         name: "upgrade",
         shows: "moves to a new upstream release, and reports what the bindings lack then",
-        steps: |arguments| script("c_src/upgrade", arguments),
+        commands: Commands::Script("c_src/upgrade"),
     },
 ];
 
@@ -118,15 +131,16 @@ pub fn find(name: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.name == name)
 }
 
-fn none(arguments: &[String]) -> Result<(), String> {
-    match arguments {
-        [] => Ok(()),
-        [first, ..] => Err(format!("This check takes no argument: `{first}`.")),
-    }
+fn readme() -> Vec<Step> {
+    vec![
+        Step::cargo("run --release --example quickstart"),
+        Step::cargo("test --workspace"),
+    ]
 }
 
-fn script(path: &str, arguments: &[String]) -> Result<Vec<Step>, String> {
-    Ok(vec![Step::new(path).arguments(arguments)])
+fn bench(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let driver = Step::cargo("run --release --locked --").within("bench/driver");
+    Ok(vec![driver.arguments(arguments)])
 }
 
 fn lint() -> Vec<Step> {
@@ -212,7 +226,7 @@ mod tests {
     #[test]
     fn scripts_exist() {
         for check in CHECKS {
-            for step in (check.steps)(&[]).unwrap() {
+            for step in check.steps(&[]).unwrap() {
                 let text = step.to_string();
                 let program = text.split(' ').find(|word| !word.contains('=')).unwrap();
                 if program.contains('/') {
@@ -224,7 +238,10 @@ mod tests {
 
     #[test]
     fn what_takes_no_argument_refuses_one() {
-        let reason = (find("lint").unwrap().steps)(&["now".to_string()]).unwrap_err();
+        let reason = find("lint")
+            .unwrap()
+            .steps(&["now".to_string()])
+            .unwrap_err();
         assert!(reason.contains("`now`"), "{reason}");
     }
 }

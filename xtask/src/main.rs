@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 fn run(name: &str, arguments: &[String]) -> Result<(), String> {
     let check = checks::find(name)
         .ok_or_else(|| format!("There is no check `{name}`. The checks are:\n\n{}", list()))?;
-    for step in (check.steps)(arguments)? {
+    for step in check.steps(arguments)? {
         step.run()?;
     }
     Ok(())

@@ -59,12 +59,12 @@ struct Mode {
 }
 
 fn all() -> Result<Vec<Mode>, String> {
-    let tests = tests(&programs("tests")?, |name| {
-        name != HOST && !LONG.contains(&name)
-    });
+    let own = programs("tests")?;
+    let tests = selected(&own, |name| name != HOST && !LONG.contains(&name));
+    let long = selected(&own, |name| LONG.contains(&name));
     let safe = programs("mi-malloc/tests")?;
-    let safe_tests = self::tests(&safe, |name| !SAFE_HOST.contains(&name));
-    let safe_in_modes = self::tests(&safe, |name| {
+    let safe_tests = selected(&safe, |name| !SAFE_HOST.contains(&name));
+    let safe_in_modes = selected(&safe, |name| {
         !SAFE_HOST.contains(&name) && !name.starts_with("options") && !name.starts_with("purge")
     });
     let mode = |name: &str, steps: Vec<Step>| Mode {
@@ -121,10 +121,6 @@ fn all() -> Result<Vec<Mode>, String> {
                 steps.push(safe.words(&safe_in_modes));
             }
             if name == "v3,override" {
-                let long = LONG
-                    .iter()
-                    .map(|name| format!("--test {name} "))
-                    .collect::<String>();
                 steps.push(quick("test --features").words(&name).words(&long));
             }
             modes.push(Mode { name, steps });
@@ -167,7 +163,7 @@ fn programs(folder: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn tests(programs: &[String], chosen: impl Fn(&str) -> bool) -> String {
+fn selected(programs: &[String], chosen: impl Fn(&str) -> bool) -> String {
     let chosen = programs.iter().filter(|name| chosen(name.as_str()));
     chosen.map(|name| format!("--test {name} ")).collect()
 }
