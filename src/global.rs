@@ -31,7 +31,6 @@
 //! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
 //! | G5 | A block has at least the size of its layout. If it moves, that many bytes are copied, and the new block has space for them. | `tests/model.rs` |
 //! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `checks/platforms` |
-#![deny(unsafe_op_in_unsafe_fn)]
 
 use crate::*;
 use backend::{

@@ -1,5 +1,4 @@
 //! `options!`: run-time options that a program carries.
-#![deny(unsafe_op_in_unsafe_fn)]
 
 use crate::mi_option_t;
 use cty::{c_int, c_long};

@@ -17,7 +17,6 @@
 //! | I7 | A page that becomes empty is retired only if `retire_expire` is 0. Otherwise it is retired already. | `tests/global/global_housekeeping.rs` |
 //! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 //! | I9 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
-#![deny(unsafe_op_in_unsafe_fn)]
 
 use super::thread::{c_thread_local, is_current};
 use core::ffi::c_void;

@@ -16,7 +16,6 @@
 //! | I6 | Each page that becomes empty is passed to upstream's `_mi_page_retire`. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
 //! | I7 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 //! | I8 | A segment and its pages exist as long as they have a live block. | by reading upstream's `segment.c` |
-#![deny(unsafe_op_in_unsafe_fn)]
 
 use super::thread::{c_thread_local, is_current};
 use crate::{mi_free, mi_malloc_aligned, mi_malloc_small, mi_zalloc_small};

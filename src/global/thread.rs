@@ -3,7 +3,6 @@
 //!
 //! Each piece of assembly is `readonly`, not `nomem`, so that it is executed again after any call: the call may have
 //! created the thread's first heap, and a stackful coroutine may have been resumed in another thread.
-#![deny(unsafe_op_in_unsafe_fn)]
 
 /// The value of a thread-local pointer of the C, by its name. Only for variables of the initial-exec model, which the
 /// build checks in the object (`Object::has_initial_exec` in `build/object.rs`). Needs an `unsafe` block around it.
