@@ -153,6 +153,8 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         own.push(env::manifest_dir().join("src/callbacks.h"));
         own.push(env::manifest_dir().join("src/reuse.h"));
         own.push(env::manifest_dir().join("src/reuse.c"));
+        own.push(env::manifest_dir().join("src/huge_blocks.h"));
+        own.push(env::manifest_dir().join("src/huge_blocks.c"));
     }
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));

@@ -469,7 +469,7 @@ static mi_decl_forceinline void mi_malloc_sys_copy(void* to, const void* from, s
 static mi_decl_noinline void* mi_malloc_sys_upstream_realloc(void* p, size_t used, size_t size) {
   #if MI_MALLOC_SYS_MOVES
   mi_page_t* page;
-  if (size >= MI_MALLOC_SYS_LARGE &&
+  if (size >= MI_MALLOC_SYS_LARGE/2 &&
       mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, false /* maybe NULL? */, &page) &&
       size <= mi_page_block_size(page) && mi_malloc_sys_resize_in_place(page, p, used, size)) {
     return p;

@@ -17,7 +17,7 @@
 #ifndef MI_MALLOC_SYS_LARGE
 // The smallest size that is moved. Smaller blocks grow into memory that was freed recently, without a page fault for
 // each page.
-#define MI_MALLOC_SYS_LARGE  (32*MI_MiB)
+#define MI_MALLOC_SYS_LARGE  (64*MI_MiB)
 #endif
 
 #if defined(__linux__) && MI_SIZE_SIZE >= 8 && MI_PAGE_META_IS_ALIGNED && MI_MALLOC_SYS_HAVE_FAST_PATH && !MI_TSAN && \
@@ -221,7 +221,7 @@ static bool mi_malloc_sys_resize_in_place(const mi_page_t* page, void* p, size_t
 // system is queried which parts of a large block are resident. Only those are written to. The others may have been
 // swapped out, so they are discarded.
 #ifndef MI_MALLOC_SYS_LARGE_ZEROED
-#define MI_MALLOC_SYS_LARGE_ZEROED  (8*MI_MiB)
+#define MI_MALLOC_SYS_LARGE_ZEROED  (1*MI_MiB)
 #endif
 
 // The unit that is zeroed or discarded: the size of a huge page on most systems.
@@ -251,14 +251,16 @@ static mi_decl_noinline void* mi_malloc_sys_zalloc_large(size_t size) {
   uint8_t* const p = (uint8_t*)mi_malloc_sys_malloc_general(size);
   if (p == NULL) return NULL;
   const mi_page_t* const page = mi_ptr_page(p);
-  const uintptr_t page_size = _mi_os_page_size();
-  uint8_t* const start = (uint8_t*)mi_align_up((uintptr_t)p, page_size);
-  uint8_t* const end = (uint8_t*)mi_align_down((uintptr_t)p + size, page_size);
-  if (p != mi_page_start(page) || !mi_malloc_sys_is_system_memory(page) || end <= start) { memset(p, 0, size); }
+  if mi_unlikely(p != mi_page_start(page) || !mi_malloc_sys_is_system_memory(page) ||
+                 (size_t)(p - mi_page_slice_start(page)) > MI_PAGE_CACHE_OFFSET_MAX)
+  {
+    memset(p, 0, size);
+  }
   else if (!page->free_is_zero) {
-    memset(p, 0, (size_t)(start - p));
-    mi_malloc_sys_write_zeroes(start, end);
-    memset(end, 0, (size_t)(p + size - end));
+    // Nothing else is in the system's pages at both ends.
+    const uintptr_t page_size = _mi_os_page_size();
+    mi_malloc_sys_write_zeroes((uint8_t*)mi_align_down((uintptr_t)p, page_size),
+                               (uint8_t*)mi_align_up((uintptr_t)p + size, page_size));
   }
   return p;
 }

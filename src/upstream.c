@@ -3,6 +3,7 @@
 #define _DEFAULT_SOURCE
 #endif
 #include "reuse.h"
+#include "huge_blocks.h"
 #include "huge_pages.h"
 #include "program_options.h"
 #include "callbacks.h"
@@ -26,6 +27,7 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 #endif
 
 #include "reuse.c"
+#include "huge_blocks.c"
 
 // Upstream's handling of errors, for error callbacks that call it: `default_error` in `extended.rs`.
 #if defined(__cplusplus)

@@ -341,8 +341,17 @@ fn other_threads_and_children_go_on_with_a_block() {
 #[test]
 fn zeroed_blocks_are_zero() {
     in_child("zeroed_blocks_are_zero", "", || {
-        for size in [8 * MIB, 10 * MIB + 1, 24 * MIB + 4097, 100 * MIB, 300 * MIB] {
-            for hole in [0, 3 * MIB, 5 * MIB] {
+        let sizes = [
+            MIB,
+            3 * MIB - 8,
+            8 * MIB,
+            10 * MIB + 1,
+            24 * MIB + 4097,
+            100 * MIB,
+            300 * MIB,
+        ];
+        for size in sizes {
+            for hole in [0, size / 3, size / 2] {
                 // SAFETY: each block is alive while it is used, and of this layout.
                 unsafe {
                     let dirty = MiMalloc.alloc(layout(size));
@@ -384,5 +393,39 @@ fn zeroes_of_the_system_are_not_written() {
             assert!(grown < 8 * MIB, "{grown} bytes of {size}");
             MiMalloc.dealloc(zeroed, layout(size));
         }
+    });
+}
+
+/// Neither upstream's free list nor a zero makes the memory of a block resident.
+#[test]
+fn untouched_blocks_are_not_resident() {
+    in_child("untouched_blocks_are_not_resident", "", || {
+        if cfg!(not(entries)) {
+            return println!("not run: no entry points of our own");
+        }
+        let round = || {
+            for size in [MIB, 3 * MIB, 9 * MIB + 1, 33 * MIB, 100 * MIB, 300 * MIB] {
+                // SAFETY: a block is freed with the layout that it was allocated with.
+                unsafe {
+                    let zeroed = MiMalloc.alloc_zeroed(layout(size));
+                    let other = MiMalloc.alloc(layout(size));
+                    assert!(!zeroed.is_null() && !other.is_null());
+                    MiMalloc.dealloc(zeroed, layout(size));
+                    MiMalloc.dealloc(other, layout(size));
+                }
+            }
+        };
+        let before = resident::resident();
+        round(); // also creates arenas, whose metadata may be in a huge page
+        let first = resident::resident().saturating_sub(before);
+        assert!(first < 5 * MIB, "{first} bytes");
+        for _ in 0..20 {
+            round();
+        }
+        let all = resident::resident().saturating_sub(before);
+        assert!(
+            all < first + MIB / 2,
+            "{all} bytes, after the first round {first}"
+        );
     });
 }

@@ -1,0 +1,71 @@
+// Pages of one large block, on v3: no free list in the block. Included before upstream's `static.c`, only with releases
+// that this was checked with; `huge_blocks.c` is included after it.
+//
+// Upstream stores the link of the free list in the first word of a free block. A block above MI_LARGE_MAX_OBJ_SIZE is
+// alone in its page, and the page is freed with it, so that link is always NULL. But writing it makes memory resident
+// that the program may never touch: a huge page, which the system first fills with zeroes. For such pages the link is
+// neither written nor read.
+//
+// Left out where more is written to a free block, or read from it: mitigations, debug builds, memory checkers.
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out too.
+#include "mimalloc.h"
+
+#if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
+#include "mimalloc/types.h"
+#include "mimalloc/track.h"
+#if !MI_SECURE && !MI_DEBUG && !MI_PADDING && !MI_ENCODE_FREELIST && !MI_GUARDED && MI_SAMPLE < 2 && MI_STATS < 2 && \
+    !MI_TRACK_ENABLED && !MI_TSAN
+#define MI_MALLOC_SYS_HUGE_BLOCKS  1
+
+// The names of upstream's functions become macros, so their declarations come first.
+#include "mimalloc/alloc/alloc.h"
+#include "mimalloc/alloc/page.h"
+
+// Only upstream's queue of huge pages has blocks of such a size. Its pages are not allocated from again.
+static mi_decl_forceinline bool mi_malloc_sys_has_no_list(const mi_page_t* page) {
+  return (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
+}
+
+// As in `reuse.h`, tokens of the arguments distinguish the calls from a definition, and from each other.
+
+// The free list of a new page.
+static void mi_malloc_sys_free_list_extend(mi_page_t* page, size_t bsize, size_t extend);
+#define mi_page_free_list_extend(...)        MI_MALLOC_SYS_EXTEND_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_EXTEND_mi_page_t       mi_page_free_list_extend(mi_page_t
+#define MI_MALLOC_SYS_EXTEND_page            mi_malloc_sys_free_list_extend(page
+
+// The slow path's allocation from a page with a free block. The call with `padsize` is on a fast path for small blocks.
+static void* mi_malloc_sys_page_malloc_zero(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero);
+#define _mi_page_malloc_zero(...)            MI_MALLOC_SYS_PAGE_MALLOC_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_PAGE_MALLOC_mi_theap_t _mi_page_malloc_zero(mi_theap_t
+#define MI_MALLOC_SYS_PAGE_MALLOC_theap      MI_MALLOC_SYS_PAGE_MALLOC(theap
+#define MI_MALLOC_SYS_PAGE_MALLOC(theap, page, size, zero) \
+  MI_MALLOC_SYS_PAGE_MALLOC_OF_##size(theap, page, size, zero)
+#define MI_MALLOC_SYS_PAGE_MALLOC_OF_size    mi_malloc_sys_page_malloc_zero
+#define MI_MALLOC_SYS_PAGE_MALLOC_OF_padsize _mi_page_malloc_zero
+
+// The link of a free block, where a block is freed without ownership of its page. Upstream abandons a page that is full,
+// so nearly all blocks that are alone in their page are freed in this way. All other calls stay as they are.
+static mi_decl_forceinline void mi_malloc_sys_set_next(const mi_block_t* next, const mi_page_t* page, mi_block_t* block) {
+  mi_block_set_next(page, block, next);
+}
+static mi_decl_forceinline void mi_malloc_sys_set_next_remote(const mi_block_t* next, const mi_page_t* page,
+                                                              mi_block_t* block)
+{
+  if mi_likely(!mi_malloc_sys_has_no_list(page)) { mi_block_set_next(page, block, next); }
+}
+#define mi_block_set_next(page, block, ...)  MI_MALLOC_SYS_SET_NEXT_##__VA_ARGS__, page, block)
+#define MI_MALLOC_SYS_SET_NEXT_mi_tf_block   mi_malloc_sys_set_next_remote(mi_tf_block
+#define MI_MALLOC_SYS_SET_NEXT_lfree         mi_malloc_sys_set_next(lfree
+#define MI_MALLOC_SYS_SET_NEXT_next          mi_malloc_sys_set_next(next
+#define MI_MALLOC_SYS_SET_NEXT_page          mi_malloc_sys_set_next(page
+#define MI_MALLOC_SYS_SET_NEXT_blocks        mi_malloc_sys_set_next(blocks
+#define MI_MALLOC_SYS_SET_NEXT_NULL          mi_malloc_sys_set_next(NULL
+
+// The collection of such a block.
+static void mi_malloc_sys_thread_collect(mi_page_t* page, mi_block_t* head);
+#define mi_page_thread_collect_to_local(...) MI_MALLOC_SYS_COLLECT_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_COLLECT_mi_page_t      mi_page_thread_collect_to_local(mi_page_t
+#define MI_MALLOC_SYS_COLLECT_page           mi_malloc_sys_thread_collect(page
+#endif
+#endif
