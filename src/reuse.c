@@ -16,29 +16,29 @@ static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
 
 // ---- What was freed recently.
 
-// Where recently freed large ranges start, and when they were last freed. Only a hint: threads may overwrite each
-// other's entries.
+// Which large ranges were freed recently, and when they were last freed. A range is identified by where it starts, or a
+// mapping by where it ends. Only a hint: threads may overwrite each other's entries.
 typedef struct mi_malloc_sys_freed_range_s {
-  _Atomic(uintptr_t)  start;
+  _Atomic(uintptr_t)  address;
   _Atomic(mi_msecs_t) time;
 } mi_malloc_sys_freed_range_t;
 
 #define MI_MALLOC_SYS_FREED_RANGES  64
 static mi_malloc_sys_freed_range_t mi_malloc_sys_freed_ranges[MI_MALLOC_SYS_FREED_RANGES];
 
-static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t start) {
-  // Ranges start at multiples of large powers of two, so the lowest bits do not distinguish them.
-  const uint64_t mixed = (uint64_t)(start / MI_ARENA_SLICE_SIZE) * UINT64_C(0x9E3779B97F4A7C15);
+static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t address) {
+  // Addresses are multiples of large powers of two, so the lowest bits do not distinguish them.
+  const uint64_t mixed = (uint64_t)(address / MI_ARENA_SLICE_SIZE) * UINT64_C(0x9E3779B97F4A7C15);
   return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
 }
 
 // Whether the range was also freed within the last `delay` milliseconds. Records this free.
-static bool mi_malloc_sys_is_reused(uintptr_t start, long delay) {
-  mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(start);
+static bool mi_malloc_sys_is_reused(uintptr_t address, long delay) {
+  mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(address);
   const mi_msecs_t now = _mi_clock_now();
-  const bool is_reused = (mi_atomic_load_relaxed(&range->start) == start &&
+  const bool is_reused = (mi_atomic_load_relaxed(&range->address) == address &&
                           now - mi_atomic_loadi64_relaxed(&range->time) <= delay);
-  mi_atomic_store_relaxed(&range->start, start);
+  mi_atomic_store_relaxed(&range->address, address);
   mi_atomic_storei64_relaxed(&range->time, now);
   return is_reused;
 }
@@ -215,11 +215,16 @@ static int mi_malloc_sys_munmap(void* addr, size_t size) {
 #if MI_MALLOC_SYS_KEEP
 #define MI_MALLOC_SYS_KEPT  4
 
+// Where the mapping ends: one of another size at the same address is no reuse.
+static uintptr_t mi_malloc_sys_mapping_end(const mi_memid_t* memid) {
+  return (uintptr_t)memid->mem.os.base + memid->mem.os.size;
+}
+
 // For `large.c`: a region that memory was moved to or from consists of several mappings, or has no memory. Its next free
 // does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   if (memid->memkind == MI_MEM_OS) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range((uintptr_t)memid->mem.os.base)->start, (uintptr_t)0);
+    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_end(memid))->address, (uintptr_t)0);
   }
 }
 
@@ -299,7 +304,7 @@ static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid)
   if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
       (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 ||
       _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) != 0 ||
-      !mi_malloc_sys_is_reused((uintptr_t)memid.mem.os.base, delay) || !mi_malloc_sys_lock_kept(false)) return false;
+      !mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(&memid), delay) || !mi_malloc_sys_lock_kept(false)) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
   const mi_memid_t oldest = kept->memid;
   if (oldest.mem.os.base == NULL) { mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count); }
