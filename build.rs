@@ -41,7 +41,7 @@ fn main() {
 
 fn build() -> Result<(), String> {
     let mut config = env::config()?;
-    emit::line(config.line);
+    emit::major(config.major);
     if env::docs_rs() {
         emit::program_options();
         return Ok(()); // documentation needs no C, and docs.rs has no network
@@ -52,7 +52,7 @@ fn build() -> Result<(), String> {
     }
     // For the pinned release, to refuse what cannot be built before the sources are fetched.
     plan::decide(&config)?;
-    let sources = sources::locate(config.line)?;
+    let sources = sources::locate(config.major)?;
     config.release = Some(sources.release);
     let mut plan = plan::decide(&config)?;
     let compiled = compile::compile(&config, &mut plan, &sources)?;

@@ -4,7 +4,7 @@
 //! build runs on every processor of its target. Upstream requires armv8.1 on arm64, which caused
 //! SIGILL on older boards (microsoft/mimalloc#1095, purpleprotocol/mimalloc_rust#165).
 
-use super::config::{Config, Line};
+use super::config::{Config, Major};
 use super::plan::Plan;
 use super::platform;
 
@@ -141,12 +141,12 @@ fn chosen_by_upstream(config: &Config) -> Option<&'static str> {
     if config.target.os == "haiku" {
         return None;
     }
-    match (config.target.arch.as_str(), config.line) {
-        ("x86_64", Line::V3) => Some("haswell"),
-        ("aarch64", Line::V3) if platform::apple(&config.target) => Some("armv8.3-a"),
+    match (config.target.arch.as_str(), config.major) {
+        ("x86_64", Major::V3) => Some("haswell"),
+        ("aarch64", Major::V3) if platform::apple(&config.target) => Some("armv8.3-a"),
         ("aarch64", _) => Some("armv8.1-a"),
-        ("arm", Line::V3) => Some("armv8.1-a"),
-        ("riscv64", Line::V3) => Some("rv64gcb_zacas"),
+        ("arm", Major::V3) => Some("armv8.1-a"),
+        ("riscv64", Major::V3) => Some("rv64gcb_zacas"),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments;
 use super::clang;
-use super::config::{Config, Line};
+use super::config::{Config, Major};
 use super::env;
 use super::fast_path;
 use super::lto;
@@ -143,7 +143,7 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         own.push(env::manifest_dir().join("src/fork.c")); // which includes the following
     }
     if plan.fork {
-        let locks = format!("src/fork/{}.h", config.line.name());
+        let locks = format!("src/fork/{}.h", config.major.name());
         own.push(env::manifest_dir().join(locks));
     }
     if plan.program_options {
@@ -160,9 +160,9 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
     // The thread-local variable that the Rust code reads, and the file that asserts what it assumes.
-    let (default_heap, assertions) = match config.line {
-        Line::V3 => ("__mi_theap_default", "src/global/inlined.c"),
-        Line::V2 => ("_mi_heap_default", "src/global/inlined_v2.c"),
+    let (default_heap, assertions) = match config.major {
+        Major::V3 => ("__mi_theap_default", "src/global/inlined.c"),
+        Major::V2 => ("_mi_heap_default", "src/global/inlined_v2.c"),
     };
     // At the same time as the library, which takes a hundred times as long.
     let assertions_file = env::manifest_dir().join(assertions);

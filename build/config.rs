@@ -4,17 +4,17 @@ use super::version::Release;
 
 /// The two major versions of mimalloc that this crate binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub enum Major {
     V2,
     V3,
 }
 
-impl Line {
+impl Major {
     /// The name in features, `cfg` and messages.
     pub fn name(self) -> &'static str {
         match self {
-            Line::V2 => "v2",
-            Line::V3 => "v3",
+            Major::V2 => "v2",
+            Major::V3 => "v3",
         }
     }
 }
@@ -59,11 +59,11 @@ pub struct Features {
 impl Features {
     /// Without a choice, and with both (Cargo unites the features of all dependents), the major version is
     /// v3: a program never gets the older allocator because of another crate's choice.
-    pub fn line(&self) -> Line {
+    pub fn major(&self) -> Major {
         if self.v2 && !self.v3 {
-            Line::V2
+            Major::V2
         } else {
-            Line::V3
+            Major::V3
         }
     }
 }
@@ -78,7 +78,7 @@ pub struct Define {
 /// Everything that decides how the C is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    pub line: Line,
+    pub major: Major,
     pub target: Target,
     pub features: Features,
     /// Whether the crate itself is compiled with debug assertions.
@@ -103,6 +103,6 @@ pub struct Config {
 
 impl Config {
     pub fn release(&self) -> Release {
-        self.release.unwrap_or(Release::pinned(self.line))
+        self.release.unwrap_or(Release::pinned(self.major))
     }
 }

@@ -3,7 +3,7 @@
 //! `cargo:` rather than `cargo::`, which Cargo knows only since 1.77.
 
 use super::compile::Compiled;
-use super::config::Line;
+use super::config::Major;
 use super::env;
 use super::fast_path::{self, LARGE_SLICES};
 use super::plan::Plan;
@@ -11,10 +11,10 @@ use super::sources::Sources;
 use super::system_library::Library;
 use std::path::Path;
 
-/// The major version that the crate binds: `#[cfg(mi_v3)]`.
-pub fn line(line: Line) {
-    println!("cargo:rustc-cfg=mi_{}", line.name());
-    metadata("line", line.name());
+/// The major version that the crate binds: `#[cfg(mi_v3)]`. Users read the metadata by the name `DEP_MIMALLOC_LINE`.
+pub fn major(major: Major) {
+    println!("cargo:rustc-cfg=mi_{}", major.name());
+    metadata("line", major.name());
 }
 
 /// All conditions that this script can set, for a Cargo that knows the directive.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub fn config() -> Result<Config, String> {
     let features = features();
     Ok(Config {
-        line: features.line(),
+        major: features.major(),
         target: target()?,
         features,
         // This script is compiled with the debug assertions of the profile it builds for. Older

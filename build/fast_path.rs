@@ -2,7 +2,7 @@
 //! `src/secure.c`), or for small blocks Rust code that is inlined into its callers (`src/global/inlined.rs`,
 //! `inlined_v2.rs`); and the reason if it is not the last.
 
-use super::config::{Config, Line};
+use super::config::{Config, Major};
 use super::plan::Plan;
 use super::platform;
 
@@ -54,7 +54,7 @@ fn checks_ends(plan: &Plan) -> Option<&'static str> {
 pub fn entries(config: &Config, plan: &mut Plan) {
     let release = config.release();
     let has_some =
-        config.line == Line::V3 && release.is_pinned && release.version.has_custom_entry_points();
+        config.major == Major::V3 && release.is_pinned && release.version.has_custom_entry_points();
     plan.entries = has_some && !plan.exact_size;
     plan.secure_entries = has_some && plan.is_on("MI_SECURE");
     if plan.entries && plan.bitcode {

@@ -1,6 +1,6 @@
 //! Modes of the library: checks, statistics, mitigations, the `malloc` family, exit, `fork`.
 
-use super::config::{Config, Line};
+use super::config::{Config, Major};
 use super::instrumentation;
 use super::plan::Plan;
 use super::platform;
@@ -26,7 +26,7 @@ pub fn checks(config: &Config, plan: &mut Plan) {
         plan.define("MI_DEBUG", level);
         plan.define("MI_CMAKE_BUILD_TYPE", "debug");
     }
-    if config.line == Line::V3 {
+    if config.major == Major::V3 {
         // Upstream's debug builds count and sample finely. MI_DEBUG with coarse guard sampling
         // aborts on an assertion in alloc-aligned.c: sampling then moves between check and use.
         let fine = level > 0;
@@ -46,7 +46,7 @@ pub fn checks(config: &Config, plan: &mut Plan) {
 /// of counters each time (`vec-large` in `bench/`). A thread's own statistics, and those of threads that
 /// have collected or ended, do not depend on it.
 pub fn statistics(config: &Config, plan: &mut Plan) {
-    if config.line == Line::V3 {
+    if config.major == Major::V3 {
         plan.define("MI_DEFAULT_STATS_MERGE_THRESHOLD", 64 << 20);
     }
 }
@@ -57,7 +57,7 @@ pub fn statistics(config: &Config, plan: &mut Plan) {
 /// corrupts memory (upstream's issue 1423), and valgrind takes the metadata of a page for the red zone of its first
 /// block.
 pub fn small_pages(config: &Config, plan: &mut Plan) {
-    if config.line == Line::V3 {
+    if config.major == Major::V3 {
         plan.define("MI_OPT_FREE_SMALL", 0);
     }
 }
@@ -111,8 +111,8 @@ pub fn exit(config: &Config, plan: &mut Plan) {
 pub fn page_map(config: &Config, plan: &mut Plan) {
     let asked = config.features.free_use_pagemap;
     let wasi = config.target.os == "wasi"; // no large aligned regions there (upstream)
-    match config.line {
-        Line::V3 => {
+    match config.major {
+        Major::V3 => {
             if asked || wasi {
                 plan.define("MI_FREE_USE_PAGEMAP", 1);
             }
@@ -120,7 +120,7 @@ pub fn page_map(config: &Config, plan: &mut Plan) {
                 plan.no_effect("free_use_pagemap", "it is always on there");
             }
         }
-        Line::V2 => {
+        Major::V2 => {
             if asked {
                 plan.no_effect("free_use_pagemap", "v2 has segments instead of a page map");
             }

@@ -109,7 +109,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         secure_entries: false,
         inlined: false,
         why_not_inlined: None,
-        program_options: release.is_pinned && release.version == Version::supported(config.line),
+        program_options: release.is_pinned && release.version == Version::supported(config.major),
         bitcode: false,
         assembly: config.features.asm,
         exact_size: false,
@@ -143,7 +143,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     modes::fork(config, &mut plan);
     fast_path::entries(config, &mut plan);
     fast_path::inlined(config, &mut plan);
-    plan.warnings.extend(release.version.warning(config.line));
+    plan.warnings.extend(release.version.warning(config.major));
     if plan.bitcode {
         release.version.allows_bitcode()?;
     }

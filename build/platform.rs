@@ -1,6 +1,6 @@
 //! What the operating system, its C library and its linker require.
 
-use super::config::{Config, Line, Target};
+use super::config::{Config, Major, Target};
 use super::plan::{Language, OptionalHeader, Plan, RuntimeLib};
 
 /// Upstream compiles as C++ with MSVC and clang-cl, whose C mode lacks atomics
@@ -65,9 +65,9 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
     }
 
     if features.win_direct_tls {
-        match (target.os.as_str(), config.line) {
-            ("windows", Line::V3) => plan.define("MI_WIN_DIRECT_TLS", 1),
-            ("windows", Line::V2) => plan.define("MI_WIN_USE_FIXED_TLS", 1),
+        match (target.os.as_str(), config.major) {
+            ("windows", Major::V3) => plan.define("MI_WIN_DIRECT_TLS", 1),
+            ("windows", Major::V2) => plan.define("MI_WIN_USE_FIXED_TLS", 1),
             _ => plan.no_effect("win_direct_tls", "only Windows has such thread-local slots"),
         }
     }
@@ -77,7 +77,7 @@ pub fn thread_locals(config: &Config, plan: &mut Plan) {
 /// upstream's. The macro MI_NO_THP is not the same: it only skips one `madvise`.
 pub fn huge_pages(config: &Config, plan: &mut Plan) {
     let off = config.features.no_thp;
-    match (config.target.os.as_str(), config.line) {
+    match (config.target.os.as_str(), config.major) {
         ("linux", _) => {
             if off {
                 plan.define("MI_DEFAULT_ALLOW_THP", 0);
@@ -103,7 +103,7 @@ pub fn huge_pages(config: &Config, plan: &mut Plan) {
 /// `MIMALLOC_SYS_DEFINES=MI_HAS_LIBUNWINDH=1`, with the library linked by the program.
 pub fn profiler(config: &Config, plan: &mut Plan) {
     let target = &config.target;
-    if config.line != Line::V3 || !target.unix {
+    if config.major != Major::V3 || !target.unix {
         return; // WASI has unistd.h, but no user ids, which upstream reads
     }
     plan.define("MI_HAS_UNISTDH", 1);
@@ -153,17 +153,17 @@ pub fn system(config: &Config, plan: &mut Plan) {
         _ => {}
     }
     if target.os == "linux" && target.arch.starts_with("riscv") {
-        match config.line {
+        match config.major {
             // The number of address bits differs by board, and a newer glibc can query it; otherwise upstream
             // reads /proc/cpuinfo. The kernel's <asm/hwprobe.h>, which upstream uses as well, does
             // not compile with a C library that is older than it.
-            Line::V3 => plan.optional_headers.push(OptionalHeader {
+            Major::V3 => plan.optional_headers.push(OptionalHeader {
                 header: "sys/hwprobe.h".to_string(),
                 define: "MI_HAS_SYS_HWPROBEH".to_string(),
             }),
             // v2 cannot query it, and most boards have 39 bits (microsoft/mimalloc#939). Upstream takes it
             // from the machine that builds; with too low a number only a hint to `mmap` is missing.
-            Line::V2 => plan.define("MI_DEFAULT_VIRTUAL_ADDRESS_BITS", 39),
+            Major::V2 => plan.define("MI_DEFAULT_VIRTUAL_ADDRESS_BITS", 39),
         }
     }
 }

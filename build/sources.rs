@@ -1,7 +1,7 @@
 //! Finds the C sources. The first of these counts: the user's own checkout, the vendored copy, the package that Cargo
 //! fetches.
 
-use super::config::Line;
+use super::config::Major;
 use super::env;
 use super::fetch::{failed, remove, Cargo};
 use super::parent;
@@ -18,21 +18,21 @@ pub struct Sources {
     pub watched: Vec<PathBuf>,
 }
 
-/// Finds the sources of `line`.
-pub fn locate(line: Line) -> Result<Sources, String> {
+/// Finds the sources of a major version.
+pub fn locate(major: Major) -> Result<Sources, String> {
     if let Some(root) = env::source_dir()? {
-        return checkout(root, line);
+        return checkout(root, major);
     }
     let c_src = env::manifest_dir().join("c_src");
-    let vendored = c_src.join(line.name());
+    let vendored = c_src.join(major.name());
     if vendored.is_dir() {
-        return vendored_copy(vendored, line);
+        return vendored_copy(vendored, major);
     }
-    pinned_package(&c_src.join("pin"), line)
+    pinned_package(&c_src.join("pin"), major)
 }
 
 /// First: a checkout that the user names.
-fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
+fn checkout(root: PathBuf, major: Major) -> Result<Sources, String> {
     let refuse = |reason: String| {
         format!(
             "MIMALLOC_SYS_SOURCE_DIR is {}\n{}\n\
@@ -40,7 +40,7 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
              or unset it to build the pinned release.",
             root.display(),
             reason,
-            line.name()
+            major.name()
         )
     };
     if !root.is_absolute() {
@@ -57,20 +57,20 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
         ));
     }
     let version = version_of(&root).map_err(refuse)?;
-    if !version.fits(line) {
-        let (other, advice) = match line {
-            Line::V3 => (
-                Line::V2,
+    if !version.fits(major) {
+        let (other, advice) = match major {
+            Major::V3 => (
+                Major::V2,
                 " (the feature `v2`, without `v3`, selects that one)",
             ),
-            Line::V2 => (Line::V3, " (drop the feature `v2` to build v3)"),
+            Major::V2 => (Major::V3, " (drop the feature `v2` to build v3)"),
         };
         let advice = if version.fits(other) { advice } else { "" };
-        let oldest = Version::oldest(line);
+        let oldest = Version::oldest(major);
         return Err(refuse(format!(
             "which is mimalloc {}, while this build binds {} and needs {} or a newer {}.x{}.",
             version,
-            line.name(),
+            major.name(),
             oldest,
             oldest.major,
             advice
@@ -88,7 +88,7 @@ fn checkout(root: PathBuf, line: Line) -> Result<Sources, String> {
 
 /// Second: `c_src/v3` or `c_src/v2`, as in a published package. Compiled as it is;
 /// the check command, not the build, compares it with the list.
-fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
+fn vendored_copy(root: PathBuf, major: Major) -> Result<Sources, String> {
     let version = version_of(&root).map_err(|reason| {
         format!(
             "The vendored sources in {} are incomplete: {}\n\
@@ -97,13 +97,13 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
             reason
         )
     })?;
-    if version.major != Version::supported(line).major {
+    if version.major != Version::supported(major).major {
         return Err(format!(
             "The vendored sources in {} are mimalloc {}, which is not {}.\n\
              Vendor them again (c_src/README.md), or delete the folder to let Cargo bring the pinned package.",
             root.display(),
             version,
-            line.name()
+            major.name()
         ));
     }
     Ok(Sources {
@@ -120,12 +120,12 @@ fn vendored_copy(root: PathBuf, line: Line) -> Result<Sources, String> {
 ///
 /// `OUT_DIR` itself is not watched: Cargo compares times with the start of this script, so what
 /// was just unpacked would look changed, and everything would be built twice.
-fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
+fn pinned_package(pin: &Path, major: Major) -> Result<Sources, String> {
     let lock = pin.join("Cargo.lock");
-    let no_sources = |reason: String| no_sources(line, &reason);
+    let no_sources = |reason: String| no_sources(major, &reason);
     let locked = fs::read(&lock).map_err(|error| no_sources(failed(&lock, error)))?;
     let upstream = env::out_dir().join("upstream");
-    let root = upstream.join(line.name());
+    let root = upstream.join(major.name());
     // The lock file beside the sources shows that they are complete, and from which package.
     let receipt = upstream.join("Cargo.lock");
     let is_there = fs::read(&receipt).ok().as_ref() == Some(&locked) && version_of(&root).is_ok();
@@ -139,9 +139,9 @@ fn pinned_package(pin: &Path, line: Line) -> Result<Sources, String> {
             .fetch(pin, &staged_pin(), "libmimalloc-sys2")
             .map_err(no_sources)?;
         remove(&upstream)?;
-        let within = match line {
-            Line::V3 => "c_src/mimalloc3",
-            Line::V2 => "c_src/mimalloc",
+        let within = match major {
+            Major::V3 => "c_src/mimalloc3",
+            Major::V2 => "c_src/mimalloc",
         };
         copy(&package.join(within), &root)?;
         fs::write(&receipt, &locked).map_err(|error| failed(&receipt, error))?;
@@ -162,7 +162,7 @@ fn staged_pin() -> PathBuf {
     env::out_dir().join("pin")
 }
 
-fn no_sources(line: Line, reason: &str) -> String {
+fn no_sources(major: Major, reason: &str) -> String {
     let c_src = env::manifest_dir().join("c_src");
     // What Cargo packs of a checkout lacks the command that vendors the sources, too.
     let ways = if c_src.join("vendor").is_dir() {
@@ -188,10 +188,10 @@ fn no_sources(line: Line, reason: &str) -> String {
          \n\
          {}\n\
          - set MIMALLOC_SYS_SOURCE_DIR to the absolute path of a mimalloc {} source tree.",
-        c_src.join(line.name()).display(),
+        c_src.join(major.name()).display(),
         reason,
         ways,
-        line.name()
+        major.name()
     )
 }
 

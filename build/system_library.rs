@@ -30,18 +30,18 @@ pub fn link(config: &Config) -> Result<Library, String> {
         .iter()
         .flat_map(|folder| header_folders(folder, &found.version))
         .find(|folder| folder.join("mimalloc.h").is_file());
-    let supported = Version::supported(config.line);
+    let supported = Version::supported(config.major);
     // The header knows the patch level, which upstream's own .pc file leaves out.
     let version = match &include {
         Some(folder) => sources::version_of_header(&folder.join("mimalloc.h")).map_err(refuse)?,
         None => of_pc_file(&found.version, supported).map_err(refuse)?,
     };
-    if !version.fits(config.line) {
+    if !version.fits(config.major) {
         return Err(refuse(format!(
             "The system's mimalloc is {}, and this build binds {} from {} on.",
             version,
-            config.line.name(),
-            Version::oldest(config.line)
+            config.major.name(),
+            Version::oldest(config.major)
         )));
     }
     pkg_config::Config::new()
@@ -53,7 +53,7 @@ pub fn link(config: &Config) -> Result<Library, String> {
         version,
         warnings: ignored(&config.features)
             .into_iter()
-            .chain(version.warning(config.line))
+            .chain(version.warning(config.major))
             .collect(),
     })
 }

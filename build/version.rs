@@ -1,6 +1,6 @@
 //! mimalloc's version numbers, and the releases that `src/` was written against.
 
-use super::config::Line;
+use super::config::Major;
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +19,9 @@ pub struct Release {
 }
 
 impl Release {
-    pub fn pinned(line: Line) -> Release {
+    pub fn pinned(major: Major) -> Release {
         Release {
-            version: Version::supported(line),
+            version: Version::supported(major),
             is_pinned: true,
         }
     }
@@ -29,31 +29,31 @@ impl Release {
 
 impl Version {
     /// The release whose headers the bindings of a major version follow.
-    pub fn supported(line: Line) -> Version {
-        match line {
-            Line::V2 => Version::new(2, 5, 2),
-            Line::V3 => Version::new(3, 6, 0),
+    pub fn supported(major: Major) -> Version {
+        match major {
+            Major::V2 => Version::new(2, 5, 2),
+            Major::V3 => Version::new(3, 6, 0),
         }
     }
 
     /// The oldest release that has every function of the bindings, with its types and options as they are now:
     /// 3.5.2 lacks fifteen, and 2.3.2 has no `mi_uzalloc_small`.
-    pub fn oldest(line: Line) -> Version {
-        match line {
-            Line::V2 => Version::new(2, 5, 0),
-            Line::V3 => Version::new(3, 6, 0),
+    pub fn oldest(major: Major) -> Version {
+        match major {
+            Major::V2 => Version::new(2, 5, 0),
+            Major::V3 => Version::new(3, 6, 0),
         }
     }
 
     /// Whether the bindings of a major version fit this release, as far as is known.
-    pub fn fits(self, line: Line) -> bool {
-        let oldest = Version::oldest(line);
+    pub fn fits(self, major: Major) -> bool {
+        let oldest = Version::oldest(major);
         self.major == oldest.major && self >= oldest
     }
 
     /// The warning about a release that is newer than the bindings.
-    pub fn warning(self, line: Line) -> Option<String> {
-        let supported = Version::supported(line);
+    pub fn warning(self, major: Major) -> Option<String> {
+        let supported = Version::supported(major);
         if self <= supported {
             return None;
         }

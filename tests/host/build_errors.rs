@@ -608,13 +608,13 @@ fn every_config() -> Vec<config::Config> {
     ];
     let mut configs = Vec::new();
     for target in targets {
-        for line in [config::Line::V3, config::Line::V2] {
+        for major in [config::Major::V3, config::Major::V2] {
             for sanitizer in ["", "address"] {
                 configs.push(config::Config {
-                    line,
+                    major,
                     target: target.clone(),
                     features: config::Features {
-                        v2: line == config::Line::V2,
+                        v2: major == config::Major::V2,
                         v3: false,
                         secure: true,
                         secure_full: true,

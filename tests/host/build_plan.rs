@@ -5,7 +5,7 @@
 //! written down here by hand, in one row for each group of targets that are treated alike, and one
 //! for each feature wherever it does something else.
 
-use crate::build::config::{Config, Define, Features, Line, Target};
+use crate::build::config::{Config, Define, Features, Major, Target};
 use crate::build::fast_path::{self, describe};
 use crate::build::lto;
 use crate::build::plan::{self, Language, Plan};
@@ -171,10 +171,10 @@ const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static
 fn every_target_has_its_plan() {
     assert!(targets().len() >= 30);
     for (group, target) in targets() {
-        for line in [Line::V2, Line::V3] {
-            let (every, own) = match line {
-                Line::V2 => (EVERY_V2, group.v2),
-                Line::V3 => (EVERY_V3, group.v3),
+        for major in [Major::V2, Major::V3] {
+            let (every, own) = match major {
+                Major::V2 => (EVERY_V2, group.v2),
+                Major::V3 => (EVERY_V3, group.v3),
             };
             let parts: Vec<&str> = own.split('|').collect();
             let expected = Shown {
@@ -185,8 +185,8 @@ fn every_target_has_its_plan() {
                 libraries: words(parts[2]),
                 warnings: vec![],
             };
-            let got = show(&plan_of(&config(&target, line)));
-            assert_eq!(got, expected, "{} {}", target.triple, line.name());
+            let got = show(&plan_of(&config(&target, major)));
+            assert_eq!(got, expected, "{} {}", target.triple, major.name());
         }
     }
 }
@@ -200,7 +200,7 @@ fn what_has_no_pages_to_give_is_refused() {
         "x86_64-fortanix-unknown-sgx",
     ] {
         let target = target(triple);
-        let reason = plan::decide(&config(&target, Line::V3)).unwrap_err();
+        let reason = plan::decide(&config(&target, Major::V3)).unwrap_err();
         let advice = format!("cfg(not(target_os = \"{}\"))", target.os);
         assert!(
             reason.contains(triple) && reason.contains(&advice),
@@ -214,20 +214,20 @@ struct Effect {
     feature: &'static str,
     /// Names of groups, or `*` for all that no earlier row of this feature has named.
     groups: &'static str,
-    line: &'static str,
+    major: &'static str,
     change: &'static str,
 }
 
 const fn effect(
     feature: &'static str,
     groups: &'static str,
-    line: &'static str,
+    major: &'static str,
     change: &'static str,
 ) -> Effect {
     Effect {
         feature,
         groups,
-        line,
+        major,
         change,
     }
 }
@@ -278,23 +278,23 @@ const EFFECTS: &[Effect] = &[
 #[test]
 fn every_feature_changes_what_it_should() {
     for (group, target) in targets() {
-        for line in [Line::V2, Line::V3] {
-            let base = show(&plan_of(&config(&target, line)));
+        for major in [Major::V2, Major::V3] {
+            let base = show(&plan_of(&config(&target, major)));
             let mut seen = BTreeSet::new();
             for row in EFFECTS {
                 let mentioned = row.groups == "*" || row.groups.split(' ').any(|g| g == group.name);
-                let of_line = row.line == "both" || row.line == line.name();
-                if !mentioned || !of_line || !seen.insert(row.feature) {
+                let of_major = row.major == "both" || row.major == major.name();
+                if !mentioned || !of_major || !seen.insert(row.feature) {
                     continue;
                 }
-                let mut config = config(&target, line);
+                let mut config = config(&target, major);
                 switch_on(&mut config.features, row.feature);
                 let plan = plan_of(&config);
                 assert_change(
                     row.change,
                     &base,
                     &plan,
-                    &format!("{} {} {}", row.feature, target.triple, line.name()),
+                    &format!("{} {} {}", row.feature, target.triple, major.name()),
                 );
             }
             assert_eq!(seen.len(), FEATURES.len() - 1, "all but opt_arch"); // see instructions_follow_rust
@@ -317,18 +317,18 @@ fn every_feature_of_the_manifest_is_in_the_table() {
 
 #[test]
 fn debug_in_debug_follows_the_profile() {
-    for line in [Line::V2, Line::V3] {
+    for major in [Major::V2, Major::V3] {
         let linux = target("x86_64-unknown-linux-gnu");
-        let mut with = config(&linux, line);
+        let mut with = config(&linux, major);
         with.features.debug_in_debug = true;
         with.debug_assertions = true;
-        let mut debug = config(&linux, line);
+        let mut debug = config(&linux, major);
         debug.features.debug = true;
         assert_eq!(plan_of(&with), plan_of(&debug));
         // Cargo's profile alone decides nothing.
-        let mut without = config(&linux, line);
+        let mut without = config(&linux, major);
         without.debug_assertions = true;
-        assert_eq!(plan_of(&without), plan_of(&config(&linux, line)));
+        assert_eq!(plan_of(&without), plan_of(&config(&linux, major)));
     }
 }
 
@@ -339,11 +339,11 @@ fn both_lines_are_v3_with_a_word() {
         v3,
         ..Features::default()
     };
-    assert_eq!(features(false, false).line(), Line::V3);
-    assert_eq!(features(false, true).line(), Line::V3);
-    assert_eq!(features(true, true).line(), Line::V3);
-    assert_eq!(features(true, false).line(), Line::V2);
-    let mut config = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    assert_eq!(features(false, false).major(), Major::V3);
+    assert_eq!(features(false, true).major(), Major::V3);
+    assert_eq!(features(true, true).major(), Major::V3);
+    assert_eq!(features(true, false).major(), Major::V2);
+    let mut config = config(&target("x86_64-unknown-linux-gnu"), Major::V3);
     config.features = features(true, true);
     assert_eq!(
         plan_of(&config).warnings,
@@ -357,7 +357,7 @@ fn instructions_follow_rust() {
     let v3 = "sse3 ssse3 sse4.1 sse4.2 popcnt avx avx2 bmi1 bmi2 lzcnt movbe fma f16c cmpxchg16b";
     let v3_flags = "-msse3 -mssse3 -msse4.1 -msse4.2 -mpopcnt -mavx -mavx2 -mbmi -mbmi2 -mlzcnt -mmovbe cl:/arch:AVX2";
     let none = "!opt_arch:instructions";
-    // triple, line, Rust's target features, crate features, flags
+    // triple, major, Rust's target features, crate features, flags
     let rows: &[(&str, &str, &str, &str, &str)] = &[
         ("x86_64-unknown-linux-gnu", "both", "fxsr sse sse2", "", ""),
         ("x86_64-unknown-linux-gnu", "both", v3, "", v3_flags),
@@ -489,12 +489,12 @@ fn instructions_follow_rust() {
             "-matomics -mbulk-memory",
         ),
     ];
-    for (triple, of_line, rust, features, change) in rows {
-        for line in [Line::V2, Line::V3] {
-            if *of_line != "both" && *of_line != line.name() {
+    for (triple, of_major, rust, features, change) in rows {
+        for major in [Major::V2, Major::V3] {
+            if *of_major != "both" && *of_major != major.name() {
                 continue;
             }
-            let mut config = config(&target(triple), line);
+            let mut config = config(&target(triple), major);
             let base = show(&plan_of(&config));
             config.target.features = words(rust);
             for feature in words(features) {
@@ -512,7 +512,7 @@ fn instructions_follow_rust() {
                 &change,
                 &base,
                 &plan_of(&config),
-                &format!("{triple} {} {rust} / {features}", line.name()),
+                &format!("{triple} {} {rust} / {features}", major.name()),
             );
         }
     }
@@ -623,8 +623,8 @@ fn tools_watch_or_are_refused() {
         ),
     ];
     for (triple, sanitizers, track, features, expected) in rows {
-        for line in [Line::V2, Line::V3] {
-            let mut config = config(&target(triple), line);
+        for major in [Major::V2, Major::V3] {
+            let mut config = config(&target(triple), major);
             let base = show(&plan_of(&config));
             config.sanitizers = words(sanitizers);
             config.track = Some(track.to_string()).filter(|track| !track.is_empty());
@@ -638,7 +638,7 @@ fn tools_watch_or_are_refused() {
                     assert!(reason.contains(part), "{about}: {reason}");
                 }
                 None => {
-                    let expected = of_line(expected, line);
+                    let expected = of_major(expected, major);
                     assert_change(&expected, &base, &plan_of(&config), &about);
                 }
             }
@@ -649,14 +649,14 @@ fn tools_watch_or_are_refused() {
 /// In every build mode, unlike the entry points: what holds the locks cares for nothing else.
 #[test]
 fn locks_are_held_across_a_fork_on_unix() {
-    let fork = |triple: &str, line| plan_of(&config(&target(triple), line)).fork;
+    let fork = |triple: &str, major| plan_of(&config(&target(triple), major)).fork;
     for unix in [
         "x86_64-unknown-linux-gnu",
         "x86_64-unknown-linux-musl",
         "aarch64-apple-darwin",
         "x86_64-unknown-freebsd",
     ] {
-        assert!(fork(unix, Line::V3) && fork(unix, Line::V2), "{unix}");
+        assert!(fork(unix, Major::V3) && fork(unix, Major::V2), "{unix}");
     }
     for other in [
         "x86_64-pc-windows-msvc",
@@ -664,15 +664,18 @@ fn locks_are_held_across_a_fork_on_unix() {
         "wasm32-wasip1",
         "wasm32-unknown-emscripten",
     ] {
-        assert!(!fork(other, Line::V3) && !fork(other, Line::V2), "{other}");
+        assert!(
+            !fork(other, Major::V3) && !fork(other, Major::V2),
+            "{other}"
+        );
     }
-    for line in [Line::V3, Line::V2] {
-        assert!(Version::supported(line).has_known_locks());
+    for major in [Major::V3, Major::V2] {
+        assert!(Version::supported(major).has_known_locks());
     }
     for other in [30500, 30601, 20501, 20503] {
         assert!(!Version::from_number(other).has_known_locks());
     }
-    let mut checked = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    let mut checked = config(&target("x86_64-unknown-linux-gnu"), Major::V3);
     checked.features.secure = true;
     let checked = plan_of(&checked);
     assert!(checked.fork && !checked.entries);
@@ -682,22 +685,22 @@ fn locks_are_held_across_a_fork_on_unix() {
 #[test]
 fn own_entry_points_are_for_v3_without_checks() {
     let linux = target("x86_64-unknown-linux-gnu");
-    let mut config = config(&linux, Line::V3);
+    let mut config = config(&linux, Major::V3);
     assert!(plan_of(&config).entries);
     config.features.free_use_pagemap = true;
     assert!(plan_of(&config).entries);
     config.features.guarded = true;
     assert!(!plan_of(&config).entries);
     config.features.guarded = false;
-    config.line = Line::V2;
+    config.major = Major::V2;
     assert!(!plan_of(&config).entries);
 
-    assert!(Version::supported(Line::V3).has_custom_entry_points());
+    assert!(Version::supported(Major::V3).has_custom_entry_points());
     for other in [30500, 30601, 40000, 20502] {
         assert!(!Version::from_number(other).has_custom_entry_points());
     }
     assert!(
-        Version::supported(Line::V3).has_inlined() && Version::supported(Line::V2).has_inlined()
+        Version::supported(Major::V3).has_inlined() && Version::supported(Major::V2).has_inlined()
     );
     for other in [30500, 30601, 20501, 20503] {
         assert!(!Version::from_number(other).has_inlined());
@@ -707,21 +710,21 @@ fn own_entry_points_are_for_v3_without_checks() {
 /// Other sources than the pinned release get nothing that was checked with that release alone, nor a definition for it.
 #[test]
 fn other_sources_have_none_of_it() {
-    for (line, other) in [(Line::V3, 30601), (Line::V2, 20503)] {
+    for (major, other) in [(Major::V3, 30601), (Major::V2, 20503)] {
         let pinned = Config {
             opt_level: "3".into(),
             defines: vec![Define {
                 name: "MI_ARENA_SLICE_SHIFT".into(),
                 value: Some("17".into()),
             }],
-            ..config(&target("x86_64-unknown-linux-gnu"), line)
+            ..config(&target("x86_64-unknown-linux-gnu"), major)
         };
         let plan = plan_of(&pinned);
         assert!(plan.fork && plan.inlined && plan.program_options);
-        assert_eq!(plan.entries, line == Line::V3);
-        assert_eq!(plan.is_on(fast_path::LARGE_SLICES), line == Line::V3);
+        assert_eq!(plan.entries, major == Major::V3);
+        assert_eq!(plan.is_on(fast_path::LARGE_SLICES), major == Major::V3);
         let checkout = Release {
-            version: Version::supported(line),
+            version: Version::supported(major),
             is_pinned: false,
         };
         let newer = Release {
@@ -748,7 +751,7 @@ fn the_fast_path_is_described() {
     let described = |change: &dyn Fn(&mut Config)| {
         let mut config = Config {
             opt_level: "3".into(),
-            ..config(&target("x86_64-unknown-linux-gnu"), Line::V3)
+            ..config(&target("x86_64-unknown-linux-gnu"), Major::V3)
         };
         change(&mut config);
         let (name, words) = describe(&plan_of(&config));
@@ -782,7 +785,7 @@ fn the_fast_path_is_described() {
             "c: C entry points (-fsanitize=thread must see each block)",
         ),
         (
-            described(&|c| (c.line, c.opt_level) = (Line::V2, "0".into())),
+            described(&|c| (c.major, c.opt_level) = (Major::V2, "0".into())),
             "upstream: upstream's functions (opt-level 0)",
         ),
         (
@@ -802,19 +805,19 @@ fn the_fast_path_is_described() {
 #[test]
 fn own_entry_points_for_mitigations_are_for_v3() {
     let linux = target("x86_64-unknown-linux-gnu");
-    let entries = |line, change: &dyn Fn(&mut Config)| {
-        let mut config = config(&linux, line);
+    let entries = |major, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&linux, major);
         change(&mut config);
         let plan = plan_of(&config);
         assert!(!(plan.entries && plan.secure_entries));
         plan.secure_entries
     };
-    assert!(!entries(Line::V3, &|_| ()));
-    assert!(!entries(Line::V3, &|config| config.features.debug = true));
-    assert!(entries(Line::V3, &|config| config.features.secure = true));
-    assert!(entries(Line::V3, &|config| config.features.secure_full = true));
-    assert!(!entries(Line::V2, &|config| config.features.secure = true));
-    assert!(entries(Line::V3, &|config| {
+    assert!(!entries(Major::V3, &|_| ()));
+    assert!(!entries(Major::V3, &|config| config.features.debug = true));
+    assert!(entries(Major::V3, &|config| config.features.secure = true));
+    assert!(entries(Major::V3, &|config| config.features.secure_full = true));
+    assert!(!entries(Major::V2, &|config| config.features.secure = true));
+    assert!(entries(Major::V3, &|config| {
         config.defines = vec![Define {
             name: "MI_SECURE".into(),
             value: Some("3".into()),
@@ -828,7 +831,7 @@ fn own_entry_points_for_mitigations_are_for_v3() {
 fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
     let linux = || Config {
         opt_level: "3".into(),
-        ..config(&target("x86_64-unknown-linux-gnu"), Line::V3)
+        ..config(&target("x86_64-unknown-linux-gnu"), Major::V3)
     };
     let inlined = |change: &dyn Fn(&mut Config)| {
         let mut config = linux();
@@ -846,10 +849,10 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
         );
     }
     assert!(!inlined(&|config| config.debug_assertions = true));
-    assert!(inlined(&|config| config.line = Line::V2));
+    assert!(inlined(&|config| config.major = Major::V2));
     assert!(!inlined(&|config| config.features.secure = true));
     assert!(!inlined(&|config| {
-        config.line = Line::V2;
+        config.major = Major::V2;
         config.features.secure = true;
     }));
     assert!(!inlined(&|config| config.features.local_dynamic_tls = true));
@@ -873,7 +876,7 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
 #[test]
 fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     let plan = |triple: &str, lto: &str, rust_flags: &[&str]| {
-        let mut config = config(&target(triple), Line::V3);
+        let mut config = config(&target(triple), Major::V3);
         let base = show(&plan_of(&config));
         config.lto = Some(lto.to_string());
         config.rust_flags = rust_flags.iter().map(|flag| flag.to_string()).collect();
@@ -952,8 +955,8 @@ fn rustc_answers_for_musl() {
 /// If rustc was told to link musl into the program.
 #[test]
 fn static_musl_has_initial_exec_and_inlines() {
-    let plan = |triple: &str, line: Line, change: &dyn Fn(&mut Config)| {
-        let mut config = config(&target(triple), line);
+    let plan = |triple: &str, major: Major, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&target(triple), major);
         config.opt_level = "3".into();
         config.debug_assertions = false;
         config
@@ -968,16 +971,16 @@ fn static_musl_has_initial_exec_and_inlines() {
         flags.find(|flag| flag.starts_with("-ftls-model=")).unwrap()
     };
     let crt_static = |config: &mut Config| config.target.features.push("crt-static".into());
-    for line in [Line::V3, Line::V2] {
+    for major in [Major::V3, Major::V2] {
         for triple in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
-            let dynamic = plan(triple, line, &|_| ());
+            let dynamic = plan(triple, major, &|_| ());
             assert_eq!(model(&dynamic), "-ftls-model=local-dynamic");
             assert!(!dynamic.inlined);
-            let linked = plan(triple, line, &crt_static);
+            let linked = plan(triple, major, &crt_static);
             assert_eq!(model(&linked), "-ftls-model=initial-exec");
             assert!(linked.inlined);
             // For a static library that is linked into a shared one.
-            let asked = plan(triple, line, &|config| {
+            let asked = plan(triple, major, &|config| {
                 crt_static(config);
                 config.features.local_dynamic_tls = true;
             });
@@ -990,8 +993,8 @@ fn static_musl_has_initial_exec_and_inlines() {
 /// Where assembly in the bitcode may read a thread-local variable at its offset from the thread pointer.
 #[test]
 fn bitcode_knows_where_thread_locals_are_static() {
-    let is_static = |triple: &str, line: Line, change: &dyn Fn(&mut Config)| {
-        let mut config = config(&target(triple), line);
+    let is_static = |triple: &str, major: Major, change: &dyn Fn(&mut Config)| {
+        let mut config = config(&target(triple), major);
         config.lto = Some("thin".into());
         config.rust_flags = words("-Clinker-plugin-lto");
         config
@@ -1003,16 +1006,16 @@ fn bitcode_knows_where_thread_locals_are_static() {
     };
     let crt_static = |config: &mut Config| config.target.features.push("crt-static".into());
     let local_dynamic = |config: &mut Config| config.features.local_dynamic_tls = true;
-    for line in [Line::V3, Line::V2] {
+    for major in [Major::V3, Major::V2] {
         for glibc in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
-            assert!(is_static(glibc, line, &|_| ()));
-            assert!(is_static(glibc, line, &crt_static));
-            assert!(!is_static(glibc, line, &local_dynamic));
+            assert!(is_static(glibc, major, &|_| ()));
+            assert!(is_static(glibc, major, &crt_static));
+            assert!(!is_static(glibc, major, &local_dynamic));
         }
         let musl = "x86_64-unknown-linux-musl";
-        assert!(!is_static(musl, line, &|_| ()));
-        assert!(is_static(musl, line, &crt_static));
-        assert!(!is_static(musl, line, &|config| {
+        assert!(!is_static(musl, major, &|_| ()));
+        assert!(is_static(musl, major, &crt_static));
+        assert!(!is_static(musl, major, &|config| {
             crt_static(config);
             local_dynamic(config);
         }));
@@ -1022,12 +1025,12 @@ fn bitcode_knows_where_thread_locals_are_static() {
             "aarch64-linux-android",
             "x86_64-unknown-openbsd",
         ] {
-            assert!(!is_static(other, line, &|_| ()), "{other}");
+            assert!(!is_static(other, major, &|_| ()), "{other}");
         }
     }
 
-    for line in [Line::V3, Line::V2] {
-        assert_eq!(Version::supported(line).allows_bitcode(), Ok(()));
+    for major in [Major::V3, Major::V2] {
+        assert_eq!(Version::supported(major).allows_bitcode(), Ok(()));
     }
     for other in [30500, 30601, 40000, 20501] {
         assert!(Version::from_number(other).allows_bitcode().is_err());
@@ -1052,7 +1055,7 @@ fn a_clang_of_rustcs_llvm_or_an_older_one_is_looked_for() {
 #[test]
 fn a_named_atomics_library_is_linked_anywhere() {
     for triple in ["armv7-unknown-linux-gnueabihf", "x86_64-unknown-freebsd"] {
-        let mut config = config(&target(triple), Line::V3);
+        let mut config = config(&target(triple), Major::V3);
         config.atomic = Some("atomic_mine".into());
         let plan = plan_of(&config);
         assert_eq!(plan.libraries.last().unwrap(), "atomic_mine");
@@ -1062,7 +1065,7 @@ fn a_named_atomics_library_is_linked_anywhere() {
 
 #[test]
 fn definitions_of_the_user_take_the_place_of_ours() {
-    let mut config = config(&target("x86_64-unknown-linux-gnu"), Line::V3);
+    let mut config = config(&target("x86_64-unknown-linux-gnu"), Major::V3);
     config.defines = vec![Define {
         name: "MI_STATS".into(),
         value: Some("0".into()),
@@ -1076,9 +1079,9 @@ fn definitions_of_the_user_take_the_place_of_ours() {
 /// `MiMalloc` relies on blocks that are aligned to 16 bytes, as they are without that definition.
 #[test]
 fn blocks_are_aligned_for_rust() {
-    for line in [Line::V3, Line::V2] {
+    for major in [Major::V3, Major::V2] {
         let with = |size: &str| {
-            let mut config = config(&target("x86_64-unknown-linux-gnu"), line);
+            let mut config = config(&target("x86_64-unknown-linux-gnu"), major);
             config.defines = vec![Define {
                 name: "MI_MAX_ALIGN_SIZE".into(),
                 value: Some(size.into()),
@@ -1096,7 +1099,7 @@ fn blocks_are_aligned_for_rust() {
 fn checking_builds_know_exact_sizes() {
     let linux = target("x86_64-unknown-linux-gnu");
     let exact = |change: &dyn Fn(&mut Config)| {
-        let mut config = config(&linux, Line::V3);
+        let mut config = config(&linux, Major::V3);
         change(&mut config);
         plan_of(&config).exact_size
     };
@@ -1135,13 +1138,13 @@ fn checking_builds_know_exact_sizes() {
 fn every_definition_is_read_by_the_c_code() {
     // These are read by the platform's headers.
     let platforms = ["_WIN32_WINNT", "_WASI_EMULATED_PROCESS_CLOCKS"];
-    let line = if cfg!(mi_v3) { Line::V3 } else { Line::V2 };
+    let major = if cfg!(mi_v3) { Major::V3 } else { Major::V2 };
     let mut names = BTreeSet::new();
     for (_, target) in targets() {
         for feature in FEATURES {
             for (track, sanitizer) in [("", ""), ("valgrind", ""), ("", "address"), ("", "thread")]
             {
-                let mut config = config(&target, line);
+                let mut config = config(&target, major);
                 switch_on(&mut config.features, feature);
                 config.track = Some(track.to_string()).filter(|track| !track.is_empty());
                 config.sanitizers = words(sanitizer);
@@ -1163,10 +1166,10 @@ fn every_definition_is_read_by_the_c_code() {
 
 #[test]
 fn the_bound_release_is_the_pinned_one() {
-    let line = if cfg!(mi_v3) { Line::V3 } else { Line::V2 };
+    let major = if cfg!(mi_v3) { Major::V3 } else { Major::V2 };
     let header = Path::new(env!("MIMALLOC_SYS_SOURCES")).join("include/mimalloc.h");
     let header = std::fs::read_to_string(header).unwrap();
-    assert_eq!(Version::of_header(&header), Some(Version::supported(line)));
+    assert_eq!(Version::of_header(&header), Some(Version::supported(major)));
     for (number, text) in [
         (217, "2.1.7"),
         (300, "3.0.0"),
@@ -1193,19 +1196,19 @@ fn releases_that_the_bindings_fit() {
         (40000, false, false),
     ] {
         let version = Version::from_number(number);
-        for (line, fits) in [(Line::V2, v2), (Line::V3, v3)] {
-            assert_eq!(version.fits(line), fits, "{version} {}", line.name());
+        for (major, fits) in [(Major::V2, v2), (Major::V3, v3)] {
+            assert_eq!(version.fits(major), fits, "{version} {}", major.name());
         }
     }
-    for (number, line, warned) in [
-        (20500, Line::V2, false),
-        (20502, Line::V2, false),
-        (20600, Line::V2, true),
-        (30600, Line::V3, false),
-        (30601, Line::V3, true),
+    for (number, major, warned) in [
+        (20500, Major::V2, false),
+        (20502, Major::V2, false),
+        (20600, Major::V2, true),
+        (30600, Major::V3, false),
+        (30601, Major::V3, true),
     ] {
         let version = Version::from_number(number);
-        assert_eq!(version.warning(line).is_some(), warned, "{version}");
+        assert_eq!(version.warning(major).is_some(), warned, "{version}");
     }
 }
 
@@ -1237,7 +1240,7 @@ const FEATURES: &[&str] = &[
 
 fn switch_on(features: &mut Features, name: &str) {
     *(match name {
-        "v2" | "v3" | "extended" | "arena" | "cty" => return, // the line is chosen before; the others are always on
+        "v2" | "v3" | "extended" | "arena" | "cty" => return, // the major version is chosen before; the others are always on
         "secure" => &mut features.secure,
         "secure_full" => &mut features.secure_full,
         "debug" => &mut features.debug,
@@ -1355,13 +1358,13 @@ fn assert_change(change: &str, base: &Shown, plan: &Plan, about: &str) {
 }
 
 /// Leaves out what is marked with the other major version, as in `word@v3`.
-fn of_line(text: &str, line: Line) -> String {
-    let other = match line {
-        Line::V2 => "@v3",
-        Line::V3 => "@v2",
+fn of_major(text: &str, major: Major) -> String {
+    let other = match major {
+        Major::V2 => "@v3",
+        Major::V3 => "@v2",
     };
     let kept: Vec<&str> = text.split(' ').filter(|w| !w.ends_with(other)).collect();
-    kept.join(" ").replace(&format!("@{}", line.name()), "")
+    kept.join(" ").replace(&format!("@{}", major.name()), "")
 }
 
 /// Words, but a warning goes up to the next `+` or the end.

@@ -49,7 +49,7 @@ fn a_source_dir_that_is_not_mimalloc() {
 
 #[test]
 fn a_source_dir_of_the_other_line() {
-    let package = Package::new("source-dir-line");
+    let package = Package::new("source-dir-major");
     let said = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(V2))
         .fails();
@@ -68,7 +68,7 @@ fn a_source_dir_of_the_other_line() {
 
 #[test]
 fn both_lines_mean_v3() {
-    let package = Package::new("both-lines");
+    let package = Package::new("both-majors");
     let v3 = package.stand_in(V3);
     package
         .with("MIMALLOC_SYS_SOURCE_DIR", &v3)

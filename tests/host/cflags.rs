@@ -2,7 +2,7 @@
 //! shared libraries link and run all the same.
 
 use crate::build::arguments;
-use crate::build::config::{Config, Line, Target};
+use crate::build::config::{Config, Major, Target};
 use crate::build::object::{self, Object};
 use crate::build::plan::{self, Plan};
 use crate::default_config;
@@ -22,7 +22,7 @@ fn linux(arch: &str) -> Config {
     };
     Config {
         opt_level: "3".into(),
-        ..default_config::config(&target, Line::V3)
+        ..default_config::config(&target, Major::V3)
     }
 }
 
@@ -393,14 +393,14 @@ fn programs_with_clang() {
 fn run(compiler: &str, rows: &[Row]) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks/platforms/Cargo.toml");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cflags");
-    let line = if cfg!(mi_v2) { "v2" } else { "v3" };
+    let major = if cfg!(mi_v2) { "v2" } else { "v3" };
     for row in rows {
         let about = format!("{} {} {:?}", compiler, row.told, row.with);
         let output = Command::new(env!("CARGO"))
             .args(["build", "--release", "--locked", "--manifest-path"])
             .arg(&manifest)
             .args(["-p", "program", "-p", "plugin", "-p", "host"])
-            .args(["--features", line, "--message-format", "json"])
+            .args(["--features", major, "--message-format", "json"])
             .env("CARGO_TARGET_DIR", &target)
             .env("CC", compiler)
             .env("CFLAGS", row.told)

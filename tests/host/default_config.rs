@@ -1,10 +1,10 @@
 //! The configuration of a build that nothing special is asked of.
 
-use crate::build::config::{Config, Features, Line, Target};
+use crate::build::config::{Config, Features, Major, Target};
 
-pub fn config(target: &Target, line: Line) -> Config {
+pub fn config(target: &Target, major: Major) -> Config {
     Config {
-        line,
+        major,
         target: target.clone(),
         features: Features::default(),
         debug_assertions: false,

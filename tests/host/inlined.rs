@@ -4,7 +4,7 @@
 
 #[cfg(mi_v3)]
 use crate::build::config::Define;
-use crate::build::config::{Config, Line, Target};
+use crate::build::config::{Config, Major, Target};
 use crate::build::fast_path;
 use crate::build::plan;
 use crate::default_config;
@@ -23,11 +23,11 @@ fn usual_build() -> Config {
     };
     Config {
         opt_level: "3".into(),
-        ..default_config::config(&target, LINE)
+        ..default_config::config(&target, MAJOR)
     }
 }
 
-const LINE: Line = if cfg!(mi_v2) { Line::V2 } else { Line::V3 };
+const MAJOR: Major = if cfg!(mi_v2) { Major::V2 } else { Major::V3 };
 
 /// What is said to the C compiler, and the Rust code that it is about.
 const TOLD: [&str; 2] = if cfg!(mi_v2) {
