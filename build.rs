@@ -44,6 +44,7 @@ fn build() -> Result<(), String> {
     emit::major(config.major);
     if env::docs_rs() {
         emit::program_options();
+        emit::code(fast_path::FastPath::default().code);
         return Ok(()); // documentation needs no C, and docs.rs has no network
     }
     if env::use_pkg_config()? {
@@ -54,8 +55,8 @@ fn build() -> Result<(), String> {
     plan::decide(&config)?;
     let sources = sources::locate(config.major)?;
     config.release = Some(sources.release);
-    let mut plan = plan::decide(&config)?;
-    let compiled = compile::compile(&config, &mut plan, &sources)?;
+    let plan = plan::decide(&config)?;
+    let compiled = compile::compile(&config, &plan, &sources)?;
     emit::plan_directives(&plan);
     emit::compiled(&compiled);
     emit::sources(&sources);

@@ -1,31 +1,43 @@
-//! The final options of the C compiler: those of the plan and the user's together, of which the last one wins. Pure
-//! functions.
+//! The final options of the C compiler: those of the plan and the user's together, of which the last one wins; and what
+//! follows from them. Pure functions: they change no plan.
 //!
 //! The user's are those of `CFLAGS` and of its forms for one target, which come last (with older `cc` first), and
 //! those after the compiler's name in `CC`, which come first. They are mostly meant for all C code of a program or of
 //! a distribution, and not for this library in particular: what does not fit it is overridden by an option after them,
 //! or refused.
 
-use super::config::{Config, Define};
-use super::fast_path;
+use super::config::{self, Config, Define};
+use super::fast_path::{self, FastPath};
 use super::plan::{Language, Plan};
 
-/// Adapts a plan to all arguments of a compiler of the gcc and clang family, in their order.
-pub fn adapt(config: &Config, plan: &mut Plan, arguments: &[String]) -> Result<(), String> {
-    refuse(config, arguments)?;
-    definitions(plan, arguments);
-    link_time(plan, arguments);
-    position(config, plan, arguments);
-    language(plan, arguments);
-    override_malloc(plan, arguments);
-    runtimes(config, plan, arguments);
-    Ok(())
+/// What the arguments add to a plan, or take from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adaptation {
+    /// Options for the gcc and clang family, after all others, also after the user's.
+    pub appended: Vec<String>,
+    /// The code for `MiMalloc` that they leave.
+    pub fast_path: FastPath,
+    /// Besides those of the plan.
+    pub warnings: Vec<String>,
 }
 
-/// The definitions that the C gets decide which code `MiMalloc` may use, whoever defined them.
-pub fn definitions(plan: &mut Plan, arguments: &[String]) {
-    plan.defines = defined(arguments);
-    fast_path::adapt(plan);
+/// Adapts a plan to all arguments of a compiler of the gcc and clang family, in their order.
+pub fn adapt(config: &Config, plan: &Plan, arguments: &[String]) -> Result<Adaptation, String> {
+    refuse(config, arguments)?;
+    let defines = defined(arguments);
+    let mut adaptation = Adaptation::new(plan, &defines);
+    let to = &mut adaptation;
+    link_time(plan, arguments, to);
+    position(config, arguments, to);
+    language(plan, arguments, to);
+    override_malloc(&defines, arguments, to);
+    runtimes(config, arguments, to);
+    Ok(adaptation)
+}
+
+/// The same for Microsoft's compiler, of whose arguments only definitions count.
+pub fn adapt_definitions(plan: &Plan, arguments: &[String]) -> Adaptation {
+    Adaptation::new(plan, &defined(arguments))
 }
 
 /// The definitions that result from `-D` and `-U` (with Microsoft's compiler also `/D` and `/U`).
@@ -116,29 +128,29 @@ fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
 /// Intermediate code only if `MIMALLOC_SYS_LTO` is set. All of mimalloc is one file, so link-time optimisation of the C
 /// alone gains nothing, and a linker needs that compiler's plug-in: without it gcc's objects are empty, which a
 /// shared library shows only when it is loaded. (`cc` passes `-flto` to clang too, if rustc leaves bitcode.)
-fn link_time(plan: &mut Plan, arguments: &[String]) {
+fn link_time(plan: &Plan, arguments: &[String], to: &mut Adaptation) {
     let kind = |argument: &str| argument.starts_with("-flto") && is_kind(argument);
     let in_effect = last(arguments, |a| kind(a) || a == NO_LTO);
     if !plan.bitcode {
         if let Some(in_effect) = in_effect.filter(|in_effect| *in_effect != NO_LTO) {
-            append(plan, NO_LTO, in_effect, ONLY_BY_VARIABLE);
+            to.append(NO_LTO, in_effect, ONLY_BY_VARIABLE);
         }
         return;
     }
     let mut flags = plan.flags.iter().map(|flag| flag.text.clone());
     if let (Some(asked), Some(in_effect)) = (flags.find(|flag| kind(flag)), in_effect) {
         if in_effect != asked {
-            append(plan, &asked, in_effect, "MIMALLOC_SYS_LTO says so");
+            to.append(&asked, in_effect, "MIMALLOC_SYS_LTO says so");
         }
     }
 }
 
 /// The same where not an argument, but a wrapper of the compiler or its configuration enables it. Returns whether the
 /// option is new.
-pub fn end_link_time(plan: &mut Plan) -> bool {
-    let is_new = !plan.bitcode && !plan.appended.iter().any(|option| option == NO_LTO);
+pub fn end_link_time(plan: &Plan, to: &mut Adaptation) -> bool {
+    let is_new = !plan.bitcode && !to.appended.iter().any(|option| option == NO_LTO);
     if is_new {
-        append(plan, NO_LTO, "all else", ONLY_BY_VARIABLE);
+        to.append(NO_LTO, "all else", ONLY_BY_VARIABLE);
     }
     is_new
 }
@@ -155,7 +167,7 @@ fn is_kind(argument: &str) -> bool {
 /// Rust's own code can become part of a shared library, or of a position-independent program, so the C must be
 /// position-independent. (`cc` has passed the option, where there is one. A relocation model for rustc applies to the C
 /// too.)
-fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
+fn position(config: &Config, arguments: &[String], to: &mut Adaptation) {
     let anywhere = ["-fPIC", "-fpic"];
     let others = [
         "-fPIE", "-fpie", "-fno-PIC", "-fno-pic", "-fno-PIE", "-fno-pie",
@@ -167,8 +179,7 @@ fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
     }
     let in_effect = last(arguments, |a| anywhere.contains(&a) || others.contains(&a));
     if let Some(in_effect) = in_effect.filter(|in_effect| others.contains(in_effect)) {
-        append(
-            plan,
+        to.append(
             "-fPIC",
             in_effect,
             "the Rust code around it may become a shared library",
@@ -178,7 +189,7 @@ fn position(config: &Config, plan: &mut Plan, arguments: &[String]) {
 
 /// Upstream is written in C11, which compilers accept in every mode but those of C90. As C++ it would need
 /// C++'s library.
-fn language(plan: &mut Plan, arguments: &[String]) {
+fn language(plan: &Plan, arguments: &[String], to: &mut Adaptation) {
     if plan.language != Language::C {
         return;
     }
@@ -190,7 +201,7 @@ fn language(plan: &mut Plan, arguments: &[String]) {
             joined => joined,
         };
         if !["c", "none"].contains(&language) {
-            append(plan, "-xc", &format!("-x {}", language), reason);
+            to.append("-xc", &format!("-x {}", language), reason);
         }
     }
     let fits = |standard: &str| {
@@ -199,13 +210,13 @@ fn language(plan: &mut Plan, arguments: &[String]) {
     };
     let in_effect = last(arguments, |a| a == "-ansi" || a.starts_with("-std="));
     if let Some(in_effect) = in_effect.filter(|in_effect| !fits(in_effect)) {
-        append(plan, "-std=gnu11", in_effect, reason);
+        to.append("-std=gnu11", in_effect, reason);
     }
 }
 
 /// Where mimalloc is the program's `malloc`, the compiler must not generate calls of `malloc` in it.
-fn override_malloc(plan: &mut Plan, arguments: &[String]) {
-    if !plan.is_on("MI_MALLOC_OVERRIDE") {
+fn override_malloc(defines: &[Define], arguments: &[String], to: &mut Adaptation) {
+    if !config::is_on(defines, "MI_MALLOC_OVERRIDE") {
         return;
     }
     // It may treat mimalloc's own `malloc` as the built-in function, and turn it into a call of itself.
@@ -213,20 +224,21 @@ fn override_malloc(plan: &mut Plan, arguments: &[String]) {
     let is_one = |a: &str| on.contains(&a) || a == off || a == "-fno-builtin";
     let in_effect = last(arguments, is_one).unwrap_or("-DMI_MALLOC_OVERRIDE");
     if !in_effect.starts_with("-fno-") {
-        append(plan, off, in_effect, "it defines malloc itself");
+        to.append(off, in_effect, "it defines malloc itself");
     }
     let (on, off) = ("-femulated-tls", "-fno-emulated-tls");
     if last(arguments, |a| a == on || a == off) == Some(on) {
         let reason = "emulated thread-locals call malloc, which is mimalloc's";
-        append(plan, off, on, reason);
+        to.append(off, on, reason);
     }
 }
 
 /// Instrumented code calls a runtime library of the compiler, which rustc does not link by itself.
-fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
+fn runtimes(config: &Config, arguments: &[String], to: &mut Adaptation) {
     let sanitizers = sanitizers(arguments);
     if !sanitizers.is_empty() {
-        plan.leave_out_inlined(&fast_path::sanitized(&sanitizers.join(",")));
+        let reason = fast_path::sanitized(&sanitizers.join(","));
+        to.fast_path = to.fast_path.clone().without_rust(config.major, reason);
     }
     let planned = |name: &str| {
         config.sanitizers.iter().any(|other| other == name)
@@ -258,7 +270,7 @@ fn runtimes(config: &Config, plan: &mut Plan, arguments: &[String]) {
         needed.extend(in_effect.map(str::to_string));
     }
     for option in needed {
-        plan.warn(&format!(
+        to.warnings.push(format!(
             "the C compiler gets `{}`: the program must link the compiler's runtime for it, \
              with RUSTFLAGS=-Clink-arg={}",
             option, option
@@ -281,13 +293,24 @@ fn sanitizers(arguments: &[String]) -> Vec<&str> {
     on
 }
 
-/// Overrides an option by a later one, with a warning.
-fn append(plan: &mut Plan, option: &str, in_effect: &str, reason: &str) {
-    plan.appended.push(option.to_string());
-    plan.warn(&format!(
-        "the C compiler gets `{}` after {}: {}",
-        option, in_effect, reason
-    ));
+impl Adaptation {
+    /// The definitions that the C gets decide which code `MiMalloc` may use, whoever defined them.
+    fn new(plan: &Plan, defines: &[Define]) -> Adaptation {
+        Adaptation {
+            appended: Vec::new(),
+            fast_path: plan.fast_path.clone().with_definitions(defines),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Overrides an option by a later one, with a warning.
+    fn append(&mut self, option: &str, in_effect: &str, reason: &str) {
+        self.appended.push(option.to_string());
+        self.warnings.push(format!(
+            "the C compiler gets `{}` after {}: {}",
+            option, in_effect, reason
+        ));
+    }
 }
 
 fn last(arguments: &[String], is: impl Fn(&str) -> bool) -> Option<&str> {

@@ -1,10 +1,10 @@
 //! Turns a plan into a run of the C compiler.
 
-use super::arguments;
+use super::arguments::{self, Adaptation};
 use super::clang;
 use super::config::{Config, Major};
 use super::env;
-use super::fast_path;
+use super::fast_path::{self, Code, FastPath};
 use super::lto;
 use super::object::{self, Object};
 use super::plan::{Flag, Language, Plan, RuntimeLib};
@@ -14,9 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What to link, as far as only the compiled object or its compiler shows it.
-#[derive(Default)]
+/// What only the compiler, its arguments or the compiled object show: what to link, and the code that `MiMalloc` uses.
 pub struct Compiled {
+    pub fast_path: FastPath,
+    /// Besides those of the plan.
+    pub warnings: Vec<String>,
     pub libraries: Vec<String>,
     pub folders: Vec<PathBuf>,
     /// The C files of this package that the compiler has read.
@@ -26,9 +28,9 @@ pub struct Compiled {
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
 /// or our file, which includes that one.
 ///
-/// The compiler's arguments change the plan too: the user's are among them, and the last one wins. So does the compiler's
-/// answer about the fast path in Rust.
-pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Compiled, String> {
+/// The compiler's arguments have a say in what the plan decided: the user's are among them, and the last one wins. So has
+/// the compiler's answer about the fast path in Rust.
+pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compiled, String> {
     let upstream = sources.root.join("src");
     // Before the source, and before what it includes.
     let first = Some(env::manifest_dir().join("src/thread.h")).filter(|_| plan.bitcode);
@@ -125,21 +127,19 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
         .get_args()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    if compiler.is_like_msvc() {
-        arguments::definitions(plan, &arguments);
+    let mut adaptation = if compiler.is_like_msvc() {
+        arguments::adapt_definitions(plan, &arguments)
     } else {
-        arguments::adapt(config, plan, &arguments)?;
-    }
+        arguments::adapt(config, plan, &arguments)?
+    };
+    let mut fast_path = adaptation.fast_path.clone();
 
-    let mut own = Vec::new();
-    if plan.entries {
-        own.push(env::manifest_dir().join("src/global.c")); // which includes the others
-        own.push(env::manifest_dir().join("src/large.c"));
-    }
-    if plan.secure_entries {
-        own.push(env::manifest_dir().join("src/secure.c"));
-    }
-    if plan.entries || plan.secure_entries || plan.fork {
+    let entry_points = fast_path.code.c_files(config.major); // the first includes all others
+    let mut own: Vec<PathBuf> = entry_points
+        .iter()
+        .map(|file| env::manifest_dir().join(file))
+        .collect();
+    if !own.is_empty() || plan.fork {
         own.push(env::manifest_dir().join("src/fork.c")); // which includes the following
     }
     if plan.fork {
@@ -166,22 +166,25 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
     };
     // At the same time as the library, which takes a hundred times as long.
     let assertions_file = env::manifest_dir().join(assertions);
-    let check = match plan.inlined {
-        true => Some(start_syntax_check(&compiler, plan, &assertions_file)?),
-        false => None,
+    let check = match fast_path.code {
+        Code::Rust { .. } => Some(start_syntax_check(
+            &compiler,
+            &adaptation,
+            &assertions_file,
+        )?),
+        _ => None,
     };
-    archive(&build, &compiler, plan, &source)?;
+    archive(&build, &compiler, &adaptation, &source)?;
     if lto::is_elf(&config.target) {
         let mut object = object::of_archive(&read_archive()?);
-        if object.is_intermediate() && arguments::end_link_time(plan) {
-            archive(&build, &compiler, plan, &source)?;
+        if object.is_intermediate() && arguments::end_link_time(plan, &mut adaptation) {
+            archive(&build, &compiler, &adaptation, &source)?;
             object = object::of_archive(&read_archive()?);
         }
         check_object(config, plan, &compiler, &object)?;
         if !object.has_initial_exec(default_heap) {
-            plan.leave_out_inlined(
-                "the object's thread-local variables are not of the model initial-exec",
-            );
+            let reason = "the object's thread-local variables are not of the model initial-exec";
+            fast_path = fast_path.without_rust(config.major, reason.to_string());
         }
     }
     if let Some(check) = check {
@@ -190,11 +193,14 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
             .map_err(|error| not_run(&compiler, error))?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            plan.leave_out_inlined(&fast_path::failed_assertion(assertions, &text));
+            let reason = fast_path::failed_assertion(assertions, &text);
+            fast_path = fast_path.without_rust(config.major, reason);
         }
         own.push(assertions_file);
     }
     Ok(Compiled {
+        fast_path,
+        warnings: adaptation.warnings,
         libraries: runtime_libs(&plan.runtime_libs)?,
         folders: folders(plan, &compiler),
         own,
@@ -205,16 +211,16 @@ pub fn compile(config: &Config, plan: &mut Plan, sources: &Sources) -> Result<Co
 fn archive(
     build: &cc::Build,
     compiler: &cc::Tool,
-    plan: &Plan,
+    adaptation: &Adaptation,
     source: &Path,
 ) -> Result<(), String> {
     let mut build = build.clone();
-    let result = if plan.appended.is_empty() {
+    let result = if adaptation.appended.is_empty() {
         build.file(source).try_compile("mimalloc")
     } else {
         // `cc` has no place behind the user's options.
         let object = env::out_dir().join("mimalloc.o");
-        let mut command = with_appended(compiler, plan);
+        let mut command = with_appended(compiler, adaptation);
         command.arg("-c").arg(source).arg("-o").arg(&object);
         run(command).map_err(|said| failed(source, said))?;
         build.object(object).try_compile("mimalloc")
@@ -222,9 +228,9 @@ fn archive(
     result.map_err(|error| failed(source, error))
 }
 
-fn with_appended(compiler: &cc::Tool, plan: &Plan) -> Command {
+fn with_appended(compiler: &cc::Tool, adaptation: &Adaptation) -> Command {
     let mut command = compiler.to_command();
-    command.args(&plan.appended);
+    command.args(&adaptation.appended);
     command
 }
 
@@ -307,8 +313,12 @@ fn other_machine(config: &Config, compiler: &impl Display, object: &Object) -> S
 }
 
 /// Starts a check of a file for errors, with all options that the library is compiled with.
-fn start_syntax_check(compiler: &cc::Tool, plan: &Plan, file: &Path) -> Result<Child, String> {
-    with_appended(compiler, plan)
+fn start_syntax_check(
+    compiler: &cc::Tool,
+    adaptation: &Adaptation,
+    file: &Path,
+) -> Result<Child, String> {
+    with_appended(compiler, adaptation)
         .arg("-fsyntax-only")
         .arg(file)
         .current_dir(env::out_dir())

@@ -75,6 +75,25 @@ pub struct Define {
     pub value: Option<String>,
 }
 
+/// Whether a name is defined and not 0, as `#if` sees it. Of several definitions the last counts, here and below.
+pub fn is_on(defines: &[Define], name: &str) -> bool {
+    last(defines, name).map_or(false, |define| define.value.as_deref() != Some("0"))
+}
+
+/// Whether a name is defined as 0.
+pub fn is_off(defines: &[Define], name: &str) -> bool {
+    last(defines, name).is_some() && !is_on(defines, name)
+}
+
+/// What a name is defined as.
+pub fn value<'a>(defines: &'a [Define], name: &str) -> Option<&'a str> {
+    last(defines, name)?.value.as_deref()
+}
+
+fn last<'a>(defines: &'a [Define], name: &str) -> Option<&'a Define> {
+    defines.iter().rev().find(|define| define.name == name)
+}
+
 /// Everything that decides how the C is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

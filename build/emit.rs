@@ -5,7 +5,7 @@
 use super::compile::Compiled;
 use super::config::Major;
 use super::env;
-use super::fast_path::{self, LARGE_SLICES};
+use super::fast_path::{self, Code, FastPath};
 use super::plan::Plan;
 use super::sources::Sources;
 use super::system_library::Library;
@@ -22,38 +22,23 @@ pub fn conditions() {
     for cfg in [
         "mi_v2",
         "mi_v3",
-        "entries",
-        "secure_entries",
-        "inlined",
-        "large_slices",
         "exact_size",
+        "large_slices",
         "program_options",
     ] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
+    let fast_paths = Code::NAMES.join("\", \"");
+    println!(
+        "cargo:rustc-check-cfg=cfg(mi_fast_path, values(\"{}\"))",
+        fast_paths
+    );
 }
 
-/// `#[cfg(entries)]` and the like, libraries and warnings.
+/// What no compiler had a say in: `#[cfg(program_options)]`, libraries, warnings.
 pub fn plan_directives(plan: &Plan) {
-    if plan.exact_size {
-        exact_size();
-    }
-    if plan.entries {
-        println!("cargo:rustc-cfg=entries");
-    }
-    if plan.secure_entries {
-        println!("cargo:rustc-cfg=secure_entries");
-    }
-    if plan.inlined {
-        println!("cargo:rustc-cfg=inlined");
-    }
-    let (name, words) = fast_path::describe(plan);
-    fast_path_used(name, &words);
     if plan.program_options {
         program_options();
-    }
-    if plan.is_on(LARGE_SLICES) {
-        println!("cargo:rustc-cfg=large_slices");
     }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);
@@ -63,6 +48,8 @@ pub fn plan_directives(plan: &Plan) {
 
 /// What was found out while compiling.
 pub fn compiled(compiled: &Compiled) {
+    fast_path_used(&compiled.fast_path);
+    warnings(&compiled.warnings);
     for path in &compiled.own {
         rerun_if_changed(path);
     }
@@ -76,11 +63,11 @@ pub fn compiled(compiled: &Compiled) {
 
 /// The system's library. `pkg-config` has printed the directives that link it.
 pub fn system(library: &Library) {
-    exact_size(); // how it was compiled is unknown
-    fast_path_used(
-        "upstream",
-        "upstream's functions (the library is the system's)",
-    );
+    fast_path_used(&FastPath {
+        // How it was compiled is unknown.
+        code: Code::Upstream { exact_size: true },
+        why_not_rust: Some("the library is the system's".to_string()),
+    });
     if let Some(include) = &library.include {
         metadata("include", &include.display().to_string());
         metadata("INCLUDE_DIR", &include.display().to_string());
@@ -128,15 +115,24 @@ pub fn program_options() {
     println!("cargo:rustc-cfg=program_options");
 }
 
-/// Metadata; and a line that Cargo shows only if asked (`cargo build -vv`): that the fast path in Rust is left out is
-/// mostly intended, as in a build without optimisation, so it is no warning.
-fn fast_path_used(name: &str, words: &str) {
-    metadata("fast_path", name);
-    println!("fast path: {}", words);
+/// The code that `src/global.rs` compiles: `#[cfg(mi_fast_path = "rust")]` and the like. It has exactly one value, and the
+/// other two conditions belong to one of the values each.
+pub fn code(code: Code) {
+    println!("cargo:rustc-cfg=mi_fast_path=\"{}\"", code.name());
+    match code {
+        Code::Upstream { exact_size: true } => println!("cargo:rustc-cfg=exact_size"),
+        Code::Rust { large_slices: true } => println!("cargo:rustc-cfg=large_slices"),
+        _ => {}
+    }
 }
 
-fn exact_size() {
-    println!("cargo:rustc-cfg=exact_size");
+/// Also as metadata; and in a line that Cargo shows only if asked (`cargo build -vv`): that the fast path in Rust is left
+/// out is mostly intended, as in a build without optimisation, so it is no warning.
+fn fast_path_used(used: &FastPath) {
+    code(used.code);
+    let (name, words) = fast_path::describe(used);
+    metadata("fast_path", name);
+    println!("fast path: {}", words);
 }
 
 fn warnings(warnings: &[String]) {

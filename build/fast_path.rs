@@ -1,10 +1,108 @@
 //! Which code allocates and frees for `MiMalloc`: upstream's functions, C entry points of this crate (`src/global.c`,
 //! `src/secure.c`), or for small blocks Rust code that is inlined into its callers (`src/global/inlined.rs`,
 //! `inlined_v2.rs`); and the reason if it is not the last.
+//!
+//! It is decided in three steps, each of which only takes something from the one before: [`decide`] by the plan;
+//! [`FastPath::with_definitions`] and `arguments.rs` by the compiler's final arguments; `compile.rs` by its answers.
 
-use super::config::{Config, Major};
+use super::config::{is_off, is_on, Config, Define, Major};
 use super::plan::Plan;
 use super::platform;
+
+/// The code that `src/global.rs` compiles: the condition `mi_fast_path`, and what else it has to know of that code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Upstream's functions.
+    Upstream {
+        /// The C checks the bytes behind a block, or reports them to a tool, and must know where the block ends. A size
+        /// must not be rounded up to words.
+        exact_size: bool,
+    },
+    /// v3: the C entry points of `src/global.c`.
+    C,
+    /// v3: the C entry points of `src/secure.c`, for builds with mitigations.
+    Secure,
+    /// Rust code for small blocks, if the C compiler confirms `src/global/inlined.c`, or on v2 `inlined_v2.c`. On v3 all
+    /// other blocks have the entry points of `C`, and on v2 upstream's functions.
+    Rust {
+        /// v3: slices, and so small pages, are of 128 KiB, and not of 64.
+        large_slices: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FastPath {
+    pub code: Code,
+    /// Why it is not Rust code: of several reasons the first.
+    pub why_not_rust: Option<String>,
+}
+
+impl Default for FastPath {
+    fn default() -> FastPath {
+        FastPath {
+            code: Code::Upstream { exact_size: false },
+            why_not_rust: None,
+        }
+    }
+}
+
+impl Code {
+    /// All values of the condition.
+    pub const NAMES: [&'static str; 4] = ["upstream", "c", "secure", "rust"];
+
+    /// Its value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Upstream { .. } => "upstream",
+            Code::C => "c",
+            Code::Secure => "secure",
+            Code::Rust { .. } => "rust",
+        }
+    }
+
+    /// The C files with the entry points; the first includes the others.
+    pub fn c_files(self, major: Major) -> &'static [&'static str] {
+        match (self, major) {
+            (Code::C, _) | (Code::Rust { .. }, Major::V3) => &["src/global.c", "src/large.c"],
+            (Code::Secure, _) => &["src/secure.c"],
+            (Code::Rust { .. }, Major::V2) | (Code::Upstream { .. }, _) => &[],
+        }
+    }
+}
+
+impl FastPath {
+    /// The same without Rust code: C functions serve small blocks too.
+    pub fn without_rust(self, major: Major, reason: String) -> FastPath {
+        FastPath {
+            code: match (self.code, major) {
+                (Code::Rust { .. }, Major::V3) => Code::C,
+                (Code::Rust { .. }, Major::V2) => Code::Upstream { exact_size: false },
+                (other, _) => other,
+            },
+            why_not_rust: self.why_not_rust.or(Some(reason)),
+        }
+    }
+
+    /// What is left of it with the definitions that the C compiler finally receives. They never add anything: the plan
+    /// knows all that the package's own features and variables define.
+    pub fn with_definitions(self, defines: &[Define]) -> FastPath {
+        let checks = checks_ends(defines);
+        let code = match self.code {
+            Code::C if checks.is_none() => Code::C,
+            Code::Rust { .. } if checks.is_none() => Code::Rust {
+                large_slices: is_on(defines, LARGE_SLICES),
+            },
+            Code::Secure if is_on(defines, "MI_SECURE") => Code::Secure,
+            _ => Code::Upstream {
+                exact_size: checks.is_some(),
+            },
+        };
+        FastPath {
+            code,
+            why_not_rust: self.why_not_rust.or_else(|| checks.map(needs_exact_size)),
+        }
+    }
+}
 
 /// Refuses a smaller alignment of all blocks than `MiMalloc` relies on: Rust's layouts of up to 16 bytes need no
 /// aligned entry point because of it (`MAX_ALIGN` in `src/global.rs`).
@@ -20,14 +118,9 @@ pub fn alignment(plan: &Plan) -> Result<(), String> {
     }
 }
 
-/// Whether a block must be requested with its exact size, and not rounded up to words.
-pub fn exact_size(plan: &Plan) -> bool {
-    checks_ends(plan).is_some()
-}
-
 /// What uses the bytes right behind a block, if anything does: a guard page, a padding that is checked, or a tool's red
 /// zone. By definition rather than by feature, because `MIMALLOC_SYS_DEFINES` and `CFLAGS` can enable these as well.
-fn checks_ends(plan: &Plan) -> Option<&'static str> {
+fn checks_ends(defines: &[Define]) -> Option<&'static str> {
     let others = [
         "MI_SECURE",
         "MI_GUARDED",
@@ -39,49 +132,57 @@ fn checks_ends(plan: &Plan) -> Option<&'static str> {
     // Without a level upstream's header derives one from the other two, and with it checks the ends of blocks unless that
     // is disabled.
     let release = ["MI_DEBUG", "NDEBUG", "MI_BUILD_RELEASE"];
-    let debug = plan.is_on("MI_DEBUG")
+    let debug = is_on(defines, "MI_DEBUG")
         || release
             .iter()
-            .all(|name| !plan.is_on(name) && !plan.is_off(name));
-    let unchecked = plan.is_off("MI_PADDING") && plan.is_off("MI_GUARDED");
-    let other = others.iter().find(|name| plan.is_on(name)).copied();
+            .all(|name| !is_on(defines, name) && !is_off(defines, name));
+    let unchecked = is_off(defines, "MI_PADDING") && is_off(defines, "MI_GUARDED");
+    let other = others.iter().find(|name| is_on(defines, name)).copied();
     other.or(Some("MI_DEBUG").filter(|_| debug && !unchecked))
 }
 
-/// Whether `MiMalloc` has C entry points of its own: on v3, with releases that they were checked with, and where nothing
-/// uses the bytes behind a block. Builds with mitigations have other ones. `src/secure.c` itself determines which
-/// mitigations its fast paths support; with any others its functions call upstream's.
-pub fn entries(config: &Config, plan: &mut Plan) {
+/// Chooses the code by a plan whose definitions are complete.
+///
+/// `MiMalloc` has C entry points of its own on v3, with releases that they were checked with, and where nothing uses the
+/// bytes behind a block. Builds with mitigations have other ones. `src/secure.c` itself determines which mitigations its
+/// fast paths support; with any others its functions call upstream's.
+pub fn decide(config: &Config, plan: &Plan) -> FastPath {
     let release = config.release();
-    let has_some =
+    let has_entry_points =
         config.major == Major::V3 && release.is_pinned && release.version.has_custom_entry_points();
-    plan.entries = has_some && !plan.exact_size;
-    plan.secure_entries = has_some && plan.is_on("MI_SECURE");
-    if plan.entries && plan.bitcode {
-        plan.define("MI_MALLOC_SYS_LTO", 1);
-    }
+    let exact_size = checks_ends(&plan.defines).is_some();
+    let why_not_rust = why_not_rust(config, plan);
+    let code = if why_not_rust.is_none() {
+        // The one other size of upstream's slices that a definition may select without losing the fast path.
+        Code::Rust {
+            large_slices: has_entry_points && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17"),
+        }
+    } else if has_entry_points && !exact_size {
+        Code::C
+    } else if has_entry_points && plan.is_on("MI_SECURE") {
+        Code::Secure
+    } else {
+        Code::Upstream { exact_size }
+    };
+    FastPath { code, why_not_rust }
 }
 
 /// The definition that selects in `src/global/inlined.c` the size of a small page that `inlined.rs` assumes.
 pub const LARGE_SLICES: &str = "MI_MALLOC_SYS_LARGE_SLICES";
 
-/// Whether the fast path for small blocks is Rust code.
-pub fn inlined(config: &Config, plan: &mut Plan) {
-    match why_not_inlined(config, plan) {
-        Some(reason) => plan.leave_out_inlined(&reason),
-        None => plan.inlined = true,
-    }
-    // The one other size of upstream's slices, and so of small pages, that a definition may select without losing the
-    // fast path.
-    if plan.entries && plan.inlined && plan.value("MI_ARENA_SLICE_SHIFT") == Some("17") {
-        plan.define(LARGE_SLICES, 1);
+/// What the C files have to know of the choice.
+pub fn definitions(plan: &mut Plan) {
+    match plan.fast_path.code {
+        Code::C if plan.bitcode => plan.define("MI_MALLOC_SYS_LTO", 1),
+        Code::Rust { large_slices: true } => plan.define(LARGE_SLICES, 1),
+        _ => {}
     }
 }
 
 /// Rust code is used where it can access a thread-local variable as the C does (in bitcode the variable has no stable
 /// name), and where it is faster. Rust code that is not optimised, or optimised for size, is better off with a call; and
 /// a sanitizer must see each block.
-fn why_not_inlined(config: &Config, plan: &Plan) -> Option<String> {
+fn why_not_rust(config: &Config, plan: &Plan) -> Option<String> {
     let target = &config.target;
     let release = config.release();
     let glibc = target.os == "linux" && target.env == "gnu";
@@ -90,7 +191,7 @@ fn why_not_inlined(config: &Config, plan: &Plan) -> Option<String> {
         .iter()
         .any(|flag| flag.text == platform::INITIAL_EXEC);
     let text = |text: &str| Some(text.to_string());
-    if let Some(definition) = checks_ends(plan) {
+    if let Some(definition) = checks_ends(&plan.defines) {
         return Some(needs_exact_size(definition));
     }
     if !release.is_pinned {
@@ -131,17 +232,6 @@ fn needs_exact_size(definition: &str) -> String {
     format!("{} uses the bytes behind a block", definition)
 }
 
-/// Revises these decisions for the definitions that the C compiler finally receives.
-pub fn adapt(plan: &mut Plan) {
-    let checks = checks_ends(plan);
-    plan.exact_size = checks.is_some();
-    if let Some(definition) = checks {
-        plan.entries = false;
-        plan.leave_out_inlined(&needs_exact_size(definition));
-    }
-    plan.secure_entries &= plan.is_on("MI_SECURE");
-}
-
 /// Why the C compiler does not confirm what the Rust code assumes: the first error of its output on a file.
 pub fn failed_assertion(file: &str, output: &str) -> String {
     let mut lines = output
@@ -158,14 +248,12 @@ pub fn failed_assertion(file: &str, output: &str) -> String {
 }
 
 /// The code that `MiMalloc` uses, as metadata, and in words for the build's output.
-pub fn describe(plan: &Plan) -> (&'static str, String) {
-    let (name, words) = if plan.inlined {
-        return ("rust", "Rust code, inlined into callers".to_string());
-    } else if plan.entries || plan.secure_entries {
-        ("c", "C entry points")
-    } else {
-        ("upstream", "upstream's functions")
+pub fn describe(fast_path: &FastPath) -> (&'static str, String) {
+    let (name, words) = match fast_path.code {
+        Code::Rust { .. } => return ("rust", "Rust code, inlined into callers".to_string()),
+        Code::C | Code::Secure => ("c", "C entry points"),
+        Code::Upstream { .. } => ("upstream", "upstream's functions"),
     };
-    let reason = plan.why_not_inlined.as_deref().unwrap_or("");
+    let reason = fast_path.why_not_rust.as_deref().unwrap_or("");
     (name, format!("{} ({})", words, reason))
 }

@@ -5,8 +5,8 @@
 //! `CMakeLists.txt` of the major version concerned, unless a file is named.
 
 use super::arch;
-use super::config::{Config, Define, Target};
-use super::fast_path;
+use super::config::{self, Config, Define, Target};
+use super::fast_path::{self, FastPath};
 use super::instrumentation;
 use super::lto;
 use super::modes;
@@ -49,7 +49,8 @@ pub struct OptionalHeader {
     pub define: String,
 }
 
-/// Everything that was decided about a build.
+/// Everything that was decided about a build before the compiler was asked for its arguments. What they change
+/// (`CFLAGS`) is an `arguments::Adaptation`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub language: Language,
@@ -59,31 +60,20 @@ pub struct Plan {
     pub flags: Vec<Flag>,
     /// The same for Microsoft's `cl` and the compatible `clang-cl`.
     pub msvc_flags: Vec<String>,
-    /// For the gcc and clang family, after all others, also after the user's.
-    pub appended: Vec<String>,
     pub required_headers: Vec<RequiredHeader>,
     pub optional_headers: Vec<OptionalHeader>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
     /// Compile `src/fork.c`, which includes `static.c`.
     pub fork: bool,
-    /// Compile `src/global.c`, which includes `fork.c`.
-    pub entries: bool,
-    /// Compile `src/secure.c` instead.
-    pub secure_entries: bool,
-    /// The fast path for small blocks is Rust code, if the C compiler confirms `src/global/inlined.c`, or on v2
-    /// `inlined_v2.c`.
-    pub inlined: bool,
-    /// Why it is not.
-    pub why_not_inlined: Option<String>,
+    /// The code that allocates and frees for `MiMalloc`, unless the compiler's arguments or answers forbid it.
+    pub fast_path: FastPath,
     /// The program can carry options (`src/program_options.h`): with the pinned release.
     pub program_options: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
     pub assembly: bool,
-    /// The C checks the bytes behind a block, or reports them to a tool, and must know where the block ends.
-    pub exact_size: bool,
     /// Linked after the archive, in this order.
     pub libraries: Vec<String>,
     pub runtime_libs: Vec<RuntimeLib>,
@@ -100,19 +90,14 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         defines: Vec::new(),
         flags: Vec::new(),
         msvc_flags: Vec::new(),
-        appended: Vec::new(),
         required_headers: Vec::new(),
         optional_headers: Vec::new(),
         clang_only: None,
         fork: false,
-        entries: false,
-        secure_entries: false,
-        inlined: false,
-        why_not_inlined: None,
+        fast_path: FastPath::default(),
         program_options: release.is_pinned && release.version == Version::supported(config.major),
         bitcode: false,
         assembly: config.features.asm,
-        exact_size: false,
         libraries: Vec::new(),
         runtime_libs: Vec::new(),
         warnings: Vec::new(),
@@ -139,10 +124,9 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     lto::bitcode(config, &mut plan)?;
     plan.apply_user_defines(&config.defines);
     fast_path::alignment(&plan)?;
-    plan.exact_size = fast_path::exact_size(&plan);
     modes::fork(config, &mut plan);
-    fast_path::entries(config, &mut plan);
-    fast_path::inlined(config, &mut plan);
+    plan.fast_path = fast_path::decide(config, &plan);
+    fast_path::definitions(&mut plan);
     plan.warnings.extend(release.version.warning(config.major));
     if plan.bitcode {
         release.version.allows_bitcode()?;
@@ -179,31 +163,14 @@ impl Plan {
         self.defines.extend(defines.iter().cloned());
     }
 
-    fn last(&self, name: &str) -> Option<&Define> {
-        self.defines.iter().rev().find(|define| define.name == name)
-    }
-
-    /// Whether a definition is there and not 0, as `#if` sees it.
+    /// Whether a name is defined and not 0, as `#if` sees it.
     pub fn is_on(&self, name: &str) -> bool {
-        self.last(name)
-            .map_or(false, |define| define.value.as_deref() != Some("0"))
-    }
-
-    /// Whether a name is defined as 0.
-    pub fn is_off(&self, name: &str) -> bool {
-        self.last(name).is_some() && !self.is_on(name)
+        config::is_on(&self.defines, name)
     }
 
     /// What a name is defined as.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.last(name)?.value.as_deref()
-    }
-
-    /// Small blocks are served by C functions after all. Of several reasons the first is kept.
-    pub fn leave_out_inlined(&mut self, reason: &str) {
-        self.inlined = false;
-        self.why_not_inlined
-            .get_or_insert_with(|| reason.to_string());
+        config::value(&self.defines, name)
     }
 
     pub fn flag(&mut self, text: &str) {

@@ -186,7 +186,7 @@ const fn in_small_page(size: usize, align: usize) -> bool {
 /// The size to request if a small block can have the alignment: a multiple of the alignment (G4). A block of mimalloc is
 /// nearly always aligned to the largest power of two that divides its size (upstream's
 /// `mi_natural_alignment_of_size`); for any other size upstream would use a larger block.
-#[cfg(any(entries, inlined))]
+#[cfg(any(mi_fast_path = "c", mi_fast_path = "rust"))]
 #[inline(always)]
 const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     // A `Layout` is never so large that this overflows.
@@ -198,13 +198,13 @@ const fn small_aligned_size(size: usize, align: usize) -> Option<usize> {
     }
 }
 
-#[cfg(inlined)]
+#[cfg(mi_fast_path = "rust")]
 mod thread;
 
-#[cfg(all(inlined, mi_v3))]
+#[cfg(all(mi_v3, mi_fast_path = "rust"))]
 mod inlined;
 
-#[cfg(all(inlined, mi_v2))]
+#[cfg(all(mi_v2, mi_fast_path = "rust"))]
 #[path = "global/inlined_v2.rs"]
 mod inlined;
 
@@ -214,16 +214,16 @@ mod inlined;
 // number of its bytes in use, the new size). None of them unwinds.
 
 /// v3, in a release that our own entry points (`global.c`) were checked with.
-#[cfg(entries)]
+#[cfg(all(mi_v3, any(mi_fast_path = "c", mi_fast_path = "rust")))]
 mod backend {
     use super::*;
 
-    #[cfg(inlined)]
+    #[cfg(mi_fast_path = "rust")]
     pub use super::inlined::{free as free_aligned, free_small};
-    #[cfg(inlined)]
+    #[cfg(mi_fast_path = "rust")]
     use super::inlined::{malloc_small, malloc_small_aligned, zalloc_small};
 
-    #[cfg(not(inlined))]
+    #[cfg(mi_fast_path = "c")]
     extern "C" {
         #[link_name = "mi_malloc_sys_malloc_small"]
         fn malloc_small(words: usize) -> *mut c_void;
@@ -300,7 +300,7 @@ mod backend {
 
 /// v3 with mitigations, in a release that our own entry points (`secure.c`) were checked with. The padding starts right
 /// behind the requested bytes, so sizes are not rounded up to words.
-#[cfg(secure_entries)]
+#[cfg(mi_fast_path = "secure")]
 mod backend {
     use super::*;
 
@@ -351,7 +351,7 @@ mod backend {
 
 /// Any other v3. The size of its small pages is not known (`MI_ARENA_SLICE_SHIFT`), so no block counts as one in a small
 /// page.
-#[cfg(all(mi_v3, not(any(entries, secure_entries))))]
+#[cfg(all(mi_v3, mi_fast_path = "upstream"))]
 mod backend {
     use super::*;
 
@@ -392,7 +392,7 @@ mod backend {
 }
 
 /// v2, in a release that the fast path for small blocks was checked with.
-#[cfg(all(mi_v2, inlined))]
+#[cfg(all(mi_v2, mi_fast_path = "rust"))]
 mod backend {
     use super::*;
 
@@ -438,7 +438,7 @@ mod backend {
 }
 
 /// Any other v2. It has no faster free for small blocks.
-#[cfg(all(mi_v2, not(inlined)))]
+#[cfg(all(mi_v2, mi_fast_path = "upstream"))]
 mod backend {
     use super::*;
 
@@ -475,7 +475,7 @@ mod backend {
 }
 
 /// `realloc` where no entry point takes the number of bytes in use.
-#[cfg(not(entries))]
+#[cfg(any(mi_v2, mi_fast_path = "secure", mi_fast_path = "upstream"))]
 mod realloc_fallback {
     use super::*;
     use core::ptr::copy_nonoverlapping;

@@ -48,7 +48,7 @@ fn some(size: usize) -> Vec<*mut u8> {
 }
 
 /// How many of a thousand allocations get the block that was freed last, in pages with other blocks.
-#[cfg(entries)]
+#[cfg(all(mi_v3, any(mi_fast_path = "c", mi_fast_path = "rust")))]
 fn reused_in_lifo_order(layout: Layout) -> u32 {
     let take = || unsafe { MiMalloc.alloc(layout) };
     let give = |p| unsafe { MiMalloc.dealloc(p, layout) };
@@ -68,7 +68,7 @@ fn reused_in_lifo_order(layout: Layout) -> u32 {
 }
 
 /// Not in builds that check blocks: they have no entry points of ours.
-#[cfg(entries)]
+#[cfg(all(mi_v3, any(mi_fast_path = "c", mi_fast_path = "rust")))]
 #[test]
 fn large_blocks_reused_lifo() {
     let _lock = serialized();
@@ -87,7 +87,7 @@ fn large_blocks_reused_lifo() {
 }
 
 /// A block has the next size class, while there are current pages of all other size classes too.
-#[cfg(entries)]
+#[cfg(all(mi_v3, any(mi_fast_path = "c", mi_fast_path = "rust")))]
 #[test]
 fn of_the_size_asked_for() {
     let _lock = serialized();

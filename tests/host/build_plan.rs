@@ -6,7 +6,7 @@
 //! for each feature wherever it does something else.
 
 use crate::build::config::{Config, Define, Features, Major, Target};
-use crate::build::fast_path::{self, describe};
+use crate::build::fast_path::{self, describe, Code, FastPath};
 use crate::build::lto;
 use crate::build::plan::{self, Language, Plan};
 use crate::build::rustc;
@@ -677,8 +677,7 @@ fn locks_are_held_across_a_fork_on_unix() {
     }
     let mut checked = config(&target("x86_64-unknown-linux-gnu"), Major::V3);
     checked.features.secure = true;
-    let checked = plan_of(&checked);
-    assert!(checked.fork && !checked.entries);
+    assert!(plan_of(&checked).fork && !has_general_entry_points(&checked));
 }
 
 /// They know v3's insides, of one release, and nothing of paddings.
@@ -686,14 +685,14 @@ fn locks_are_held_across_a_fork_on_unix() {
 fn own_entry_points_are_for_v3_without_checks() {
     let linux = target("x86_64-unknown-linux-gnu");
     let mut config = config(&linux, Major::V3);
-    assert!(plan_of(&config).entries);
+    assert!(has_general_entry_points(&config));
     config.features.free_use_pagemap = true;
-    assert!(plan_of(&config).entries);
+    assert!(has_general_entry_points(&config));
     config.features.guarded = true;
-    assert!(!plan_of(&config).entries);
+    assert!(!has_general_entry_points(&config));
     config.features.guarded = false;
     config.major = Major::V2;
-    assert!(!plan_of(&config).entries);
+    assert!(!has_general_entry_points(&config));
 
     assert!(Version::supported(Major::V3).has_custom_entry_points());
     for other in [30500, 30601, 40000, 20502] {
@@ -720,8 +719,10 @@ fn other_sources_have_none_of_it() {
             ..config(&target("x86_64-unknown-linux-gnu"), major)
         };
         let plan = plan_of(&pinned);
-        assert!(plan.fork && plan.inlined && plan.program_options);
-        assert_eq!(plan.entries, major == Major::V3);
+        assert!(plan.fork && plan.program_options);
+        let large_slices = major == Major::V3;
+        assert_eq!(plan.fast_path.code, Code::Rust { large_slices });
+        assert_eq!(has_general_entry_points(&pinned), major == Major::V3);
         assert_eq!(plan.is_on(fast_path::LARGE_SLICES), major == Major::V3);
         let checkout = Release {
             version: Version::supported(major),
@@ -735,12 +736,15 @@ fn other_sources_have_none_of_it() {
             let mut config = pinned.clone();
             config.release = Some(release);
             let plan = plan_of(&config);
-            assert!(!plan.fork && !plan.entries && !plan.inlined && !plan.program_options);
+            assert!(!plan.fork && !plan.program_options);
+            let code = Code::Upstream { exact_size: false };
+            assert_eq!(plan.fast_path.code, code);
             assert!(!plan.is_on(fast_path::LARGE_SLICES));
-            let why = plan.why_not_inlined.unwrap();
+            let why = plan.fast_path.why_not_rust.unwrap();
             assert!(why.contains(reason), "{why}");
             config.features.secure = true;
-            assert!(!plan_of(&config).secure_entries);
+            let code = Code::Upstream { exact_size: true };
+            assert_eq!(plan_of(&config).fast_path.code, code);
         }
     }
 }
@@ -754,7 +758,7 @@ fn the_fast_path_is_described() {
             ..config(&target("x86_64-unknown-linux-gnu"), Major::V3)
         };
         change(&mut config);
-        let (name, words) = describe(&plan_of(&config));
+        let (name, words) = describe(&plan_of(&config).fast_path);
         format!("{name}: {words}")
     };
     let triple = |triple: &'static str| described(&|config| config.target = target(triple));
@@ -801,6 +805,72 @@ fn the_fast_path_is_described() {
     }
 }
 
+/// What the compiler's arguments and answers leave of it: they never add anything.
+#[test]
+fn a_fast_path_is_only_ever_reduced() {
+    let upstream = |exact_size| Code::Upstream { exact_size };
+    let rust = |large_slices| Code::Rust { large_slices };
+    let path = |code| FastPath {
+        code,
+        why_not_rust: None,
+    };
+    let all = [
+        upstream(false),
+        upstream(true),
+        Code::C,
+        Code::Secure,
+        rust(false),
+        rust(true),
+    ];
+    for code in all {
+        assert!(Code::NAMES.contains(&code.name()), "{code:?}");
+        for major in [Major::V3, Major::V2] {
+            let left = path(code).without_rust(major, "first".into());
+            let expected = match (code, major) {
+                (Code::Rust { .. }, Major::V3) => Code::C,
+                (Code::Rust { .. }, Major::V2) => upstream(false),
+                _ => code,
+            };
+            assert_eq!(left.code, expected, "{code:?}");
+            let again = left.without_rust(major, "second".into());
+            assert_eq!(again.why_not_rust.as_deref(), Some("first"));
+            // It falls back on nothing that was not compiled.
+            let files = code.c_files(major);
+            assert!(again.code.c_files(major) == files, "{code:?} {major:?}");
+        }
+    }
+    let release = Define {
+        name: "NDEBUG".into(),
+        value: Some("1".into()),
+    };
+    for (name, of_secure, of_c, of_rust) in [
+        ("NDEBUG", upstream(false), Code::C, rust(false)),
+        ("MI_SECURE", Code::Secure, upstream(true), upstream(true)),
+        ("MI_GUARDED", upstream(true), upstream(true), upstream(true)),
+        (
+            fast_path::LARGE_SLICES,
+            upstream(false),
+            Code::C,
+            rust(true),
+        ),
+    ] {
+        let mut other = release.clone();
+        other.name = name.into();
+        let defines = [release.clone(), other];
+        let left = |code| path(code).with_definitions(&defines);
+        let checks = of_c == upstream(true);
+        assert_eq!(left(Code::Secure).code, of_secure, "{name}");
+        assert_eq!(left(Code::C).code, of_c, "{name}");
+        for large_slices in [false, true] {
+            assert_eq!(left(rust(large_slices)).code, of_rust, "{name}");
+        }
+        for exact_size in [false, true] {
+            assert_eq!(left(upstream(exact_size)).code, upstream(checks), "{name}");
+        }
+        assert_eq!(left(Code::C).why_not_rust.is_some(), checks, "{name}");
+    }
+}
+
 /// Builds with mitigations have others, also if a definition has asked for the mitigations.
 #[test]
 fn own_entry_points_for_mitigations_are_for_v3() {
@@ -808,9 +878,7 @@ fn own_entry_points_for_mitigations_are_for_v3() {
     let entries = |major, change: &dyn Fn(&mut Config)| {
         let mut config = config(&linux, major);
         change(&mut config);
-        let plan = plan_of(&config);
-        assert!(!(plan.entries && plan.secure_entries));
-        plan.secure_entries
+        plan_of(&config).fast_path.code == Code::Secure
     };
     assert!(!entries(Major::V3, &|_| ()));
     assert!(!entries(Major::V3, &|config| config.features.debug = true));
@@ -836,7 +904,7 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
     let inlined = |change: &dyn Fn(&mut Config)| {
         let mut config = linux();
         change(&mut config);
-        plan_of(&config).inlined
+        is_rust(&plan_of(&config))
     };
     assert!(inlined(&|_| ()));
     assert!(inlined(&|config| config.opt_level = "2".into()));
@@ -975,17 +1043,17 @@ fn static_musl_has_initial_exec_and_inlines() {
         for triple in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
             let dynamic = plan(triple, major, &|_| ());
             assert_eq!(model(&dynamic), "-ftls-model=local-dynamic");
-            assert!(!dynamic.inlined);
+            assert!(!is_rust(&dynamic));
             let linked = plan(triple, major, &crt_static);
             assert_eq!(model(&linked), "-ftls-model=initial-exec");
-            assert!(linked.inlined);
+            assert!(is_rust(&linked));
             // For a static library that is linked into a shared one.
             let asked = plan(triple, major, &|config| {
                 crt_static(config);
                 config.features.local_dynamic_tls = true;
             });
             assert_eq!(model(&asked), "-ftls-model=local-dynamic");
-            assert!(!asked.inlined);
+            assert!(!is_rust(&asked));
         }
     }
 }
@@ -1094,14 +1162,19 @@ fn blocks_are_aligned_for_rust() {
     }
 }
 
-/// Where the C looks behind a block: a mode's padding or guard page, a tool's red zone.
+/// Where the C looks behind a block: a mode's padding or guard page, a tool's red zone. No code that is chosen then rounds
+/// sizes up to words.
 #[test]
 fn checking_builds_know_exact_sizes() {
     let linux = target("x86_64-unknown-linux-gnu");
     let exact = |change: &dyn Fn(&mut Config)| {
         let mut config = config(&linux, Major::V3);
         change(&mut config);
-        plan_of(&config).exact_size
+        match plan_of(&config).fast_path.code {
+            Code::Upstream { exact_size } => exact_size,
+            Code::Secure => true,
+            Code::C | Code::Rust { .. } => false,
+        }
     };
     assert!(!exact(&|_| {}));
     for feature in FEATURES {
@@ -1384,6 +1457,16 @@ fn words_apart(text: &str) -> Vec<String> {
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_string).collect()
+}
+
+/// Whether `src/global.c` is compiled.
+fn has_general_entry_points(config: &Config) -> bool {
+    let code = plan_of(config).fast_path.code;
+    code.c_files(config.major).first() == Some(&"src/global.c")
+}
+
+fn is_rust(plan: &Plan) -> bool {
+    matches!(plan.fast_path.code, Code::Rust { .. })
 }
 
 fn plan_of(config: &Config) -> Plan {

@@ -1,10 +1,11 @@
 //! `CFLAGS` and their like, which win over the options of this package: what is made of them, and that programs and
 //! shared libraries link and run all the same.
 
-use crate::build::arguments;
+use crate::build::arguments::{self, Adaptation};
 use crate::build::config::{Config, Major, Target};
+use crate::build::fast_path::Code;
 use crate::build::object::{self, Object};
-use crate::build::plan::{self, Plan};
+use crate::build::plan;
 use crate::default_config;
 use crate::folder::Folder;
 use std::fs;
@@ -26,9 +27,14 @@ fn linux(arch: &str) -> Config {
     }
 }
 
-/// The plan for a compiler that is told the plan's own options, as `cc` does, and then others.
-fn adapted(config: &Config, others: &str) -> Result<Plan, String> {
-    let mut plan = plan::decide(config).unwrap();
+/// The code for `MiMalloc` of a usual build.
+const RUST: Code = Code::Rust {
+    large_slices: false,
+};
+
+/// What becomes of the plan with a compiler that is told the plan's own options, as `cc` does, and then others.
+fn adapted(config: &Config, others: &str) -> Result<Adaptation, String> {
+    let plan = plan::decide(config).unwrap();
     let mut arguments = vec!["-O3".to_string(), "-fPIC".into()];
     if config.target.arch == "x86_64" {
         arguments.push("-m64".into());
@@ -39,8 +45,7 @@ fn adapted(config: &Config, others: &str) -> Result<Plan, String> {
         None => format!("-D{}", define.name),
     }));
     arguments.extend(others.split_whitespace().map(str::to_string));
-    arguments::adapt(config, &mut plan, &arguments)?;
-    Ok(plan)
+    arguments::adapt(config, &plan, &arguments)
 }
 
 /// What is added behind the user's options; what is said goes with it.
@@ -79,21 +84,22 @@ fn options_that_are_made_good() {
         ("-O0 -pg -finstrument-functions -funsigned-char -fvisibility=default -mtls-dialect=gnu2 -Werror", ""),
         ("-femulated-tls -ftls-model=global-dynamic -mcmodel=large -UNDEBUG", ""),
     ] {
-        let plan = adapted(&linux("x86_64"), told).unwrap();
-        assert_eq!(plan.appended.join(" "), appended, "{told}");
-        assert_eq!(plan.warnings.len(), plan.appended.len(), "{told}");
+        let got = adapted(&linux("x86_64"), told).unwrap();
+        assert_eq!(got.appended.join(" "), appended, "{told}");
+        assert_eq!(got.warnings.len(), got.appended.len(), "{told}");
     }
 }
 
 /// The object may be intermediate code without a word of it in the arguments: once something can be done about it.
 #[test]
 fn link_time_optimisation_of_a_wrapper() {
-    let mut plan = adapted(&linux("x86_64"), "-fno-lto").unwrap();
-    assert!(arguments::end_link_time(&mut plan));
-    assert_eq!(plan.appended, ["-fno-lto"]);
-    assert!(!arguments::end_link_time(&mut plan));
-    let mut plan = adapted(&linux("x86_64"), "-flto").unwrap();
-    assert!(!arguments::end_link_time(&mut plan));
+    let plan = plan::decide(&linux("x86_64")).unwrap();
+    let mut got = adapted(&linux("x86_64"), "-fno-lto").unwrap();
+    assert!(arguments::end_link_time(&plan, &mut got));
+    assert_eq!(got.appended, ["-fno-lto"]);
+    assert!(!arguments::end_link_time(&plan, &mut got));
+    let mut got = adapted(&linux("x86_64"), "-flto").unwrap();
+    assert!(!arguments::end_link_time(&plan, &mut got));
 }
 
 /// Where rustc itself is told another model, the C is told it too, by `cc`.
@@ -121,8 +127,8 @@ fn link_time_optimisation_that_is_asked_for() {
         ("fat", "-flto=thin", "-flto=full"),
         ("fat", "-flto-partition=none", ""),
     ] {
-        let plan = adapted(&config(kind), told).unwrap();
-        assert_eq!(plan.appended.join(" "), appended, "{kind} {told}");
+        let got = adapted(&config(kind), told).unwrap();
+        assert_eq!(got.appended.join(" "), appended, "{kind} {told}");
     }
 }
 
@@ -172,10 +178,12 @@ fn definitions_of_cflags() {
         ("-UNDEBUG -UMI_BUILD_RELEASE", true),
         ("-DMI_XMALLOC=1", false),
     ] {
-        let plan = adapted(&linux("x86_64"), told).unwrap();
-        assert_eq!(plan.exact_size, exact_size, "{told}");
-        assert_eq!(plan.entries, !exact_size, "{told}");
-        assert_eq!(plan.inlined, !exact_size, "{told}");
+        let got = adapted(&linux("x86_64"), told).unwrap();
+        let expected = match exact_size {
+            true => Code::Upstream { exact_size },
+            false => RUST,
+        };
+        assert_eq!(got.fast_path.code, expected, "{told}");
     }
 }
 
@@ -186,14 +194,14 @@ fn mitigations_that_cflags_take_back() {
         config.features.secure = true;
         config
     };
-    for (told, entries, secure_entries) in [
-        ("-DMI_SECURE=4", false, true),
-        ("-DMI_SECURE=4 -UMI_SECURE -DMI_SECURE=0", false, false),
-        ("-DMI_SECURE=4 -UMI_SECURE", false, false),
+    let upstream = Code::Upstream { exact_size: false };
+    for (told, expected) in [
+        ("-DMI_SECURE=4", Code::Secure),
+        ("-DMI_SECURE=4 -UMI_SECURE -DMI_SECURE=0", upstream),
+        ("-DMI_SECURE=4 -UMI_SECURE", upstream),
     ] {
-        let plan = adapted(&secure(), told).unwrap();
-        let got = (plan.entries, plan.secure_entries);
-        assert_eq!(got, (entries, secure_entries), "{told}");
+        let got = adapted(&secure(), told).unwrap();
+        assert_eq!(got.fast_path.code, expected, "{told}");
     }
 }
 
@@ -214,16 +222,15 @@ fn code_that_calls_a_runtime() {
         (sanitized, "-fsanitize=address", ""),
         (linux("x86_64"), "--coverage", "--coverage"),
     ] {
-        let before = plan::decide(&config).unwrap().warnings.len();
-        let plan = adapted(&config, told).unwrap();
-        let said = &plan.warnings[before..];
+        let got = adapted(&config, told).unwrap();
+        let said = &got.warnings;
         assert_eq!(said.len(), usize::from(!named.is_empty()), "{told}");
         for warning in said {
             let link = format!("-Clink-arg={named}");
             assert!(warning.ends_with(&link), "{told}: {warning}");
         }
         let sanitizer = named.contains("sanitize") || !config.sanitizers.is_empty();
-        assert_eq!(plan.inlined, !sanitizer, "{told}");
+        assert_eq!(got.fast_path.code == RUST, !sanitizer, "{told}");
     }
 }
 
@@ -419,7 +426,8 @@ fn run(compiler: &str, rows: &[Row]) {
             .lines()
             .find(|line| line.contains("build-script-executed") && line.contains("mi-malloc-sys"));
         let script = script.unwrap();
-        assert_eq!(script.contains("\"inlined\""), row.inlined, "{about}");
+        let is_rust = script.contains(r#""mi_fast_path=\"rust\"""#);
+        assert_eq!(is_rust, row.inlined, "{about}");
         let fast_path = fast_path(script);
         assert!(fast_path.contains(row.fast_path), "{about}: {fast_path}");
         let release = target.join("release");

@@ -85,7 +85,7 @@ in_line() {
   for version in "$@"; do
     found=
     for output in "${outputs[@]}"; do
-      grep -qx "cargo:rustc-cfg=mi_$version" "$output" && grep -qx 'cargo:rustc-cfg=inlined' "$output" && found=1
+      grep -qx "cargo:rustc-cfg=mi_$version" "$output" && grep -qx 'cargo:rustc-cfg=mi_fast_path="rust"' "$output" && found=1
     done
     if [ -z "$found" ]; then
       failed execute "$target, small blocks" "${outputs[0]}" "$version: the C compiler does not agree with src/global/inlined*.c"
