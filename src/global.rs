@@ -21,7 +21,9 @@
 //!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
 //!
-//! The SAFETY comments cite these invariants; the fast paths in [`inlined`] have more of their own.
+//! The SAFETY comments cite invariants by a letter and a number. G (`global`): what is known of a block by its layout, in
+//! this table. I ([`inlined`]): what the fast path assumes of upstream's pages and threads, in a table of each major version's
+//! module; a number means the same in both.
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
@@ -162,15 +164,17 @@ const fn aligned_size(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether a block of this layout is in a small page (v3, G3), if the constants of the C fit: `global.c` has the
-/// condition (`MI_MALLOC_SYS_IN_SMALL_PAGE`). Where it does not hold, `global.c` frees every block in the general way.
-/// So does [`backend`] where nothing compares the constants.
+/// Whether the layout alone shows that its block is in a small page, which on v3 is one slice (G3). Then the block is freed
+/// by `free_small`, which need not look up where its page starts.
 ///
-/// With `size <= MI_SMALL_SIZE_MAX`:
+/// It shows that only if the constants of the C fit. `global.c` has the condition (`MI_MALLOC_SYS_IN_SMALL_PAGE`), and where
+/// it does not hold, its `free_small` frees a block of any page. So does [`backend`]'s where nothing compares the constants.
 ///
-/// * A fresh block of an ordinary alignment is of a small size itself.
-/// * `mi_realloc` leaves a shrunk block in place only while at least half of it is in use, so the block has at most twice
-///   the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
+/// If they fit, a block with `size <= MI_SMALL_SIZE_MAX` and an ordinary alignment is not too large for a small page:
+///
+/// * If it was allocated with this layout, it is a small block.
+/// * If it was shrunk to it, `mi_realloc` left it in place only because at least half of it is in use. So it has at most
+///   twice the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
 ///
 /// An over-aligned block may lie inside a larger one, even one for which mimalloc maps memory of its own. The size would
 /// decide that too, but where over-aligned blocks are used their alignments vary from block to block, and a

@@ -4,7 +4,8 @@
 //! Everything else is left to the slow path, the entry points in `global.c`. What this module assumes of upstream's
 //! internals, `inlined.c` asserts for the C compiler at each build: if an assertion fails, this module is not compiled.
 //!
-//! The SAFETY comments cite these invariants of upstream's:
+//! The SAFETY comments cite these invariants of upstream's. I1 to I8 are also those of v2, in its terms
+//! (`inlined_v2.rs`); I9 is v3's alone.
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
@@ -13,10 +14,10 @@
 //! | I3 | The metadata of a page are found by masking the address of a block. They have the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
 //! | I4 | Where `xthread_id` is the id of the calling thread, with no flag, only this thread accesses the other fields. | that the id is the thread pointer: `inlined.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined.c` |
-//! | I6 | `xused` packs two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` (the size of the field and of small pages) |
-//! | I7 | A page that becomes empty is retired only if `retire_expire` is 0. Otherwise it is retired already. | `tests/global/global_housekeeping.rs` |
-//! | I8 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
-//! | I9 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
+//! | I6 | A page that becomes empty is retired only if `retire_expire` is 0. Otherwise it is retired already. | `tests/global/global_housekeeping.rs` |
+//! | I7 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
+//! | I8 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
+//! | I9 | `xused` packs two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` (the size of the field and of small pages) |
 
 use super::thread::{c_thread_local, is_current};
 use core::ffi::c_void;
@@ -127,7 +128,7 @@ pub unsafe fn malloc_small(words: usize) -> *mut c_void {
 #[inline]
 pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
     // SAFETY: as in `malloc_small`. The block has this number of words (I1), and only this thread accesses it (I4). With
-    // `free_is_zero` all but its first word are zero (I8).
+    // `free_is_zero` all but its first word are zero (I7).
     unsafe {
         let (page, block) = current(words);
         if block.is_null() {
@@ -168,7 +169,7 @@ unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
     // SAFETY: the page is owned by this thread (I2, I4), and a free block has a `next` (I5).
     unsafe {
         (*page).free = (*block).next;
-        // One more block in use, one more allocated (I6).
+        // One more block in use, one more allocated (I9).
         (*page).xused = (*page).xused.wrapping_add(0x1_0001);
     }
     block.cast()
@@ -180,7 +181,7 @@ unsafe fn pop(page: *mut Page, block: *mut Block) -> *mut c_void {
 /// `p` is a live block in a small page.
 #[inline]
 pub unsafe fn free_small(p: *mut c_void) {
-    // SAFETY: a small page has one slice, so the metadata of the block's slice are those of its page (I3, I9).
+    // SAFETY: a small page has one slice, so the metadata of the block's slice are those of its page (I3, I8).
     unsafe { push(page_meta(p), p) }
 }
 
@@ -190,7 +191,7 @@ pub unsafe fn free_small(p: *mut c_void) {
 /// `p` is a live block, in a page of any kind.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    // SAFETY: the metadata of the block's slice point to those of its page (I3, I9).
+    // SAFETY: the metadata of the block's slice point to those of its page (I3, I8).
     unsafe { push((*page_meta(p)).self_, p) }
 }
 
@@ -200,7 +201,7 @@ pub unsafe fn free(p: *mut c_void) {
 /// `p` is a live block of that page.
 #[inline]
 unsafe fn push(page: *mut Page, p: *mut c_void) {
-    // SAFETY: the page exists (I9). If it is local and unflagged, no other thread accesses it (I4), and the block, which
+    // SAFETY: the page exists (I8). If it is local and unflagged, no other thread accesses it (I4), and the block, which
     // is free now, has space for its `next` (I5). Otherwise upstream frees the live block.
     unsafe {
         if !is_local_unflagged(page) {
@@ -211,7 +212,7 @@ unsafe fn push(page: *mut Page, p: *mut c_void) {
         (*block).next = (*page).local_free;
         (*page).local_free = block;
         (*page).xused = xused;
-        // The page is empty (I6). It may be retired already: it was used again since, and became empty again (I7).
+        // The page is empty (I9). It may be retired already: it was used again since, and became empty again (I6).
         if xused as u16 == 0 && (*page).retire_expire == 0 {
             retire(page);
         }
@@ -229,6 +230,8 @@ extern "C" {
 // The slow paths. They are functions of their own, not inlined: otherwise callers would keep the address of a C function
 // in a register.
 
+/// # Safety
+/// As `malloc_small`.
 #[cold]
 #[inline(never)]
 unsafe fn malloc_small_slow(words: usize) -> *mut c_void {
@@ -236,6 +239,8 @@ unsafe fn malloc_small_slow(words: usize) -> *mut c_void {
     unsafe { mi_malloc_sys_malloc_small(words) }
 }
 
+/// # Safety
+/// As `zalloc_small`.
 #[cold]
 #[inline(never)]
 unsafe fn zalloc_small_slow(words: usize) -> *mut c_void {
@@ -243,6 +248,8 @@ unsafe fn zalloc_small_slow(words: usize) -> *mut c_void {
     unsafe { mi_malloc_sys_zalloc_small(words) }
 }
 
+/// # Safety
+/// As `malloc_small_aligned`.
 #[cold]
 #[inline(never)]
 unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
@@ -250,6 +257,8 @@ unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
     unsafe { mi_malloc_sys_malloc_small_aligned(size, align) }
 }
 
+/// # Safety
+/// As `free`: a live block in a page of any kind, small ones included.
 #[cold]
 #[inline(never)]
 unsafe fn free_slow(p: *mut c_void) {
@@ -257,9 +266,11 @@ unsafe fn free_slow(p: *mut c_void) {
     unsafe { mi_malloc_sys_free_general(p) }
 }
 
+/// # Safety
+/// `page` is owned by this thread, has no block in use, and is not retired.
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    // SAFETY: an empty page of this thread that is not retired, by the caller's test (I4, I7).
+    // SAFETY: such a page, by the caller's contract (I4, I6).
     unsafe { mi_malloc_sys_page_retire(page) }
 }

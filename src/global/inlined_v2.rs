@@ -4,7 +4,7 @@
 //! Everything else is left to the slow path, upstream's functions. What this module assumes of upstream's internals,
 //! `inlined_v2.c` asserts for the C compiler at each build: if an assertion fails, this module is not compiled.
 //!
-//! The SAFETY comments cite these invariants of upstream's:
+//! The SAFETY comments cite these invariants of upstream's. They have the numbers of v3's (`inlined.rs`).
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
@@ -198,16 +198,20 @@ extern "C" {
     fn _mi_page_retire(page: *mut Page);
 }
 
+/// # Safety
+/// `page` is owned by this thread and has no block in use.
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {
-    // SAFETY: an empty page of this thread, by the caller's test (I4, I6).
+    // SAFETY: such a page, by the caller's contract (I4, I6).
     unsafe { _mi_page_retire(page) }
 }
 
 // The slow paths. They are functions of their own, not inlined: otherwise callers would keep the address of a C function
 // in a register.
 
+/// # Safety
+/// As `malloc_small`.
 #[cold]
 #[inline(never)]
 unsafe fn malloc_small_slow(size: usize) -> *mut c_void {
@@ -215,6 +219,8 @@ unsafe fn malloc_small_slow(size: usize) -> *mut c_void {
     unsafe { mi_malloc_small(size) }
 }
 
+/// # Safety
+/// As `zalloc_small`.
 #[cold]
 #[inline(never)]
 unsafe fn zalloc_small_slow(size: usize) -> *mut c_void {
@@ -222,6 +228,8 @@ unsafe fn zalloc_small_slow(size: usize) -> *mut c_void {
     unsafe { mi_zalloc_small(size) }
 }
 
+/// # Safety
+/// As `malloc_small_aligned`.
 #[cold]
 #[inline(never)]
 unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
@@ -229,6 +237,8 @@ unsafe fn malloc_small_aligned_slow(size: usize, align: usize) -> *mut c_void {
     unsafe { mi_malloc_aligned(size, align) }
 }
 
+/// # Safety
+/// As `free`.
 #[cold]
 #[inline(never)]
 unsafe fn free_slow(p: *mut c_void) {
