@@ -1,4 +1,4 @@
-//! Tells the model which line it is linked with, as in the crate's own tests; and on v3 compiles what looks at
+//! Tells the model which major version it is linked with, as in the crate's own tests; and on v3 compiles what looks at
 //! mimalloc from inside, with the definitions and flags of the library, which the crate's own plan gives.
 
 #[allow(dead_code)]
@@ -24,10 +24,10 @@ use std::path::PathBuf;
 const INVARIANTS: &str = "../../tests/model/invariants.c";
 
 fn main() -> Result<(), String> {
-    let line = std::env::var("DEP_MIMALLOC_LINE").unwrap();
-    println!("cargo:rustc-cfg=mi_{line}");
+    let major = std::env::var("DEP_MIMALLOC_LINE").unwrap();
+    println!("cargo:rustc-cfg=mi_{major}");
     println!("cargo:rerun-if-changed={INVARIANTS}");
-    if line == "v3" {
+    if major == "v3" {
         invariants()?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 fn main() {
     for (variable, metadata) in [
         ("SYSTEST_INCLUDE", "DEP_MIMALLOC_INCLUDE"),
-        ("SYSTEST_LINE", "DEP_MIMALLOC_LINE"),
+        ("SYSTEST_MAJOR", "DEP_MIMALLOC_LINE"),
         ("SYSTEST_ROOT", "DEP_MIMALLOC_ROOT"),
         ("SYSTEST_VERSION", "DEP_MIMALLOC_VERSION"),
     ] {

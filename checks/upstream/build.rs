@@ -33,7 +33,7 @@ fn tests(sources: &Path) -> Result<PathBuf, String> {
     }
     let pinned = mimalloc_vendor::pinned();
     let package = pinned.fetch(&env::out_dir().join("pin"))?;
-    let of_v3 = pinned.line(&package, "v3").join("test");
+    let of_v3 = pinned.major(&package, "v3").join("test");
     Some(of_v3)
         .filter(has_tests)
         .ok_or_else(|| format!("no upstream tests in {}", package.display()))

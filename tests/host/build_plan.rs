@@ -333,7 +333,7 @@ fn debug_in_debug_follows_the_profile() {
 }
 
 #[test]
-fn both_lines_are_v3_with_a_word() {
+fn both_majors_are_v3_with_a_word() {
     let features = |v2, v3| Features {
         v2,
         v3,

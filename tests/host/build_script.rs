@@ -48,7 +48,7 @@ fn a_source_dir_that_is_not_mimalloc() {
 }
 
 #[test]
-fn a_source_dir_of_the_other_line() {
+fn a_source_dir_of_the_other_major_version() {
     let package = Package::new("source-dir-major");
     let said = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(V2))
@@ -67,7 +67,7 @@ fn a_source_dir_of_the_other_line() {
 }
 
 #[test]
-fn both_lines_mean_v3() {
+fn both_majors_mean_v3() {
     let package = Package::new("both-majors");
     let v3 = package.stand_in(V3);
     package
@@ -155,7 +155,7 @@ fn a_packed_checkout_builds_with_the_cached_package() {
 }
 
 #[test]
-fn vendored_sources_that_are_incomplete_or_of_the_other_line() {
+fn vendored_sources_that_are_incomplete_or_of_the_other_major_version() {
     let package = Package::new("vendored-wrong");
     let vendored = package.root.join("c_src/v3");
     fs::create_dir_all(&vendored).unwrap();

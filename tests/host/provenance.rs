@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 #[cfg(mi_v3)]
-const LINE: &str = "v3";
+const MAJOR: &str = "v3";
 #[cfg(mi_v2)]
-const LINE: &str = "v2";
+const MAJOR: &str = "v2";
 
 /// What is compiled and what dependents read. (The witness carries no tests.)
 const PARTS: [&str; 3] = ["LICENSE", "include", "src"];
@@ -31,7 +31,7 @@ fn what_was_compiled_is_as_listed() {
     if is_own_checkout() {
         return;
     }
-    let list = list(LINE).unwrap();
+    let list = list(MAJOR).unwrap();
     assert!(
         list.0.keys().any(|path| path == "src/static.c"),
         "the list is of something else"
@@ -46,7 +46,7 @@ fn an_altered_a_missing_and_a_new_file_are_found() {
     }
     let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("provenance-altered");
     let _ = fs::remove_dir_all(&tree);
-    let list = list(LINE).unwrap();
+    let list = list(MAJOR).unwrap();
     for path in list.0.keys().filter(|path| sources().join(path).exists()) {
         let to = tree.join(path);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -79,10 +79,10 @@ fn the_second_witness_agrees() {
             return;
         }
     };
-    for line in ["v3", "v2"] {
-        let faults = list(line)
+    for major in ["v3", "v2"] {
+        let faults = list(major)
             .unwrap()
-            .faults(&witness().line(&package, line), &PARTS);
-        assert_eq!(faults.unwrap(), [], "{line}");
+            .faults(&witness().major(&package, major), &PARTS);
+        assert_eq!(faults.unwrap(), [], "{major}");
     }
 }

@@ -11,7 +11,7 @@ pub use package::Package;
 use std::path::{Path, PathBuf};
 
 /// The major versions, by the names of their folders and lists.
-pub const LINES: [&str; 2] = ["v3", "v2"];
+pub const MAJORS: [&str; 2] = ["v3", "v2"];
 
 /// `c_src/` of this repository.
 pub fn c_src() -> PathBuf {
@@ -19,9 +19,9 @@ pub fn c_src() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// The list of one line.
-pub fn list(line: &str) -> Result<List, String> {
-    List::read(&c_src().join(line).with_extension("sha256"))
+/// The list of a major version.
+pub fn list(major: &str) -> Result<List, String> {
+    List::read(&c_src().join(major).with_extension("sha256"))
 }
 
 /// The package that the build uses.

@@ -1,6 +1,6 @@
 //! `vendor` (the default), `check` and `list`.
 
-use mimalloc_vendor::{c_src, list, pinned, List, LINES};
+use mimalloc_vendor::{c_src, list, pinned, List, MAJORS};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,11 +19,11 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
         [] | ["vendor"] => vendor(),
-        ["check"] => LINES
+        ["check"] => MAJORS
             .iter()
-            .try_for_each(|line| check(&c_src().join(line), line)),
+            .try_for_each(|major| check(&c_src().join(major), major)),
         ["check", folder] => {
-            line_of(Path::new(folder)).and_then(|line| check(Path::new(folder), line))
+            major_of(Path::new(folder)).and_then(|major| check(Path::new(folder), major))
         }
         ["list"] => write_lists(),
         ["--help"] | ["-h"] => {
@@ -45,16 +45,16 @@ fn main() -> ExitCode {
 fn vendor() -> Result<(), String> {
     let scratch = Scratch::new()?;
     let package = pinned().fetch(&scratch.0)?;
-    for line in LINES {
-        let from = pinned().line(&package, line);
-        let to = c_src().join(line);
+    for major in MAJORS {
+        let from = pinned().major(&package, major);
+        let to = c_src().join(major);
         if to.exists() {
             fs::remove_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
         }
-        for path in list(line)?.0.keys() {
+        for path in list(major)?.0.keys() {
             copy(&from.join(path), &to.join(path))?;
         }
-        check(&to, line)?;
+        check(&to, major)?;
     }
     // The build watches the pin; a new copy of the sources must reach it too.
     let pin = pinned().pin.join("manifest.toml");
@@ -62,15 +62,15 @@ fn vendor() -> Result<(), String> {
     fs::write(&pin, text).map_err(|error| format!("{}: {error}", pin.display()))
 }
 
-fn check(root: &Path, line: &str) -> Result<(), String> {
+fn check(root: &Path, major: &str) -> Result<(), String> {
     if !root.is_dir() {
         return Err(format!("{} is not there: vendor first", root.display()));
     }
-    let list = list(line)?;
+    let list = list(major)?;
     let faults = list.faults(root, &[])?;
     if faults.is_empty() {
         println!(
-            "{line}: {} files in {} are as listed",
+            "{major}: {} files in {} are as listed",
             list.0.len(),
             root.display()
         );
@@ -78,7 +78,7 @@ fn check(root: &Path, line: &str) -> Result<(), String> {
     }
     let faults: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
     Err(format!(
-        "{} differs from c_src/{line}.sha256:\n{}\nVendor again to get the listed files.",
+        "{} differs from c_src/{major}.sha256:\n{}\nVendor again to get the listed files.",
         root.display(),
         faults.join("\n")
     ))
@@ -87,9 +87,9 @@ fn check(root: &Path, line: &str) -> Result<(), String> {
 fn write_lists() -> Result<(), String> {
     let scratch = Scratch::new()?;
     let package = pinned().fetch(&scratch.0)?;
-    for line in LINES {
-        let path = c_src().join(line).with_extension("sha256");
-        let list = List::of(&pinned().line(&package, line))?;
+    for major in MAJORS {
+        let path = c_src().join(major).with_extension("sha256");
+        let list = List::of(&pinned().major(&package, major))?;
         fs::write(&path, list.to_string())
             .map_err(|error| format!("{}: {error}", path.display()))?;
         println!("{}: {} files", path.display(), list.0.len());
@@ -98,7 +98,7 @@ fn write_lists() -> Result<(), String> {
 }
 
 /// The major version of a tree, by its header.
-fn line_of(root: &Path) -> Result<&'static str, String> {
+fn major_of(root: &Path) -> Result<&'static str, String> {
     let header = root.join("include/mimalloc.h");
     let text =
         fs::read_to_string(&header).map_err(|error| format!("{}: {error}", header.display()))?;

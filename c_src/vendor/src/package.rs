@@ -26,13 +26,13 @@ impl Package {
         cargo.fetch(&self.pin, scratch, self.name)
     }
 
-    /// The folder of `line` within that of the package.
-    pub fn line(&self, package: &Path, line: &str) -> PathBuf {
+    /// The folder of a major version within that of the package.
+    pub fn major(&self, package: &Path, major: &str) -> PathBuf {
         let (_, folder) = self
             .folders
             .iter()
-            .find(|(name, _)| *name == line)
-            .unwrap_or_else(|| panic!("there is no major version {line}"));
+            .find(|(name, _)| *name == major)
+            .unwrap_or_else(|| panic!("there is no major version {major}"));
         package.join(folder)
     }
 }

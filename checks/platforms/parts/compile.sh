@@ -36,13 +36,13 @@ judge() {
 
 # compile TARGET[, NOTE] FORMAT HOW VARIABLE=VALUE..: both major versions, release and secure, at the same time.
 compile() {
-  local name=$1 target=${1%%,*} format=$2 how=$3 line secure out job jobs=() outs=() passed=0
+  local name=$1 target=${1%%,*} format=$2 how=$3 major secure out job jobs=() outs=() passed=0
   shift 3
-  for line in v3 v2; do
+  for major in v3 v2; do
     for secure in "" CARGO_FEATURE_SECURE=1; do
-      out=$WORK/compile/${name//[^A-Za-z0-9_-]/}-$line${secure:+-secure}
+      out=$WORK/compile/${name//[^A-Za-z0-9_-]/}-$major${secure:+-secure}
       # shellcheck disable=SC2086
-      { build_script "$target" "$out" "CARGO_FEATURE_${line^^}=1" $secure "$@" && judge "$out" "$format"; } &
+      { build_script "$target" "$out" "CARGO_FEATURE_${major^^}=1" $secure "$@" && judge "$out" "$format"; } &
       jobs+=($!) outs+=("$out")
     done
   done

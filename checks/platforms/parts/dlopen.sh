@@ -20,14 +20,14 @@ fillers() {
 }
 
 run_dlopen() {
-  local line host log=$LOGS/dlopen.log model check all passed
+  local major host log=$LOGS/dlopen.log model check all passed
   mapfile -t all < <(fillers)
-  for line in "${BOTH[@]}"; do
-    plugin "$line" "$line" && plugin "$line-dynamic" "$line,local_dynamic_tls" &&
-      cargo build --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/dlopen" --locked -p host --features "$line" >"$LOGS/plugin.log" 2>&1 ||
-      { failed dlopen "dlopen, $line" "$LOGS/plugin.log" "cargo build"; continue; }
+  for major in "${BOTH[@]}"; do
+    plugin "$major" "$major" && plugin "$major-dynamic" "$major,local_dynamic_tls" &&
+      cargo build --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/dlopen" --locked -p host --features "$major" >"$LOGS/plugin.log" 2>&1 ||
+      { failed dlopen "dlopen, $major" "$LOGS/plugin.log" "cargo build"; continue; }
     host=$WORK/dlopen/debug/host
-    for model in "$line" "$line-dynamic"; do
+    for model in "$major" "$major-dynamic"; do
       passed=0
       for check in copies reload memory threads fork; do
         timeout 300 "$host" "$WORK/plugins/$model/libplugin.so" $check >"$log" 2>&1 ||
@@ -37,13 +37,13 @@ run_dlopen() {
       report dlopen "dlopen, ${model/-dynamic/, local_dynamic_tls}" "passed $passed" "two copies, 200 times open and closed, no memory left, threads that end later, fork"
     done
     # With the space used up, the default must be refused, or the feature would prove nothing.
-    "$host" "$WORK/plugins/$line/libplugin.so" load "${all[@]}" >"$log" 2>&1
+    "$host" "$WORK/plugins/$major/libplugin.so" load "${all[@]}" >"$log" 2>&1
     if [ $? != 3 ] || ! grep 'cannot allocate memory in static TLS block' "$log" >/dev/null; then
-      failed dlopen "full static TLS, $line" "$log" "the default was not refused"
-    elif "$host" "$WORK/plugins/$line-dynamic/libplugin.so" load "${all[@]}" >"$log" 2>&1; then
-      report dlopen "full static TLS, $line" "passed 2" "initial-exec is refused, local_dynamic_tls loads"
+      failed dlopen "full static TLS, $major" "$log" "the default was not refused"
+    elif "$host" "$WORK/plugins/$major-dynamic/libplugin.so" load "${all[@]}" >"$log" 2>&1; then
+      report dlopen "full static TLS, $major" "passed 2" "initial-exec is refused, local_dynamic_tls loads"
     else
-      failed dlopen "full static TLS, $line" "$log" "local_dynamic_tls was refused too"
+      failed dlopen "full static TLS, $major" "$log" "local_dynamic_tls was refused too"
     fi
   done
 }

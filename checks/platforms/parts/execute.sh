@@ -1,23 +1,23 @@
 # `program` with MiMalloc as its global allocator, run on the platform itself or under an emulator.
 # Debian's Rust 1.63 has standard libraries for the most platforms, and is also the oldest supported Rust.
 
-# both_lines KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
+# both_majors KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
 # The command's last arguments are Cargo's features.
-both_lines() {
-  local kind=$1 platform=$2 how=$3 line passed sum=0
+both_majors() {
+  local kind=$1 platform=$2 how=$3 major passed sum=0
   local log=$LOGS/$kind-${platform// /-}.log
   shift 3
   : >"$log"
-  for line in v3 v2; do
+  for major in v3 v2; do
     # shellcheck disable=SC2046 # two arguments, or none
-    if ! "$@" $([ $line = v2 ] && echo --features v2) >"$log.$line" 2>&1; then
-      cat "$log.$line" >>"$log"
-      failed "$kind" "$platform" "$log" "$line, $how"
+    if ! "$@" $([ $major = v2 ] && echo --features v2) >"$log.$major" 2>&1; then
+      cat "$log.$major" >>"$log"
+      failed "$kind" "$platform" "$log" "$major, $how"
       return
     fi
-    cat "$log.$line" >>"$log"
-    passed=$(tr -d '\r' <"$log.$line" | sed -n 's/^passed \([0-9]*\)$/\1/p')
-    [ -n "$passed" ] || { failed "$kind" "$platform" "$log" "$line, $how: it did not come to its end"; return; }
+    cat "$log.$major" >>"$log"
+    passed=$(tr -d '\r' <"$log.$major" | sed -n 's/^passed \([0-9]*\)$/\1/p')
+    [ -n "$passed" ] || { failed "$kind" "$platform" "$log" "$major, $how: it did not come to its end"; return; }
     sum=$((sum + passed))
   done
   report "$kind" "$platform" "passed $sum" "$how"
@@ -69,7 +69,7 @@ emulated() {
     { report execute "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
   foreign "$(debian_of "$target")" "$WORK/rust-1.63" libstd-rust-dev=1.63* ||
     { report execute "$target" "not run: no standard library of Rust for it" ""; return; }
-  both_lines execute "$target" "Rust 1.63${release:+, release}, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
+  both_majors execute "$target" "Rust 1.63${release:+, release}, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
     "$(of_target "$target" LINKER "$tools-gcc")" \
     "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
@@ -101,7 +101,7 @@ windows() {
     { report execute $target "not run: apt-get could not install MinGW and Rust's library" ""; return; }
   have wine || { report execute $target "not run: apt-get could not install wine" ""; return; }
   wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
-  both_lines execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
+  both_majors execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
     WINEPREFIX="$WORK/wine" WINEDEBUG=-all \
     "$(of_target $target LINKER x86_64-w64-mingw32-gcc)" "$(of_target $target RUNNER "$wine")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
@@ -113,7 +113,7 @@ wasi() {
     { report execute wasm32-wasip1 "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
   have_pip wasmtime || { report execute wasm32-wasip1 "not run: pip could not install wasmtime" ""; return; }
   runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasi.py \"\$@\"")
-  both_lines execute wasm32-wasip1 "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
+  both_majors execute wasm32-wasip1 "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
     CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-19 "$(of_target $target RUNNER "$runner")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
@@ -154,7 +154,7 @@ musl() {
   newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST could not be found" ""; return; }
   musl_variables
   # shellcheck disable=SC2086 # PATIENCE is a command with its arguments
-  both_lines execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
+  both_majors execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
     RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/checks/platforms/Cargo.toml" \
     --target-dir "$WORK/musl/target" --locked -p program --target $target --release
   in_line $target "$WORK/musl/target" v3 # v2 identifies threads in another way there
@@ -162,14 +162,14 @@ musl() {
 
 run_execute() {
   # `cargo test` is more than that.
-  [ -n "$FAST" ] || both_lines execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
+  [ -n "$FAST" ] || both_majors execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
   if ! old_rust; then
     report execute "all with Rust 1.63" "not run: apt-get could not install rustc and cargo, or cargo not fetch the sources" ""
     return
   fi
   # `env` starts programs, not functions of this shell.
   { declare -p TREE WORK PATIENCE && declare -f old_cargo; } >"$WORK/functions"
-  both_lines execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
+  both_majors execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
   windows
   wasi
   # Optimised, `MiMalloc` is another one there.

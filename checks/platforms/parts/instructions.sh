@@ -10,24 +10,24 @@ mnemonics() {
 # instructions NAME TARGET WANTED UNWANTED OBJDUMP VARIABLE=VALUE..: patterns of whole mnemonics, - for none.
 # The features of the target are what rustc says, unless CARGO_CFG_TARGET_FEATURE is among the variables.
 instructions() {
-  local name=$1 target=$2 wanted=$3 unwanted=$4 objdump=$5 line out found pattern passed=0
+  local name=$1 target=$2 wanted=$3 unwanted=$4 objdump=$5 major out found pattern passed=0
   shift 5
-  for line in "${BOTH[@]}"; do
-    out=$WORK/instructions/$line
-    build_script "$target" "$out" "CARGO_FEATURE_${line^^}=1" "$@" ||
-      { failed instructions "$name" "$out/error" "$line"; return; }
+  for major in "${BOTH[@]}"; do
+    out=$WORK/instructions/$major
+    build_script "$target" "$out" "CARGO_FEATURE_${major^^}=1" "$@" ||
+      { failed instructions "$name" "$out/error" "$major"; return; }
     mnemonics "$out/libmimalloc.a" "$objdump" >"$out/mnemonics"
-    [ "$(wc -l <"$out/mnemonics")" -gt 30 ] || { failed instructions "$name" "$out/error" "$line: no code"; return; }
+    [ "$(wc -l <"$out/mnemonics")" -gt 30 ] || { failed instructions "$name" "$out/error" "$major: no code"; return; }
     for pattern in $wanted; do
       [ "$pattern" = - ] && continue
       grep -xE "$pattern" "$out/mnemonics" >/dev/null ||
-        { failed instructions "$name" "$out/mnemonics" "$line: no $pattern"; return; }
+        { failed instructions "$name" "$out/mnemonics" "$major: no $pattern"; return; }
       passed=$((passed + 1))
     done
     for pattern in $unwanted; do
       [ "$pattern" = - ] && continue
       found=$(grep -xE "$pattern" "$out/mnemonics" | paste -sd' ')
-      [ -z "$found" ] || { failed instructions "$name" "$out/mnemonics" "$line: has $found"; return; }
+      [ -z "$found" ] || { failed instructions "$name" "$out/mnemonics" "$major: has $found"; return; }
       passed=$((passed + 1))
     done
   done

@@ -35,8 +35,8 @@ natively() {
 # suite TARGET [release]: of optimised programs only those with v3, since of v2 they are the same.
 suite() {
   local target=$1 release=${2:-} platform=$1${2:+, release} log=$LOGS/suite-$1${2:+-release}.log
-  local lines=(v3 v2) line passed=0 tools how tests way
-  [ -z "$release" ] || lines=(v3)
+  local majors=(v3 v2) major passed=0 tools how tests way
+  [ -z "$release" ] || majors=(v3)
   tools=$(tools_of "$target") how="the crate's tests, Rust $NEWER_RUST"
   if [ -n "$(natively "$target")" ]; then
     way=$(of_target "$target" RUSTFLAGS "$(natively "$target")")
@@ -48,13 +48,13 @@ suite() {
   newer_rust_is_here && foreign "$(debian_of "$target")" "$WORK/rust-$NEWER_RUST" "libstd-rust-web-dev=$NEWER_RUST*" ||
     { report suite "$platform" "not run: Debian's Rust $NEWER_RUST could not be found" ""; return; }
   mapfile -t tests < <(library_tests "$target")
-  for line in "${lines[@]}"; do
+  for major in "${majors[@]}"; do
     # Without debug information they are linked in half the time.
     env RUSTC="$(newer_rust)" CARGO_PROFILE_DEV_DEBUG=0 "$(of_target "$target" LINKER "$tools-gcc")" "$way" \
       timeout 2400 cargo test --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/suite" --target "$target" \
-      --no-fail-fast ${release:+--release} --features "$line" "${tests[@]}" >"$log.$line" 2>&1 ||
-      { grep -E '^(test .* FAILED|error|thread)' "$log.$line" >"$log"; failed suite "$platform" "$log" "$line, $how"; return; }
-    passed=$((passed + $(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log.$line")))
+      --no-fail-fast ${release:+--release} --features "$major" "${tests[@]}" >"$log.$major" 2>&1 ||
+      { grep -E '^(test .* FAILED|error|thread)' "$log.$major" >"$log"; failed suite "$platform" "$log" "$major, $how"; return; }
+    passed=$((passed + $(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log.$major")))
   done
   report suite "$platform" "passed $passed" "$how"
 }

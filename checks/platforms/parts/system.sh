@@ -1,10 +1,10 @@
 # MIMALLOC_SYS_USE_PKG_CONFIG=1, against a mimalloc that is installed into a folder here, as a
 # distribution would.
 
-# install PREFIX LINE CC AR: a static library, the headers, and a .pc file.
+# install PREFIX MAJOR CC AR: a static library, the headers, and a .pc file.
 install_mimalloc() {
-  local prefix=$1 line=$2 cc=$3 ar=$4 from
-  from=$(sources "$line")
+  local prefix=$1 major=$2 cc=$3 ar=$4 from
+  from=$(sources "$major")
   mkdir -p "$prefix/lib/pkgconfig" "$prefix/include" &&
     cp "$from"/include/*.h "$prefix/include/" &&
     "$cc" -O2 -fPIC -DNDEBUG -DMI_BUILD_RELEASE -w -I "$from/include" -c "$from/src/static.c" -o "$prefix/static.o" &&
@@ -29,11 +29,11 @@ with_system() {
   env MIMALLOC_SYS_USE_PKG_CONFIG=1 PKG_CONFIG_PATH="$prefix/lib/pkgconfig" "$@"
 }
 
-# system_refused NAME LINE PREFIX PART..
+# system_refused NAME MAJOR PREFIX PART..
 system_refused() {
-  local name=$1 line=$2 prefix=$3 out=$WORK/refused part
+  local name=$1 major=$2 prefix=$3 out=$WORK/refused part
   shift 3
-  if build_script x86_64-unknown-linux-gnu "$out" "CARGO_FEATURE_${line^^}=1" MIMALLOC_SYS_USE_PKG_CONFIG=1 \
+  if build_script x86_64-unknown-linux-gnu "$out" "CARGO_FEATURE_${major^^}=1" MIMALLOC_SYS_USE_PKG_CONFIG=1 \
     PKG_CONFIG_PATH="$prefix/lib/pkgconfig"; then
     failed system "$name" "$out/output" "it was taken"
     return
@@ -50,20 +50,20 @@ system_cargo() {
 
 run_system() {
   have pkg-config || { report system "pkg-config" "not run: apt-get could not install it" ""; return; }
-  local line prefix log out passed features
-  for line in "${BOTH[@]}"; do
-    prefix=$WORK/system/$line log=$LOGS/system-$line.log
-    install_mimalloc "$prefix" "$line" gcc ar >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "installing it"; return; }
-    features=$([ "$line" = v2 ] && echo "--features v2")
+  local major prefix log out passed features
+  for major in "${BOTH[@]}"; do
+    prefix=$WORK/system/$major log=$LOGS/system-$major.log
+    install_mimalloc "$prefix" "$major" gcc ar >"$log" 2>&1 || { failed system "system mimalloc, $major" "$log" "installing it"; return; }
+    features=$([ "$major" = v2 ] && echo "--features v2")
     # shellcheck disable=SC2086
     with_system "$prefix" cargo run --manifest-path "$HERE/Cargo.toml" --target-dir "$WORK/system/target" --locked \
-      -p program --no-default-features $features >"$log" 2>&1 || { failed system "system mimalloc, $line" "$log" "cargo run"; continue; }
+      -p program --no-default-features $features >"$log" 2>&1 || { failed system "system mimalloc, $major" "$log" "cargo run"; continue; }
     passed=$(sed -n 's/^passed \([0-9]*\)$/\1/p' "$log")
     # Nothing may have been compiled.
     if find "$WORK/system/target" -name libmimalloc.a | grep . >/dev/null; then
-      failed system "system mimalloc, $line" "$log" "a library was built all the same"
+      failed system "system mimalloc, $major" "$log" "a library was built all the same"
     else
-      report system "system mimalloc, $line" "passed ${passed:-0}" "linked through pkg-config"
+      report system "system mimalloc, $major" "passed ${passed:-0}" "linked through pkg-config"
     fi
   done
   prefix=$WORK/system/other

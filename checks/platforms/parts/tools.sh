@@ -59,18 +59,18 @@ have_pip() {
 
 # Builds the crate for this machine: that brings upstream's sources, and the build script.
 prepare() {
-  local line
-  for line in v3 v2; do
-    if ! cargo build --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/native" --features $line \
-      --message-format json >"$LOGS/native-$line.json" 2>"$LOGS/native-$line.log"; then
-      failed execute "the crate, $line" "$LOGS/native-$line.log" "cargo build"
+  local major
+  for major in v3 v2; do
+    if ! cargo build --manifest-path "$ROOT/Cargo.toml" --target-dir "$WORK/native" --features $major \
+      --message-format json >"$LOGS/native-$major.json" 2>"$LOGS/native-$major.log"; then
+      failed execute "the crate, $major" "$LOGS/native-$major.log" "cargo build"
       return 1
     fi
     # The build script passes the place of the headers on to its dependents.
     local out
-    out=$(grep '"build-script-executed"' "$LOGS/native-$line.json" | grep 'mi-malloc-sys' |
+    out=$(grep '"build-script-executed"' "$LOGS/native-$major.json" | grep 'mi-malloc-sys' |
       sed 's/.*"out_dir":"\([^"]*\)".*/\1/')
-    ln -sfn "$(sed -n 's/^cargo:include=\(.*\)\/include$/\1/p' "${out%/out}/output")" "$WORK/upstream-$line"
+    ln -sfn "$(sed -n 's/^cargo:include=\(.*\)\/include$/\1/p' "${out%/out}/output")" "$WORK/upstream-$major"
   done
   vendored_tree
   BUILD_SCRIPT=$(grep -o '"executable":"[^"]*build-script-build"\|"filenames":\["[^"]*build-script-build"' \
@@ -82,11 +82,11 @@ prepare() {
 # Cargo and the build script that is run alone find them there. (MIMALLOC_SYS_SOURCE_DIR would do too,
 # but with it our own C file is left out.)
 vendored_tree() {
-  local line
+  local major
   rm -rf "$TREE" && mkdir -p "$TREE"
   (cd "$ROOT" && git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -cf -) |
     tar -xf - -C "$TREE"
-  for line in v3 v2; do cp -r --preserve=timestamps "$(sources $line)" "$TREE/c_src/$line"; done
+  for major in v3 v2; do cp -r --preserve=timestamps "$(sources $major)" "$TREE/c_src/$major"; done
 }
 
 sources() { readlink -f "$WORK/upstream-$1"; }

@@ -29,35 +29,35 @@ nightly() { rustc +nightly --version >/dev/null 2>&1; }
 
 std_sources() { [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
 
-# sanitizer NAME LINE CARGO-ARGUMENT RUSTFLAGS CC FAULT=PATTERN..
+# sanitizer NAME MAJOR CARGO-ARGUMENT RUSTFLAGS CC FAULT=PATTERN..
 sanitizer() {
-  local name=$1 line=$2 argument=$3 rustflags=$4 cc=$5 log fault target passed=0
+  local name=$1 major=$2 argument=$3 rustflags=$4 cc=$5 log fault target passed=0
   shift 5
-  log=$LOGS/$name-$line.log target=$WORK/$name-$line
+  log=$LOGS/$name-$major.log target=$WORK/$name-$major
   # shellcheck disable=SC2086 # argument may be empty
   faults_built "$log" "RUSTFLAGS=$rustflags" "CC=$cc" -- +nightly build --target $NIGHTLY_TARGET --target-dir "$target" \
-    $argument --features "faults/$line,program/$line" || { failed tools "$name sanitizer, $line" "$log" "cargo +nightly build"; return; }
+    $argument --features "faults/$major,program/$major" || { failed tools "$name sanitizer, $major" "$log" "cargo +nightly build"; return; }
   for fault in "$@"; do
     expect "$log" "${fault%%=*}" "${fault#*=}" "$target/$NIGHTLY_TARGET/debug/faults" ||
-      { failed tools "$name sanitizer, $line" "$log" "$fault"; return; }
+      { failed tools "$name sanitizer, $major" "$log" "$fault"; return; }
     passed=$((passed + 1))
   done
   "$target/$NIGHTLY_TARGET/debug/program" >"$log" 2>&1 && grep '^passed' "$log" >/dev/null ||
-    { failed tools "$name sanitizer, $line" "$log" "the program without mistakes"; return; }
-  report tools "$name sanitizer, $line" "passed $((passed + 1))" "$cc, $(rustc +nightly --version | cut -d' ' -f1-2)"
+    { failed tools "$name sanitizer, $major" "$log" "the program without mistakes"; return; }
+  report tools "$name sanitizer, $major" "passed $((passed + 1))" "$cc, $(rustc +nightly --version | cut -d' ' -f1-2)"
 }
 
-valgrind_line() {
-  local line=$1 log=$LOGS/valgrind-$1.log target=$WORK/valgrind-$1 fault passed=0
-  faults_built "$log" MIMALLOC_SYS_TRACK=valgrind -- build --target-dir "$target" --features "faults/$line,program/$line" ||
-    { failed tools "valgrind, $line" "$log" "cargo build"; return; }
+valgrind_major() {
+  local major=$1 log=$LOGS/valgrind-$1.log target=$WORK/valgrind-$1 fault passed=0
+  faults_built "$log" MIMALLOC_SYS_TRACK=valgrind -- build --target-dir "$target" --features "faults/$major,program/$major" ||
+    { failed tools "valgrind, $major" "$log" "cargo build"; return; }
   for fault in none=clean 'overflow=Invalid write of size 1' 'use-after-free=Invalid write of size 1' \
     'leak=12,345 bytes in 1 blocks are definitely lost'; do
     expect "$log" "${fault%%=*}" "${fault#*=}" valgrind -q --leak-check=full --error-exitcode=9 "$target/debug/faults" ||
-      { failed tools "valgrind, $line" "$log" "$fault"; return; }
+      { failed tools "valgrind, $major" "$log" "$fault"; return; }
     passed=$((passed + 1))
   done
-  report tools "valgrind, $line" "passed $passed" "$(valgrind --version)"
+  report tools "valgrind, $major" "passed $passed" "$(valgrind --version)"
 }
 
 # refused NAME PART VARIABLE=VALUE..: the build must fail, with a message that says why.
@@ -77,19 +77,19 @@ refused() {
 # allow: they lack one annotation.
 etw() {
   have clang && have_pip ziglang || { report tools "etw" "not run: zig could not be installed" ""; return; }
-  local line out cxx passed=0
+  local major out cxx passed=0
   cxx=$(wrapper zig-etw '
 arguments=()
 for argument in "$@"; do
   case $argument in --target=* | -m32 | -m64) ;; *) arguments+=("$argument") ;; esac
 done
 exec '"$WORK/pip/bin/python"' -m ziglang c++ -target x86_64-windows-gnu "${arguments[@]}"')
-  for line in v3 v2; do
-    out=$WORK/etw-$line
+  for major in v3 v2; do
+    out=$WORK/etw-$major
     build_script x86_64-pc-windows-msvc "$out" "CXX=$cxx" AR=llvm-lib-19 "CXXFLAGS=-D_Pre_cap_(count)=" CARGO_FEATURE_ETW=1 \
-      "CARGO_FEATURE_${line^^}=1" &&
+      "CARGO_FEATURE_${major^^}=1" &&
       llvm-nm-19 "$out/libmimalloc.a" 2>/dev/null | grep ' U .*EventRegister' >/dev/null ||
-      { cat "$out/output" "$out/error" >"$out/log"; failed tools "etw" "$out/log" "$line"; return; }
+      { cat "$out/output" "$out/error" >"$out/log"; failed tools "etw" "$out/log" "$major"; return; }
     passed=$((passed + 1))
   done
   report tools "etw" "passed $passed" "C++ with MinGW's headers; the events are registered"
@@ -114,8 +114,8 @@ run_tools() {
     report tools "sanitizers" "not run: no nightly Rust" ""
   fi
   if have valgrind; then
-    valgrind_line v3
-    [ -n "$FAST" ] || valgrind_line v2
+    valgrind_major v3
+    [ -n "$FAST" ] || valgrind_major v2
   else
     report tools "valgrind" "not run: apt-get could not install it" ""
   fi

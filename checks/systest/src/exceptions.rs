@@ -4,7 +4,7 @@
 
 pub struct Exception {
     /// The major versions that it is for.
-    pub lines: &'static [&'static str],
+    pub majors: &'static [&'static str],
     pub side: Side,
     pub name: &'static str,
     pub reason: &'static str,
@@ -32,12 +32,12 @@ const BOTH: &[&str] = &["v3", "v2"];
 const V3: &[&str] = &["v3"];
 
 const fn header(
-    lines: &'static [&'static str],
+    majors: &'static [&'static str],
     name: &'static str,
     reason: &'static str,
 ) -> Exception {
     Exception {
-        lines,
+        majors,
         side: Side::Header,
         name,
         reason,
@@ -76,49 +76,49 @@ pub const EXCEPTIONS: &[Exception] = &[
         "declares a C variable; Rust initialises a value instead",
     ),
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "MiMalloc",
         reason: "Rust's own: the global allocator",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "options",
         reason: "Rust's own: the options that a program carries",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "ProgramOption",
         reason: "Rust's own: the options that a program carries",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "ProgramOptions",
         reason: "Rust's own: the options that a program carries",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "default_error",
         reason: "Rust's own: the treatment of an error without a callback",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "OptionSource",
         reason: "Rust's own: where an option's value is from",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "option_source",
         reason: "Rust's own: where an option's value is from",
     },
     Exception {
-        lines: BOTH,
+        majors: BOTH,
         side: Side::Binding,
         name: "MI_ARENA_ID_NONE",
         reason: "Rust's own: C writes 0 or NULL, and the type differs between the versions",

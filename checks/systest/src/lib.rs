@@ -55,8 +55,8 @@ pub fn crate_root() -> PathBuf {
 }
 
 /// What that crate's build script passes as `--cfg` for a major version of upstream.
-pub fn cfg_of(line: &str) -> String {
-    format!("mi_{line}")
+pub fn cfg_of(major: &str) -> String {
+    format!("mi_{major}")
 }
 
 /// The public surface of a crate, as the compiler of this machine sees it.

@@ -11,7 +11,7 @@ use systest::{Subject, cfg_of, check, crate_root, headers, snapshot};
 // Links the crate: bindings that cannot be linked are not worth comparing.
 use mi_malloc_sys as _;
 
-const LINE: &str = env!("SYSTEST_LINE");
+const MAJOR: &str = env!("SYSTEST_MAJOR");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(reason) => {
-            eprintln!("{LINE}: {reason}");
+            eprintln!("{MAJOR}: {reason}");
             ExitCode::FAILURE
         }
     }
@@ -28,11 +28,11 @@ fn main() -> ExitCode {
 
 fn run(write_api: bool, strict: bool) -> Result<bool, String> {
     if write_api {
-        let api = snapshot::of_crate(LINE)?;
-        let file = snapshot::file(LINE);
+        let api = snapshot::of_crate(MAJOR)?;
+        let file = snapshot::file(MAJOR);
         std::fs::write(&file, &api).map_err(|error| format!("{}: {error}", file.display()))?;
         println!(
-            "{LINE}: wrote {} lines to checks/api/{LINE}.txt",
+            "{MAJOR}: wrote {} lines to checks/api/{MAJOR}.txt",
             api.lines().count()
         );
         return Ok(true);
@@ -53,17 +53,17 @@ fn subject() -> Result<Subject, String> {
         .nth(2)
         .ok_or("this program stands in no target folder")?;
     Ok(Subject {
-        name: LINE.into(),
+        name: MAJOR.into(),
         version: concat!("mimalloc ", env!("SYSTEST_VERSION")).into(),
         crate_root: crate_root(),
-        cfgs: vec![cfg_of(LINE)],
+        cfgs: vec![cfg_of(MAJOR)],
         headers: headers(&include)?,
         include,
         archive: archive.exists().then_some(archive),
         exceptions: EXCEPTIONS
             .iter()
-            .filter(|e| e.lines.contains(&LINE))
+            .filter(|e| e.majors.contains(&MAJOR))
             .collect(),
-        scratch: target.join("tmp").join(LINE),
+        scratch: target.join("tmp").join(MAJOR),
     })
 }

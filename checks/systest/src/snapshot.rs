@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use syn::{Attribute, ImplItem, Item, Visibility};
 
 /// Where the snapshot of a major version is recorded.
-pub fn file(line: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../api/{line}.txt"))
+pub fn file(major: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../api/{major}.txt"))
 }
 
 /// The snapshot of the crate as it is.
-pub fn of_crate(line: &str) -> Result<String, String> {
+pub fn of_crate(major: &str) -> Result<String, String> {
     Ok(snapshot(&crate::surface(
         &crate::crate_root(),
-        &[crate::cfg_of(line)],
+        &[crate::cfg_of(major)],
     )?))
 }
 

@@ -52,7 +52,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
 
 const fn exception(name: &'static str) -> Exception {
     Exception {
-        lines: &[],
+        majors: &[],
         side: Side::Header,
         name,
         reason: "for the test",

@@ -2,12 +2,12 @@
 
 use systest::snapshot::{difference, file, of_crate};
 
-fn compare(line: &str) {
-    let recorded = std::fs::read_to_string(file(line)).unwrap();
-    let difference = difference(&recorded, &of_crate(line).unwrap());
+fn compare(major: &str) {
+    let recorded = std::fs::read_to_string(file(major)).unwrap();
+    let difference = difference(&recorded, &of_crate(major).unwrap());
     assert!(
         difference.is_empty(),
-        "the public surface of {line} is not that of checks/api/{line}.txt:\n{}\n\
+        "the public surface of {major} is not that of checks/api/{major}.txt:\n{}\n\
          If this is meant, run checks/systest/run --write-api",
         difference.join("\n")
     );
