@@ -157,10 +157,11 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
 //   the next sample would have to be checked too.)
 // - It moves a page that becomes full to the queue of full pages, where other threads can free it. So the last block of
 //   a page is left to it. (The last one in the free list need not be that: a page is extended when its list is empty.)
-// - It counts the block down to the next sample: in a page of blocks above MI_SMALL_MAX_OBJ_SIZE at once, in a smaller
-//   one when the free list is refilled. Here a block is marked as counted at once, since without a sample rate nothing
-//   is counted down, and a profiler that starts later must not see it. The count of allocations itself is reset by the
-//   next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_lifo`).
+// - `last_alloc` of a page says up to which allocation upstream has subtracted its blocks from the countdown to the next
+//   sample. For blocks above MI_SMALL_MAX_OBJ_SIZE it does that at once, for smaller ones when the free list is
+//   refilled. Here `last_alloc` advances with each block, and nothing is subtracted: without a sample rate there is no
+//   countdown, and a profiler that starts later must not count these blocks. The count of allocations itself is reset
+//   by the next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_lifo`).
 // The theap of a thread that has not allocated yet has no pages. Where it would be NULL, `mi_malloc_sys_sampling_off`
 // is false.
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
@@ -203,8 +204,8 @@ static mi_decl_forceinline void* mi_malloc_sys_pop_bin_head(mi_theap_t* theap, m
   return mi_malloc_sys_pop_free(page, used, zero, count);
 }
 
-// Marks a block from upstream's slow path as counted down too: `mi_malloc_sys_free_lifo` may push it to its page's free
-// list again and again, which upstream then never refills. A page that became full may be owned by another thread by
+// Advances `last_alloc` for a block from upstream's slow path too: `mi_malloc_sys_free_lifo` may push it to its page's
+// free list again and again, which upstream then never refills. A page that became full may be owned by another thread by
 // now; upstream has counted its blocks before.
 static void* mi_malloc_sys_update_countdown(void* p) {
   #if MI_SAMPLE

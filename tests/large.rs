@@ -402,7 +402,7 @@ fn zeroes_of_the_system_are_not_written() {
 #[test]
 fn untouched_blocks_are_not_resident() {
     in_child("untouched_blocks_are_not_resident", "", || {
-        if cfg!(not(entries)) {
+        if !ENTRY_POINTS {
             return println!("not run: no entry points of our own");
         }
         let round = || {
