@@ -1,12 +1,12 @@
-//! Tells the model which major version it is linked with, as in the crate's own tests; and on v3 compiles what looks at
-//! mimalloc from inside, with the definitions and flags of the library, which the crate's own plan gives.
+//! Passes the major version to the model as a `cfg`, as for the crate's own tests. On v3 it also compiles the check of
+//! mimalloc's internals, with the definitions and flags of the library, which the crate's own plan decides.
 
-#[allow(dead_code)]
-#[path = "../../build/pure.rs"]
-mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
+#[allow(dead_code)]
+#[path = "../../build/pure.rs"]
+mod pure;
 #[path = "../../build/rustc.rs"]
 mod rustc;
 
@@ -17,8 +17,8 @@ mod emit {
     }
 }
 
-use pure::{config, plan};
 use config::Config;
+use pure::{config, plan};
 use std::path::PathBuf;
 
 const INVARIANTS: &str = "../../tests/model/invariants.c";

@@ -1,7 +1,7 @@
-//! Bytes as a program of allocations, run against the model of `tests/model`.
+//! Interprets bytes as a program of allocations, and runs it against the model of `tests/model`.
 //!
-//! The random programs of the model's own tests are made of likely steps; here libFuzzer looks for
-//! steps that reach new code of the allocator.
+//! The model's own tests choose likely steps at random; here libFuzzer searches for steps that reach
+//! new code of the allocator.
 
 #![no_main]
 
@@ -15,31 +15,31 @@ mod mode;
 #[path = "../../tests/model/mod.rs"]
 mod model;
 
-use model::program::{Action, Freeing, Step, Way, Wish, HEAPS, SLOTS};
-use model::shadow::{self, Shadow, Shelf};
+use model::oracle::{self, Oracle, TransferPool};
+use model::program::{Action, Family, FreeFunction, Request, Step, HEAPS, SLOTS};
 
-/// The thread of libFuzzer, and one that comes and goes.
+/// The thread of libFuzzer, and a second one that is started and ends.
 const MAIN: usize = 0;
 const OTHER: usize = 1;
 
 fuzz_target!(|bytes: &[u8]| {
-    let shelf = Shelf::default();
-    let mut shadow = Shadow::new(Arc::clone(&shelf), false);
+    let pool = TransferPool::default();
+    let mut oracle = Oracle::new(Arc::clone(&pool), false);
     let steps = steps(bytes);
     let mut number = 0;
-    for turn in steps.chunk_by(|a, b| a.thread == b.thread) {
+    for part in steps.chunk_by(|a, b| a.thread == b.thread) {
         let start = number;
-        number += turn.len() + 1;
-        if turn[0].thread == MAIN {
-            take(&mut shadow, start, turn);
+        number += part.len() + 1;
+        if part[0].thread == MAIN {
+            execute(&mut oracle, start, part);
         } else {
-            let shadow = &mut shadow;
+            let oracle = &mut oracle;
             let work = move || {
-                take(shadow, start, turn);
+                execute(oracle, start, part);
                 let action = Action::EndThread;
-                take(
-                    shadow,
-                    start + turn.len(),
+                execute(
+                    oracle,
+                    start + part.len(),
                     &[Step {
                         thread: OTHER,
                         action,
@@ -49,17 +49,17 @@ fuzz_target!(|bytes: &[u8]| {
             std::thread::scope(|scope| scope.spawn(work).join().unwrap());
         }
     }
-    shadow.end(MAIN);
-    shadow::clear(&shelf);
+    oracle.finish(MAIN);
+    oracle::clear(&pool);
 });
 
-fn take(shadow: &mut Shadow, start: usize, steps: &[Step]) {
+fn execute(oracle: &mut Oracle, start: usize, steps: &[Step]) {
     for (index, step) in steps.iter().enumerate() {
-        shadow.step(start + index, *step);
+        oracle.step(start + index, *step);
     }
 }
 
-/// Bytes to choose by; after the last one there are only zeros.
+/// The bytes that determine the choices; zeros follow the last one.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
@@ -90,14 +90,14 @@ fn steps(bytes: &[u8]) -> Vec<Step> {
 
 fn action(kind: usize, choices: &mut Choices) -> Action {
     match kind {
-        // Many steps in a row, or pages never fill.
+        // Allocations are frequent, or pages would never fill.
         0..=3 => Action::Allocate {
             slot: slot(choices),
-            wish: wish(choices),
+            request: request(choices),
         },
         4..=5 => Action::Reallocate {
             slot: slot(choices),
-            wish: wish(choices),
+            request: request(choices),
         },
         6 => Action::Expand {
             slot: slot(choices),
@@ -107,13 +107,13 @@ fn action(kind: usize, choices: &mut Choices) -> Action {
             slot: slot(choices),
             by: freeing(choices),
         },
-        10 => Action::Look {
+        10 => Action::Check {
             slot: slot(choices),
         },
-        11 => Action::Give {
+        11 => Action::Send {
             slot: slot(choices),
         },
-        12 => Action::Take {
+        12 => Action::Receive {
             slot: slot(choices),
         },
         13 => Action::NewHeap {
@@ -148,9 +148,9 @@ fn size(choices: &mut Choices) -> usize {
     }
 }
 
-fn wish(choices: &mut Choices) -> Wish {
+fn request(choices: &mut Choices) -> Request {
     let byte = choices.byte();
-    Wish {
+    Request {
         size: size(choices),
         zeroed: byte & 0x80 != 0,
         heap: if byte & 0x40 != 0 {
@@ -158,14 +158,14 @@ fn wish(choices: &mut Choices) -> Wish {
         } else {
             None
         },
-        way: match byte & 0xf {
-            0..=3 => Way::Plain,
-            4..=5 => Way::Small,
-            6 => Way::Counted(1 + choices.byte() % 16),
-            7..=9 => Way::Aligned(power(choices)),
+        family: match byte & 0xf {
+            0..=3 => Family::Plain,
+            4..=5 => Family::Small,
+            6 => Family::Counted(1 + choices.byte() % 16),
+            7..=9 => Family::Aligned(power(choices)),
             // Larger ones cannot have an offset.
-            10 => Way::AlignedAt(power(choices).min(64 << 10), 8 * choices.byte()),
-            _ => Way::Rust(power(choices)),
+            10 => Family::AlignedAt(power(choices).min(64 << 10), 8 * choices.byte()),
+            _ => Family::Rust(power(choices)),
         },
     }
 }
@@ -175,12 +175,12 @@ fn power(choices: &mut Choices) -> usize {
     1 << (choices.byte() % 19)
 }
 
-fn freeing(choices: &mut Choices) -> Freeing {
-    use Freeing::*;
+fn freeing(choices: &mut Choices) -> FreeFunction {
+    use FreeFunction::*;
     let all = [
         Free,
         Checked,
-        Measuring,
+        ReportsSize,
         Size,
         Small,
         Aligned,

@@ -1,10 +1,10 @@
 // Upstream's invariants of everything that the calling thread owns: its theaps, their queues, each page and its lists
 // (v3). Compiled with the definitions of the library; reads upstream's structures and changes nothing.
 //
-// What upstream itself does not keep is no rule here: a page that other threads emptied waits unretired for its next
-// visit (so that is a fault only where the program has one thread); a retired page that is not alone in its queue may
-// be forgotten by `_mi_theap_collect_retired`; and a page of small blocks takes its rounds of retirement along when
-// its thread ends while blocks are in use again.
+// What upstream itself does not maintain is not checked: a page that other threads emptied is not retired before its
+// next visit (so that is a fault only where the program has one thread); `_mi_theap_collect_retired` may forget a
+// retired page that is not the only one of its queue; and a page of small blocks keeps its count of rounds of
+// retirement when its thread ends while blocks are in use again.
 #include "mimalloc.h"
 #include "mimalloc/types.h"
 #include "mimalloc/prim/prim-tls.h"
@@ -13,9 +13,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-// Rounds of housekeeping that a retired page waits at most: MI_RETIRE_CYCLES of upstream's page.c.
+// The maximum number of rounds of housekeeping for which a page stays retired: MI_RETIRE_CYCLES in upstream's page.c.
 #define RETIRE_CYCLES  16
-// From this count of allocations on a page's counts start anew with the next refill (`_mi_page_update_sample_countdown`).
+// From this count of allocations on, the next refill resets the counts of a page (`_mi_page_update_sample_countdown`).
 #define ALLOC_COUNT_RESTARTS  0x8000
 
 static _Thread_local size_t faults;
@@ -34,12 +34,12 @@ static void fault(const mi_page_t* page, const char* format, ...) {
   fprintf(stderr, "\n");
 }
 
-// The blocks that were seen in a list of the page. A page has fewer than 65536.
+// The blocks that were found in a list of the page. A page has fewer than 65536.
 typedef struct seen_s {
   uint8_t bits[0x10000 / 8];
 } seen_t;
 
-// How many blocks a list has. Each must be a block of the page, and in no list yet.
+// The number of blocks in a list. Each must be a block of the page, and in no other list.
 static size_t length(const mi_page_t* page, const mi_block_t* block, const char* list, seen_t* seen) {
   const uint8_t* const start = mi_page_start(page);
   size_t count = 0;
@@ -64,7 +64,7 @@ static void check_lists(const mi_page_t* page) {
   seen_t seen = { { 0 } };
   const size_t free = length(page, page->free, "free", &seen);
   const size_t local = length(page, page->local_free, "local free", &seen);
-  // Other threads only push blocks in front, so what is there stays.
+  // Other threads only push blocks at the front, so the rest of the list does not change.
   const size_t remote = length(page, mi_page_thread_free(page), "thread free", &seen);
   const size_t used = mi_page_used(page);
   if (used + free + local != page->capacity) {
@@ -78,7 +78,7 @@ static void check_lists(const mi_page_t* page) {
     for (const mi_block_t* block = page->free; block != NULL; block = mi_block_next(page, block)) {
       for (size_t word = 1; word < words; word++) {
         if (((const uintptr_t*)block)[word] != 0) {
-          fault(page, "free blocks are said to be zero, and word %zu of %p is %zx", word, (const void*)block,
+          fault(page, "its free blocks are marked as zero, and word %zu of %p is %zx", word, (const void*)block,
                 (size_t)((const uintptr_t*)block)[word]);
           return;
         }
@@ -87,8 +87,8 @@ static void check_lists(const mi_page_t* page) {
   }
 }
 
-// Whether all requests for such blocks are above the sizes for which upstream leaves full pages where they are, and
-// counts down to a sample only when a list is filled again (`_mi_malloc_generic`).
+// Whether all requests for such blocks are above the sizes for which upstream leaves full pages in their queue, and
+// counts down to a sample only when a list is refilled (`_mi_malloc_generic`).
 static bool is_large(const mi_page_t* page) {
   return _mi_bin(page->block_size) > _mi_bin(MI_SMALL_MAX_OBJ_SIZE);
 }
@@ -108,10 +108,10 @@ static void check_counts(const mi_theap_t* theap, const mi_page_t* page) {
     fault(page, "%zu allocations were counted, and the count is about to overflow", allocated);
   }
   #if MI_SAMPLE == 1
-  // What the countdown to a sample has not seen yet: of large blocks nothing, of others a list of free blocks.
+  // What the countdown to a sample does not include yet: of large blocks nothing, of others a list of free blocks.
   const size_t unseen = (is_large(page) ? 0 : page->reserved);
   if (last_allocated > allocated || allocated - last_allocated > unseen) {
-    fault(page, "%zu allocations were counted, and samples know of %zu (rate %zu)", allocated, last_allocated,
+    fault(page, "%zu allocations were counted, and the countdown to a sample includes %zu (rate %zu)", allocated, last_allocated,
           theap->sample_rate);
   }
   #else
@@ -126,7 +126,7 @@ static size_t bin_of(const mi_page_t* page) {
   return _mi_bin(mi_page_block_size(page));
 }
 
-static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t bin, bool alone) {
+static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t bin, bool single_thread) {
   const mi_page_queue_t* const queue = &theap->pages[bin];
   const bool special = (bin == MI_BIN_HUGE || bin == MI_BIN_FULL);
   if (page->theap != theap || mi_page_thread_id(page) != theap->tld->thread_id || !mi_page_is_owned(page)) {
@@ -139,12 +139,12 @@ static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t b
     fault(page, "in bin %zu, and it belongs to %zu", bin, bin_of(page));
   }
   if (mi_page_used(page) == page->reserved && is_large(page) && !special) {
-    fault(page, "full, and not put aside");
+    fault(page, "full, and not in the queue of full pages");
   }
   if (mi_page_used(page) == 0 && special) {
     fault(page, "empty, and still in bin %zu", bin);
   }
-  if (mi_page_used(page) == 0 && page->retire_expire == 0 && alone) {
+  if (mi_page_used(page) == 0 && page->retire_expire == 0 && single_thread) {
     fault(page, "empty, and neither freed nor retired");
   }
   if (page->retire_expire > RETIRE_CYCLES || (page->retire_expire != 0 && special)) {
@@ -156,7 +156,7 @@ static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t b
   }
 }
 
-static void check_theap(const mi_theap_t* theap, bool alone) {
+static void check_theap(const mi_theap_t* theap, bool single_thread) {
   size_t total = 0, of_system = 0, full = 0;
   for (size_t bin = 0; bin < MI_BIN_COUNT; bin++) {
     const mi_page_queue_t* const queue = &theap->pages[bin];
@@ -167,7 +167,7 @@ static void check_theap(const mi_theap_t* theap, bool alone) {
         fault(page, "the page before it in bin %zu is another", bin);
       }
       if (count++ > queue->count) break; // perhaps a circle
-      check_state(theap, page, bin, alone);
+      check_state(theap, page, bin, single_thread);
       check_counts(theap, page);
       check_lists(page);
       of_system += (page->memid.memkind != MI_MEM_ARENA);
@@ -190,9 +190,9 @@ static void check_theap(const mi_theap_t* theap, bool alone) {
   }
 }
 
-// The number of faults, which stand on standard error. 0 in a thread that has allocated nothing. `alone`: no other
-// thread has freed blocks of this one.
-size_t invariants_faults(bool alone) {
+// The number of faults, which are printed to standard error. 0 in a thread that has allocated nothing. `single_thread`:
+// no other thread has freed blocks of this one.
+size_t invariants_faults(bool single_thread) {
   const mi_theap_t* const own = _mi_theap_default();
   const size_t before = faults;
   #if MI_THEAP_INITASNULL
@@ -200,7 +200,7 @@ size_t invariants_faults(bool alone) {
   #endif
   if (!mi_theap_is_initialized(own)) return 0;
   for (const mi_theap_t* theap = own->tld->theaps; theap != NULL; theap = theap->tnext) {
-    if (mi_theap_is_initialized(theap)) check_theap(theap, alone);
+    if (mi_theap_is_initialized(theap)) check_theap(theap, single_thread);
   }
   return faults - before;
 }

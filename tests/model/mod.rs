@@ -1,21 +1,21 @@
 //! A model of the allocator, and the random programs that are run against both.
 //!
-//! A seed gives a [`program`]: steps that allocate, reallocate and free, on several threads. It is
-//! [`run`] with the allocator and, step by step, with a [`shadow`] that knows what must hold. Each
-//! run is a process of its own, since an allocator's faults kill processes; when one fails, the
-//! parent [`shrink`]s its program by running parts of it, and prints what is left.
+//! A seed determines a [`program`]: steps that allocate, reallocate and free, on several threads. A
+//! [`run`] executes it with the allocator, and an [`oracle`] checks after each step what must hold.
+//! Runs have a process of their own, since an allocator's faults kill processes. When one fails,
+//! the parent [`shrink`]s its program by running parts of it, and prints the shortest that fails.
 
 pub mod allocator;
+pub mod oracle;
 pub mod program;
 pub mod run;
 #[cfg(mi_v3)]
 mod sampling;
-pub mod shadow;
 pub mod shrink;
 
 use std::process::Output;
 
-use run::{Lot, Run};
+use run::{Batch, Run};
 
 #[path = "../support/heap.rs"]
 mod heap;
@@ -23,35 +23,34 @@ mod heap;
 #[allow(dead_code)]
 pub mod mode;
 
-/// Blocks with guard pages must be freed by their own thread: v2.5.2 looks for the padding that such
-/// a block has not when another thread has freed it (`_mi_free_delayed_block`), reports a buffer
-/// overflow and stops the program.
-pub const GUARDS_WANT_ONE_THREAD: bool = cfg!(mi_v2) && mode::GUARDED && mode::PADDING;
+/// Blocks with guard pages must be freed by their own thread. If another thread frees one, v2.5.2 reads padding
+/// that such a block does not have (`_mi_free_delayed_block`), reports a buffer overflow and stops the program.
+pub const GUARDED_BLOCKS_NEED_ONE_THREAD: bool = cfg!(mi_v2) && mode::GUARDED && mode::PADDING;
 
-/// Runs `lot` by `child`, which starts a process for the text of a lot. Gives the number of calls
-/// of the allocator; panics with the shortest program found if one fails.
-pub fn prove(lot: &Lot, child: impl Fn(&str) -> Output) -> u64 {
+/// Runs `batch` in a process that `child` starts for the text of a batch. Returns the number of calls
+/// of the allocator; panics with the shortest failing program found if one fails.
+pub fn run_and_shrink(batch: &Batch, child: impl Fn(&str) -> Output) -> u64 {
     let failed = |output: &Output| !output.status.success();
-    let output = child(&lot.to_string());
+    let output = child(&batch.to_string());
     if !failed(&output) {
-        return run::calls(&output.stdout).expect("the child did not come to its end");
+        return run::calls(&output.stdout).expect("the child did not reach its end");
     }
-    let lot = match run::last(&output.stderr) {
-        Some(lot) => lot,
-        None => panic!("no run began: {}", text(&output)),
+    let batch = match run::last(&output.stderr) {
+        Some(batch) => batch,
+        None => panic!("no run was begun: {}", text(&output)),
     };
-    let run = &lot.first;
-    if run.lanes > 1 {
+    let run = &batch.first;
+    if run.concurrency > 1 {
         panic!(
-            "{lot}: fails, perhaps not each time. {} programs ran at the same time, so none is \
+            "{batch}: fails, perhaps not each time. {} programs ran at the same time, so none is \
              shrunk.\n{}",
-            run.lanes,
+            run.concurrency,
             text(&output)
         );
     }
     let mut seen = output;
     let part = |kept: &[usize]| {
-        lot.only(Run {
+        batch.only(Run {
             kept: kept.to_vec(),
             ..run.clone()
         })

@@ -1,6 +1,6 @@
-//! What is to be done: steps that a seed determines.
+//! The steps, which a seed determines.
 //!
-//! A step means something whatever went before (freeing nothing does nothing), so any part of a
+//! Each step is valid after any others (one that frees an empty slot does nothing), so any part of a
 //! program is a program.
 
 #[path = "../support/random.rs"]
@@ -8,30 +8,30 @@ mod random;
 
 use random::Random;
 
-/// How many blocks a program holds at most. Enough to fill pages of small blocks.
+/// The maximum number of live blocks. Enough to fill pages of small blocks.
 pub const SLOTS: usize = 1500;
-/// How many heaps besides the default one.
+/// The maximum number of heaps besides the default one.
 pub const HEAPS: usize = 4;
 pub const THREADS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
-    /// The thread that takes the step.
+    /// The thread that executes the step.
     pub thread: usize,
     pub action: Action,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
-    /// Puts a block into a slot; what was there is freed.
+    /// Allocates a block for a slot; the block that was there is freed.
     Allocate {
         slot: usize,
-        wish: Wish,
+        request: Request,
     },
-    /// Of an empty slot, allocates.
+    /// If the slot is empty, allocates.
     Reallocate {
         slot: usize,
-        wish: Wish,
+        request: Request,
     },
     Expand {
         slot: usize,
@@ -39,19 +39,19 @@ pub enum Action {
     },
     Free {
         slot: usize,
-        by: Freeing,
+        by: FreeFunction,
     },
-    Look {
+    Check {
         slot: usize,
     },
-    /// Hands the block to whoever takes it.
-    Give {
+    /// Passes the block to any program that receives it.
+    Send {
         slot: usize,
     },
-    Take {
+    Receive {
         slot: usize,
     },
-    /// Makes a heap if there is none at this place.
+    /// Creates the heap if it does not exist.
     NewHeap {
         heap: usize,
     },
@@ -64,23 +64,23 @@ pub enum Action {
     Collect {
         force: bool,
     },
-    /// The thread ends; another one takes its number with its next step.
+    /// The thread ends. The next step with its number starts another.
     EndThread,
 }
 
-/// What a block should be like.
+/// The properties of a requested block.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct Request {
     pub size: usize,
-    pub way: Way,
+    pub family: Family,
     pub zeroed: bool,
-    /// The number of the heap, or the thread's default one.
+    /// The number of the heap; `None` is the thread's default one.
     pub heap: Option<usize>,
 }
 
-/// Which family of functions.
+/// The family of functions to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Family {
     Plain,
     /// The size as a product with this count.
     Counted(usize),
@@ -94,11 +94,11 @@ pub enum Way {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Freeing {
+pub enum FreeFunction {
     Free,
     Checked,
-    /// Tells the size of the block.
-    Measuring,
+    /// Returns the size of the block.
+    ReportsSize,
     Size,
     Small,
     Aligned,
@@ -107,7 +107,7 @@ pub enum Freeing {
     Constant,
 }
 
-/// The choice of steps.
+/// Which functions the steps call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The C functions.
@@ -118,13 +118,13 @@ pub enum Kind {
     Mixed,
 }
 
-/// Chooses.
-struct Dice(Random);
+/// The generator that chooses steps.
+struct StepRng(Random);
 
-impl Dice {
-    fn new(seed: u64) -> Dice {
-        // Far from each other, since `Random` starts alike with seeds that are alike.
-        Dice(Random::new((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+impl StepRng {
+    fn new(seed: u64) -> StepRng {
+        // Spreads the seeds: `Random` starts with similar numbers for similar seeds.
+        StepRng(Random::new((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -135,148 +135,144 @@ impl Dice {
         self.below(n) == 0
     }
 
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+    fn choose<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    /// A power of two of up to `2^bits`, and as likely each of them.
-    fn power(&mut self, bits: usize) -> usize {
+    /// A power of two of up to `2^bits`, each with the same probability.
+    fn power_of_two(&mut self, bits: usize) -> usize {
         1 << self.below(bits + 1)
     }
 }
 
 /// The steps of `seed`, `length` of them.
 pub fn steps(kind: Kind, seed: u64, length: usize) -> Vec<Step> {
-    let mut dice = Dice::new(seed);
-    // A few slots for much reallocation of the same blocks, or many for full pages.
-    let slots = dice.of(&[8, 100, SLOTS]);
-    // Programs of one size of block fill and empty whole pages.
-    let usual = if dice.one_in(3) {
-        Some(size(&mut dice).min(5000))
+    let mut rng = StepRng::new(seed);
+    // Few slots reallocate the same blocks often; many slots fill pages.
+    let slots = rng.choose(&[8, 100, SLOTS]);
+    // Programs with one block size fill and empty whole pages.
+    let usual = if rng.one_in(3) {
+        Some(size(&mut rng).min(5000))
     } else {
         None
     };
     let mut thread = 0;
     (0..length)
         .map(|_| {
-            // In runs, as a change of threads takes time.
-            if dice.one_in(12) {
-                thread = dice.below(THREADS);
+            // Several steps on the same thread, since a change of threads takes time.
+            if rng.one_in(12) {
+                thread = rng.below(THREADS);
             }
-            let action = action(&mut dice, kind, slots, usual);
+            let action = action(&mut rng, kind, slots, usual);
             Step { thread, action }
         })
         .collect()
 }
 
-fn action(dice: &mut Dice, kind: Kind, slots: usize, usual: Option<usize>) -> Action {
-    let slot = dice.below(slots);
-    let wish = Wish {
+fn action(rng: &mut StepRng, kind: Kind, slots: usize, usual: Option<usize>) -> Action {
+    let slot = rng.below(slots);
+    let request = Request {
         size: match usual {
-            Some(size) if !dice.one_in(10) => size,
-            _ => size(dice),
+            Some(size) if !rng.one_in(10) => size,
+            _ => size(rng),
         },
-        way: way(dice, kind),
-        zeroed: dice.one_in(3),
-        heap: if kind != Kind::Rust && dice.one_in(3) {
-            Some(dice.below(HEAPS))
+        family: family(rng, kind),
+        zeroed: rng.one_in(3),
+        heap: if kind != Kind::Rust && rng.one_in(3) {
+            Some(rng.below(HEAPS))
         } else {
             None
         },
     };
-    match dice.below(1000) {
-        0..=419 => Action::Allocate { slot, wish },
-        420..=599 => Action::Reallocate { slot, wish },
+    match rng.below(1000) {
+        0..=419 => Action::Allocate { slot, request },
+        420..=599 => Action::Reallocate { slot, request },
         600..=629 => Action::Expand {
             slot,
-            size: wish.size,
+            size: request.size,
         },
         630..=929 => Action::Free {
             slot,
-            by: freeing(dice, kind),
+            by: freeing(rng, kind),
         },
-        930..=949 => Action::Look { slot },
-        950..=964 => Action::Give { slot },
-        965..=979 => Action::Take { slot },
+        930..=949 => Action::Check { slot },
+        950..=964 => Action::Send { slot },
+        965..=979 => Action::Receive { slot },
         980..=982 => Action::Collect {
-            force: dice.one_in(4),
+            force: rng.one_in(4),
         },
         983..=984 => Action::EndThread,
         985..=992 if kind != Kind::Rust => Action::NewHeap {
-            heap: dice.below(HEAPS),
+            heap: rng.below(HEAPS),
         },
         993..=995 if kind != Kind::Rust => Action::DeleteHeap {
-            heap: dice.below(HEAPS),
+            heap: rng.below(HEAPS),
         },
         996..=997 if kind != Kind::Rust => Action::DestroyHeap {
-            heap: dice.below(HEAPS),
+            heap: rng.below(HEAPS),
         },
-        _ => Action::Look { slot },
+        _ => Action::Check { slot },
     }
 }
 
-/// Small ones mostly, as in programs, and the neighbours of every limit.
-fn size(dice: &mut Dice) -> usize {
+/// Mostly small, as in programs; and the neighbours of every limit.
+fn size(rng: &mut StepRng) -> usize {
     use mi_malloc_sys::MI_SMALL_SIZE_MAX;
-    match dice.below(100) {
-        0..=59 => dice.below(MI_SMALL_SIZE_MAX + 100),
-        60..=69 => (dice.power(14) + dice.below(3)).saturating_sub(1),
-        70..=79 => dice.of(&[
+    match rng.below(100) {
+        0..=59 => rng.below(MI_SMALL_SIZE_MAX + 100),
+        60..=69 => (rng.power_of_two(14) + rng.below(3)).saturating_sub(1),
+        70..=79 => rng.choose(&[
             MI_SMALL_SIZE_MAX - 1,
             MI_SMALL_SIZE_MAX,
             MI_SMALL_SIZE_MAX + 1,
             2 * MI_SMALL_SIZE_MAX,
         ]),
-        80..=93 => dice.below(16 << 10),
-        94..=98 => dice.below(128 << 10),
-        _ => (dice.power(21) + dice.below(3)).saturating_sub(1),
+        80..=93 => rng.below(16 << 10),
+        94..=98 => rng.below(128 << 10),
+        _ => (rng.power_of_two(21) + rng.below(3)).saturating_sub(1),
     }
 }
 
-fn alignment(dice: &mut Dice) -> usize {
-    // Beyond 64 KiB a block is memory of its own from the system, and slow.
-    let bits = dice.of(&[4, 8, 10, 10, 10, 12, 12, 12]);
-    if dice.one_in(50) {
-        dice.power(18)
+fn alignment(rng: &mut StepRng) -> usize {
+    // Beyond 64 KiB a block has its own mapping from the system, and is slow.
+    let bits = rng.choose(&[4, 8, 10, 10, 10, 12, 12, 12]);
+    if rng.one_in(50) {
+        rng.power_of_two(18)
     } else {
-        dice.power(bits)
+        rng.power_of_two(bits)
     }
 }
 
-fn way(dice: &mut Dice, kind: Kind) -> Way {
+fn family(rng: &mut StepRng, kind: Kind) -> Family {
     let rust = match kind {
         Kind::Raw => false,
         Kind::Rust => true,
-        Kind::Mixed => dice.one_in(2),
+        Kind::Mixed => rng.one_in(2),
     };
     if rust {
-        let usual = dice.of(&[1, 2, 4, 8, 8, 8, 16]);
-        return Way::Rust(if dice.one_in(3) {
-            alignment(dice)
-        } else {
-            usual
-        });
+        let usual = rng.choose(&[1, 2, 4, 8, 8, 8, 16]);
+        return Family::Rust(if rng.one_in(3) { alignment(rng) } else { usual });
     }
-    match dice.below(10) {
-        0..=3 => Way::Plain,
-        4 => Way::Counted(1 + dice.below(9)),
-        5..=6 => Way::Small,
-        7..=8 => Way::Aligned(alignment(dice)),
-        _ => Way::AlignedAt(dice.power(12), 8 * dice.below(20)),
+    match rng.below(10) {
+        0..=3 => Family::Plain,
+        4 => Family::Counted(1 + rng.below(9)),
+        5..=6 => Family::Small,
+        7..=8 => Family::Aligned(alignment(rng)),
+        _ => Family::AlignedAt(rng.power_of_two(12), 8 * rng.below(20)),
     }
 }
 
-fn freeing(dice: &mut Dice, kind: Kind) -> Freeing {
-    use Freeing::*;
+fn freeing(rng: &mut StepRng, kind: Kind) -> FreeFunction {
+    use FreeFunction::*;
     if kind == Kind::Rust {
-        // The block is freed as Rust does; see `Shadow::free`.
+        // `Oracle::free` frees the block as Rust does.
         return Free;
     }
-    dice.of(&[
+    rng.choose(&[
         Free,
         Free,
         Checked,
-        Measuring,
+        ReportsSize,
         Size,
         Size,
         Small,

@@ -1,4 +1,4 @@
-//! Runs programs, each with a shadow of its own.
+//! Runs programs, each with its own oracle.
 
 use std::fmt;
 use std::panic::resume_unwind;
@@ -7,70 +7,70 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::oracle::{self, Oracle, TransferPool};
 use super::program::{self, Action, Kind, Step, THREADS};
 #[cfg(mi_v3)]
 use super::sampling;
-use super::shadow::{self, Shadow, Shelf};
 
-/// Looks at what the allocator keeps of the calling thread, and panics with a fault. It is told whether that thread alone
-/// takes the program's steps.
+/// Checks the allocator's data for the calling thread, and panics if it finds a fault. The argument: whether only
+/// that thread executes the program's steps.
 pub type Check = fn(bool);
 
 static CHECK: Mutex<Option<Check>> = Mutex::new(None);
 
-/// From now on runs also call `check`, which looks at the allocator from inside (`checks/soak`).
+/// From now on runs also call `check`, which reads the allocator's internals (`checks/soak`).
 #[allow(dead_code)]
 pub fn check_with(check: Check) {
     *CHECK.lock().unwrap() = Some(check);
 }
 
-/// Steps from one such look to the next, in a whole program.
+/// Steps from one call of it to the next, in a whole program.
 const CHECK_EVERY: usize = 50;
 
 /// Steps until the profiler is switched on or off.
 #[cfg(mi_v3)]
 const SWITCH_EVERY: usize = 1000;
 
-/// One seed's program, or several at the same time.
+/// The program of a seed, or several that run concurrently.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub kind: Kind,
-    /// How many programs run at the same time and hand each other blocks.
-    pub lanes: u64,
+    /// How many programs run at the same time and pass blocks to each other.
+    pub concurrency: u64,
     pub seed: u64,
     /// Steps of a whole program.
     pub length: usize,
-    /// The numbers of the steps that are taken.
+    /// The numbers of the steps that are executed.
     pub kept: Vec<usize>,
-    /// One thread takes all steps.
-    pub alone: bool,
-    /// The shadow makes mistakes.
+    /// One thread executes all steps.
+    pub single_thread: bool,
+    /// The oracle makes mistakes on purpose.
     pub faulty: bool,
 }
 
-/// Runs of as many seeds in one process.
+/// Runs of `count` consecutive seeds in one process.
 #[derive(Clone, Debug)]
-pub struct Lot {
+pub struct Batch {
     pub first: Run,
     pub count: u64,
     /// With a profiler (v3).
     pub profiled: bool,
-    /// Which is switched on and off meanwhile.
+    /// The profiler is switched on and off meanwhile.
     pub switched: bool,
 }
 
-impl Lot {
-    pub fn new(kind: Kind, lanes: u64, seeds: std::ops::Range<u64>, length: usize) -> Lot {
+impl Batch {
+    pub fn new(kind: Kind, concurrency: u64, seeds: std::ops::Range<u64>, length: usize) -> Batch {
         let first = Run {
             kind,
-            lanes,
+            concurrency,
             seed: seeds.start,
             length,
             kept: (0..length).collect(),
-            alone: false,
+            single_thread: false,
             faulty: false,
         };
-        Lot {
+        Batch {
             first,
             count: seeds.end - seeds.start,
             profiled: false,
@@ -78,9 +78,9 @@ impl Lot {
         }
     }
 
-    /// One run, in the same way.
-    pub fn only(&self, run: Run) -> Lot {
-        Lot {
+    /// A batch of one run, with the same profiler.
+    pub fn only(&self, run: Run) -> Batch {
+        Batch {
             first: run,
             count: 1,
             profiled: self.profiled,
@@ -88,8 +88,8 @@ impl Lot {
         }
     }
 
-    /// In the child. Says where it is, so that the parent knows which run a fault was in.
-    pub fn go(&self) {
+    /// For the child. Prints each run before it begins, so that the parent knows which one failed.
+    pub fn execute(&self) {
         #[cfg(mi_v3)]
         if self.profiled {
             sampling::start();
@@ -102,12 +102,12 @@ impl Lot {
                 ..self.first.clone()
             };
             eprintln!("{BEGINS}{}", self.only(run.clone()));
-            calls += run.go();
+            calls += run.execute();
         }
         // A part of a program may be too short for samples.
         #[cfg(mi_v3)]
         if self.profiled && self.first.kept.len() == self.first.length {
-            assert!(sampling::taken() > self.count, "hardly any samples");
+            assert!(sampling::taken() > self.count, "too few samples");
         }
         println!("\n{CALLS}{calls}");
     }
@@ -117,11 +117,11 @@ const BEGINS: &str = "begins: ";
 const CALLS: &str = "calls: ";
 const PROFILED: &str = "profiled";
 const SWITCHED: &str = "switched";
-const ALONE: &str = "alone";
+const SINGLE_THREAD: &str = "single_thread";
 const FAULTY: &str = "faulty";
 
 /// The last run that a child began.
-pub fn last(stderr: &[u8]) -> Option<Lot> {
+pub fn last(stderr: &[u8]) -> Option<Batch> {
     let text = String::from_utf8_lossy(stderr);
     let line = text
         .lines()
@@ -130,7 +130,7 @@ pub fn last(stderr: &[u8]) -> Option<Lot> {
     Some(line?.parse().unwrap())
 }
 
-/// How many calls a child made, if it came to its end.
+/// How many calls a child made, if it reached its end.
 pub fn calls(stdout: &[u8]) -> Option<u64> {
     let text = String::from_utf8_lossy(stdout);
     let line = text.lines().find_map(|line| line.strip_prefix(CALLS));
@@ -138,145 +138,146 @@ pub fn calls(stdout: &[u8]) -> Option<u64> {
 }
 
 impl Run {
-    /// The steps to take, with their numbers.
+    /// The steps to execute, with their numbers.
     pub fn program(&self) -> Vec<(usize, Step)> {
         self.program_of(0)
     }
 
-    fn program_of(&self, lane: u64) -> Vec<(usize, Step)> {
-        let steps = program::steps(self.kind, self.seed ^ (lane << 32), self.length);
+    fn program_of(&self, index: u64) -> Vec<(usize, Step)> {
+        let steps = program::steps(self.kind, self.seed ^ (index << 32), self.length);
         self.kept
             .iter()
             .map(|number| {
                 let step = steps[*number];
-                let thread = if self.alone { 0 } else { step.thread };
+                let thread = if self.single_thread { 0 } else { step.thread };
                 (*number, Step { thread, ..step })
             })
             .collect()
     }
 
-    fn go(&self) -> u64 {
-        let shelf = Shelf::default();
-        let calls = if self.lanes == 1 {
-            self.lane(&self.program(), &shelf)
+    fn execute(&self) -> u64 {
+        let pool = TransferPool::default();
+        let calls = if self.concurrency == 1 {
+            self.run_program(&self.program(), &pool)
         } else {
-            let lanes: Vec<_> = (0..self.lanes)
+            let threads: Vec<_> = (0..self.concurrency)
                 .map(|number| {
                     let program = self.program_of(number);
-                    let (run, shelf) = (self.clone(), Arc::clone(&shelf));
-                    std::thread::spawn(move || run.lane(&program, &shelf))
+                    let (run, pool) = (self.clone(), Arc::clone(&pool));
+                    std::thread::spawn(move || run.run_program(&program, &pool))
                 })
                 .collect();
-            lanes
+            threads
                 .into_iter()
-                .map(|lane| lane.join().unwrap_or_else(|fault| resume_unwind(fault)))
+                .map(|thread| thread.join().unwrap_or_else(|fault| resume_unwind(fault)))
                 .sum()
         };
-        shadow::clear(&shelf);
+        oracle::clear(&pool);
         calls
     }
 
-    /// Runs one program. Its threads take turns, so it runs the same way each time.
-    fn lane(&self, program: &[(usize, Step)], shelf: &Shelf) -> u64 {
-        let mut shadow = Box::new(Shadow::new(Arc::clone(shelf), self.faulty));
+    /// Runs one program. One of its threads runs at a time, so each run does the same.
+    fn run_program(&self, program: &[(usize, Step)], pool: &TransferPool) -> u64 {
+        let mut oracle = Box::new(Oracle::new(Arc::clone(pool), self.faulty));
         let check = *CHECK.lock().unwrap();
-        let alone = self.alone && self.lanes == 1;
-        // A part of a program is short, and what fails should be near.
+        let single_thread = self.single_thread && self.concurrency == 1;
+        // A part of a program is short, and a fault should be found soon after its cause.
         let every = match self.kept.len() == self.length {
             true => CHECK_EVERY,
             false => 1,
         };
-        let mut hands: [Option<Hand>; THREADS] = Default::default();
-        let mut rest = program;
-        while let Some((_, first)) = rest.first() {
+        let mut workers: [Option<Worker>; THREADS] = Default::default();
+        let mut remaining = program;
+        while let Some((_, first)) = remaining.first() {
             let thread = first.thread;
             let ends = |step: &Step| matches!(step.action, Action::EndThread);
-            // A turn is a thread's steps up to another thread's, or up to its end.
+            // The steps up to those of another thread, or up to the end of the thread.
             let goes_on = |pair: &&[(usize, Step)]| pair[1].1.thread == thread && !ends(&pair[0].1);
-            let length = 1 + rest.windows(2).take_while(goes_on).count();
-            let (turn, later) = rest.split_at(length);
-            rest = later;
-            let steps = turn.to_vec();
-            let work = move |shadow: &mut Shadow| {
+            let length = 1 + remaining.windows(2).take_while(goes_on).count();
+            let (part, later) = remaining.split_at(length);
+            remaining = later;
+            let steps = part.to_vec();
+            let work = move |oracle: &mut Oracle| {
                 for (number, step) in &steps {
                     #[cfg(mi_v3)]
                     sampling::step(number % SWITCH_EVERY == 0);
-                    shadow.step(*number, *step);
+                    oracle.step(*number, *step);
                     if let (Some(check), true) = (check, number % every == 0) {
-                        check(alone);
+                        check(single_thread);
                     }
                 }
             };
-            let hand = hands[thread].take().unwrap_or_else(Hand::new);
-            let (hand, back) = hand.work(shadow, work);
-            shadow = back;
-            if ends(&turn[length - 1].1) {
-                hand.end();
+            let worker = workers[thread].take().unwrap_or_else(Worker::new);
+            let (worker, back) = worker.run(oracle, work);
+            oracle = back;
+            if ends(&part[length - 1].1) {
+                worker.join();
             } else {
-                hands[thread] = Some(hand);
+                workers[thread] = Some(worker);
             }
         }
-        for (thread, hand) in hands.into_iter().enumerate() {
-            let hand = hand.unwrap_or_else(Hand::new);
-            let (hand, back) = hand.work(shadow, move |shadow| {
-                shadow.end(thread);
+        for (thread, worker) in workers.into_iter().enumerate() {
+            let worker = worker.unwrap_or_else(Worker::new);
+            let (worker, back) = worker.run(oracle, move |oracle| {
+                oracle.finish(thread);
                 if let Some(check) = check {
-                    check(alone);
+                    check(single_thread);
                 }
             });
-            shadow = back;
-            hand.end();
+            oracle = back;
+            worker.join();
         }
-        assert!(shadow.is_empty(), "the shadow itself has lost a block");
-        shadow.calls
+        assert!(oracle.is_empty(), "the oracle itself has lost a block");
+        oracle.calls
     }
 }
 
-type Job = (Box<Shadow>, Box<dyn FnOnce(&mut Shadow) + Send>);
+type Job = (Box<Oracle>, Box<dyn FnOnce(&mut Oracle) + Send>);
 
-/// A thread that works on a shadow when it is given it.
-struct Hand {
+/// A thread that runs the jobs that it receives, each with the oracle.
+struct Worker {
     jobs: Sender<Job>,
-    done: Receiver<Box<Shadow>>,
+    done: Receiver<Box<Oracle>>,
     thread: JoinHandle<()>,
 }
 
-impl Hand {
-    fn new() -> Hand {
-        let (jobs, given) = channel::<Job>();
-        let (give, done) = channel();
+impl Worker {
+    fn new() -> Worker {
+        let (jobs, received) = channel::<Job>();
+        let (results, done) = channel();
         let thread = std::thread::spawn(move || {
             #[cfg(mi_v3)]
             sampling::join();
-            for (mut shadow, job) in given {
-                job(&mut shadow);
-                give.send(shadow).unwrap();
+            for (mut oracle, job) in received {
+                job(&mut oracle);
+                results.send(oracle).unwrap();
             }
         });
-        Hand { jobs, done, thread }
+        Worker { jobs, done, thread }
     }
 
-    fn work(
+    fn run(
         self,
-        shadow: Box<Shadow>,
-        job: impl FnOnce(&mut Shadow) + Send + 'static,
-    ) -> (Hand, Box<Shadow>) {
-        self.jobs.send((shadow, Box::new(job))).unwrap();
+        oracle: Box<Oracle>,
+        job: impl FnOnce(&mut Oracle) + Send + 'static,
+    ) -> (Worker, Box<Oracle>) {
+        self.jobs.send((oracle, Box::new(job))).unwrap();
         match self.done.recv() {
-            Ok(shadow) => (self, shadow),
-            // It has found a fault and said so.
+            Ok(oracle) => (self, oracle),
+            // The thread has found a fault and reported it.
             Err(_) => resume_unwind(self.thread.join().unwrap_err()),
         }
     }
 
-    fn end(self) {
+    fn join(self) {
         drop(self.jobs);
         self.thread.join().unwrap();
     }
 }
 
-/// `kind lanes seed count length steps [profiled] [switched] [alone] [faulty]`, from which the same lot can be run again.
-impl fmt::Display for Lot {
+/// `kind concurrency seed count length steps [profiled] [switched] [single_thread] [faulty]`, which is parsed to run the
+/// same batch again.
+impl fmt::Display for Batch {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let run = &self.first;
         let kind = match run.kind {
@@ -284,13 +285,14 @@ impl fmt::Display for Lot {
             Kind::Rust => "rust",
             Kind::Mixed => "mixed",
         };
-        let (lanes, seed, count, length) = (run.lanes, run.seed, self.count, run.length);
+        let (concurrency, seed, count, length) =
+            (run.concurrency, run.seed, self.count, run.length);
         let kept = ranges(&run.kept);
-        write!(f, "{kind} {lanes} {seed} {count} {length} {kept}")?;
+        write!(f, "{kind} {concurrency} {seed} {count} {length} {kept}")?;
         for (is, word) in [
             (self.profiled, PROFILED),
             (self.switched, SWITCHED),
-            (run.alone, ALONE),
+            (run.single_thread, SINGLE_THREAD),
             (run.faulty, FAULTY),
         ] {
             if is {
@@ -301,10 +303,10 @@ impl fmt::Display for Lot {
     }
 }
 
-impl FromStr for Lot {
+impl FromStr for Batch {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Lot, String> {
+    fn from_str(text: &str) -> Result<Batch, String> {
         let words: Vec<&str> = text.split(' ').collect();
         let number = |index: usize| -> Result<u64, String> {
             let word = words.get(index).ok_or("too few words")?;
@@ -318,14 +320,14 @@ impl FromStr for Lot {
         };
         let first = Run {
             kind,
-            lanes: number(1)?,
+            concurrency: number(1)?,
             seed: number(2)?,
             length: number(4)? as usize,
             kept: numbers(words.get(5).ok_or("too few words")?)?,
-            alone: words[6..].contains(&ALONE),
+            single_thread: words[6..].contains(&SINGLE_THREAD),
             faulty: words[6..].contains(&FAULTY),
         };
-        Ok(Lot {
+        Ok(Batch {
             first,
             count: number(3)?,
             profiled: words[6..].contains(&PROFILED),

@@ -1,5 +1,5 @@
-//! A profiler that takes many samples and checks its own notes. A sampled block lies elsewhere in
-//! its page than others, behind the profiler's data.
+//! A profiler that takes many samples and checks its own data. A sampled block starts at another
+//! offset in its page than other blocks, behind the profiler's data.
 
 use core::ffi::c_void;
 use std::ptr::null_mut;
@@ -11,17 +11,17 @@ static PROFILER: AtomicPtr<mi_profiler_t> = AtomicPtr::new(null_mut());
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes that the samples stand for, by upstream's own account.
+/// Allocated bytes that the samples represent, as upstream reports them.
 static STANDS_FOR: AtomicU64 = AtomicU64::new(0);
 
 /// The largest size of a profiler's data.
 pub const SIZE_MAX: usize = 1024;
-/// Of the profiler's data. By default it moves blocks by other than a power of two.
+/// The size of the profiler's data. The default moves blocks by an offset that is no power of two.
 static SIZE: AtomicUsize = AtomicUsize::new(40);
-/// About so many bytes from one sample to the next.
+/// The average number of bytes from one sample to the next.
 static RATE: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on there is a profiler in this process.
+/// Starts the profiler of this process.
 pub fn start() {
     start_at(500);
 }
@@ -51,18 +51,18 @@ fn start_for(rate: usize, size: usize) {
     PROFILER.store(profiler, Relaxed);
 }
 
-/// If there is one, samples the calling thread at once. By itself a new thread would be sampled
-/// after a thousand allocations off the fast path.
+/// If there is a profiler, starts sampling the calling thread at once. Otherwise a new thread is sampled
+/// only after a thousand allocations off the fast path.
 pub fn join() {
     let profiler = PROFILER.load(Relaxed);
     unsafe {
-        mi_free(mi_malloc(1)); // what is started is the thread's heap, so there must be one
+        mi_free(mi_malloc(1)); // sampling starts in the thread's heap, so there must be one
         mi_profiler_stop(profiler);
         mi_profiler_start(profiler);
     }
 }
 
-/// Stops it. A thread hears of that after a thousand allocations off the fast path.
+/// Stops it. A thread notices after a thousand allocations off the fast path.
 #[allow(dead_code)]
 pub fn stop() {
     unsafe { mi_profiler_stop(PROFILER.load(Relaxed)) };
@@ -72,13 +72,13 @@ pub fn stop() {
 static SWITCHES: AtomicBool = AtomicBool::new(false);
 static IS_OFF: AtomicBool = AtomicBool::new(false);
 
-/// From now on the steps of programs switch it on and off.
+/// Whether the steps of programs switch it on and off from now on.
 #[allow(dead_code)]
 pub fn switch_by_steps(switches: bool) {
     SWITCHES.store(switches, Relaxed);
 }
 
-/// Before a step of a program. `due`: one that switches.
+/// Called before a step of a program. `due`: the step switches.
 #[allow(dead_code)]
 pub fn step(due: bool) {
     if !due || !SWITCHES.load(Relaxed) {
@@ -88,7 +88,7 @@ pub fn step(due: bool) {
         join();
     } else {
         stop();
-        // Upstream looks at it in the thousandth call off the fast path.
+        // Upstream reads the state in the thousandth call off the fast path.
         for _ in 0..1001 {
             unsafe { mi_free(mi_malloc(2 * MI_SMALL_SIZE_MAX)) };
         }
@@ -99,13 +99,13 @@ pub fn taken() -> u64 {
     TAKEN.load(Relaxed)
 }
 
-/// How many bytes those taken stand for.
+/// How many allocated bytes the samples represent.
 #[allow(dead_code)]
 pub fn stands_for() -> u64 {
     STANDS_FOR.load(Relaxed)
 }
 
-/// Of those taken.
+/// How many sampled blocks were freed.
 #[allow(dead_code)]
 pub fn ended() -> u64 {
     ENDED.load(Relaxed)
@@ -120,7 +120,7 @@ unsafe extern "C" fn on_alloc(
     since: u64,
     _: *mut mi_heap_t,
 ) -> usize {
-    // A panic could not leave a C function.
+    // A panic cannot unwind through C functions.
     if (*data).user_data_size != SIZE.load(Relaxed) {
         std::process::abort();
     }
@@ -137,12 +137,12 @@ unsafe extern "C" fn on_free(
     _: *mut mi_heap_t,
 ) {
     ENDED.fetch_add(1, Relaxed);
-    // The profiler has heard of an aligned block before it was aligned, which moves it by less than a slice. Those
-    // are of 64 KiB (on 32-bit less), unless a definition makes them larger; the smallest arena has 512 of them.
+    // The profiler receives an aligned block before it is aligned, which moves it by less than a slice. A slice has
+    // 64 KiB (on 32-bit less), unless a definition makes it larger; the smallest arena has 512 of them.
     let slice = (mi_arena_min_size() / 512).max(64 << 10);
     let noted = (*data).user_data[0] as usize;
     if !(noted..noted + slice).contains(&(p as usize)) {
-        eprintln!("the profiler is told of the end of a block that it does not know");
+        eprintln!("the profiler receives the end of a block that it does not know");
         std::process::abort();
     }
 }

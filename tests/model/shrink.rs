@@ -1,13 +1,13 @@
-//! Finds a short part of a failing program that fails too.
+//! Finds a short part of a failing program that still fails.
 
-/// Narrows `0..length` to a few numbers for which `fails` holds still. Takes away ever smaller
-/// pieces (Zeller's delta debugging), and gives up after some hundred trials.
+/// Reduces `0..length` to a few numbers for which `fails` still holds. Removes ever smaller pieces
+/// (Zeller's delta debugging), and stops after 400 trials.
 pub fn shrink(length: usize, mut fails: impl FnMut(&[usize]) -> bool) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..length).collect();
     let mut trials = 400;
     let mut piece = length / 2;
     while piece > 0 {
-        // From the end: what comes after the failure goes first, and with it most of the time.
+        // From the end: the steps after the failure are removed first, which saves most of the time.
         let mut end = kept.len();
         let mut shorter = false;
         while end > 0 {
@@ -24,7 +24,7 @@ pub fn shrink(length: usize, mut fails: impl FnMut(&[usize]) -> bool) -> Vec<usi
             }
             end = start;
         }
-        // Once more with the same size if that helped: a piece may have waited for a later one.
+        // Repeats a size of 1 as long as it helps: some pieces can be removed only after a later one.
         if !shorter || piece > 1 {
             piece /= 2;
         }

@@ -1,6 +1,6 @@
-//! Runs programs of the model, in processes of their own, until enough has been called.
+//! Runs programs of the model, in processes of their own, until they have called the allocator often enough.
 //!
-//! `soak <operations> [first seed]` runs all kinds; `soak <lot>`, with the text of a lot as a failure
+//! `soak <operations> [first seed]` runs all kinds; `soak <batch>`, with the text of a batch as a failure
 //! prints it, runs that one in this process.
 
 #[cfg(mi_v3)]
@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use std::time::Instant;
 
 use model::program::Kind;
-use model::run::Lot;
+use model::run::Batch;
 
 /// Steps of one program.
 const LENGTH: usize = 20_000;
@@ -21,39 +21,39 @@ fn main() {
     #[cfg(mi_v3)]
     model::run::check_with(invariants::check);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Ok(lot) = arguments.join(" ").parse::<Lot>() {
-        return lot.go();
+    if let Ok(batch) = arguments.join(" ").parse::<Batch>() {
+        return batch.execute();
     }
     let number = |index: usize| arguments.get(index).map(|word| word.parse::<u64>());
     let (operations, seed) = match (number(0), number(1)) {
         (Some(Ok(operations)), None) => (operations, 0),
         (Some(Ok(operations)), Some(Ok(seed))) => (operations, seed),
         _ => {
-            eprintln!("usage: soak <operations> [first seed] | soak <lot>");
+            eprintln!("usage: soak <operations> [first seed] | soak <batch>");
             std::process::exit(2);
         }
     };
     soak(operations, seed);
 }
 
-/// How a lot differs from a plain one.
+/// How a batch differs from a plain one.
 #[derive(Clone, Copy, PartialEq)]
 enum Variant {
     Plain,
-    /// One thread takes all steps, so that no block is freed by another.
-    Alone,
+    /// One thread executes all steps, so that no block is freed by another.
+    SingleThread,
     /// With guard pages behind some blocks, in builds that have them, and on v3 with a profiler.
     Sampled,
-    /// And the profiler is switched on and off.
+    /// As `Sampled`, and the profiler is switched on and off.
     Switched,
 }
 
-/// All kinds in turn, with ever new seeds.
+/// All kinds in turn, each time with new seeds.
 fn soak(operations: u64, mut seed: u64) {
     let start = Instant::now();
     let mut calls = 0;
     while calls < operations {
-        for (kind, lanes) in [
+        for (kind, concurrency) in [
             (Kind::Raw, 1),
             (Kind::Rust, 1),
             (Kind::Mixed, 1),
@@ -61,21 +61,21 @@ fn soak(operations: u64, mut seed: u64) {
         ] {
             for variant in [
                 Variant::Plain,
-                Variant::Alone,
+                Variant::SingleThread,
                 Variant::Sampled,
                 Variant::Switched,
             ] {
-                let mut lot = Lot::new(kind, lanes, seed..seed + 8 / lanes, LENGTH);
+                let mut batch = Batch::new(kind, concurrency, seed..seed + 8 / concurrency, LENGTH);
                 let sampled = variant == Variant::Sampled || variant == Variant::Switched;
-                lot.profiled = sampled && cfg!(mi_v3);
-                lot.switched = variant == Variant::Switched && cfg!(mi_v3);
-                lot.first.alone =
-                    variant == Variant::Alone || (sampled && model::GUARDS_WANT_ONE_THREAD);
-                if lot.first.alone && lanes > 1 {
+                batch.profiled = sampled && cfg!(mi_v3);
+                batch.switched = variant == Variant::Switched && cfg!(mi_v3);
+                batch.first.single_thread = variant == Variant::SingleThread
+                    || (sampled && model::GUARDED_BLOCKS_NEED_ONE_THREAD);
+                if batch.first.single_thread && concurrency > 1 {
                     continue;
                 }
-                calls += model::prove(&lot, |text| child(text, sampled));
-                seed += lot.count;
+                calls += model::run_and_shrink(&batch, |text| child(text, sampled));
+                seed += batch.count;
             }
         }
     }
@@ -84,9 +84,9 @@ fn soak(operations: u64, mut seed: u64) {
 }
 
 /// This program once more. `sampled`: see [`Variant`].
-fn child(lot: &str, sampled: bool) -> Output {
+fn child(batch: &str, sampled: bool) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(lot.split(' ')).env("RUST_BACKTRACE", "0");
+    command.args(batch.split(' ')).env("RUST_BACKTRACE", "0");
     if sampled {
         // In bytes on v3, in blocks on v2.
         let rate = if cfg!(mi_v3) { "5000" } else { "20" };
