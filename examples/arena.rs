@@ -55,7 +55,7 @@ mod unix {
             "the memory is put to use"
         );
 
-        // The arena is the cache's own: whoever else allocates gets other memory.
+        // Only the cache uses the arena: all other allocations are served from other memory.
         // SAFETY: an ordinary block, freed once.
         unsafe {
             let block = mi_malloc(1000);
@@ -67,7 +67,7 @@ mod unix {
     /// Maps `size` bytes, aligned so that mimalloc can use them from the first to the last.
     fn map(size: usize) -> Range<usize> {
         let alignment = alignment();
-        // A reservation costs nothing: the system provides memory only for what is touched.
+        // A reservation costs nothing: the system provides memory only for addresses that are touched.
         // SAFETY: a new mapping, at a place that the system chooses.
         let start = unsafe {
             libc::mmap(
@@ -95,7 +95,7 @@ mod unix {
         unsafe { mi_arena_min_alignment() }
     }
 
-    /// The unit of a v2 arena, which has no function to tell it.
+    /// The unit of an arena in v2, which has no function that returns it.
     #[cfg(mi_v2)]
     fn alignment() -> usize {
         32 << 20
@@ -158,7 +158,7 @@ mod unix {
             }
         }
 
-        /// Returns how many tiles had to go.
+        /// Returns how many tiles were evicted.
         fn put(&mut self, tile: Tile) -> u64 {
             let mut evicted = 0;
             loop {

@@ -1,5 +1,5 @@
-//! A heap per request: whatever a server allocates for one request is freed in one go when the answer
-//! is out, without a walk over the data and with nothing left behind.
+//! A heap per request: all that a server allocates for one request is freed at once when the answer
+//! is sent, without a walk over the data, and nothing is leaked.
 //!
 //!     cargo run --release --example heap_per_request
 //!
@@ -88,7 +88,7 @@ struct Field<'heap> {
     next: Option<&'heap Field<'heap>>,
 }
 
-/// A heap that lends its blocks: the borrow checker sees to it that none is used after the heap's end.
+/// A heap that lends its blocks: the borrow checker ensures that none is used after the heap's end.
 struct RequestHeap {
     heap: *mut mi_heap_t,
     /// Blocks allocated, and bytes requested: the allocator's own count must agree.
@@ -108,8 +108,8 @@ impl RequestHeap {
         }
     }
 
-    /// `Copy` says that nothing is lost if no destructor runs.
-    #[allow(clippy::mut_from_ref)] // each call gives another block
+    /// `Copy` ensures that the value needs no destructor.
+    #[allow(clippy::mut_from_ref)] // each call returns another block
     fn put<T: Copy>(&self, value: T) -> &mut T {
         let block: *mut T = self.block(std::mem::size_of::<T>(), std::mem::align_of::<T>());
         // SAFETY: the block is large enough, aligned, and nobody else's.
@@ -187,7 +187,7 @@ impl RequestHeap {
     }
 }
 
-/// v2 keeps statistics for the whole process only, but reports what a heap consists of.
+/// v2 keeps statistics only for the whole process, but a visit reports the areas of a heap.
 #[cfg(mi_v2)]
 impl RequestHeap {
     fn usage(&self) -> Usage {

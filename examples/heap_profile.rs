@@ -5,7 +5,7 @@
 //!     pprof -top -cum NAME.0001.pb                # Google's: go install github.com/google/pprof@latest
 //!     google-pprof --text --cum target/release/examples/heap_profile NAME.0001.heap       # gperftools'
 //!
-//! As mimalloc writes them, the files lead `pprof` to the names of other functions. So this program mends them,
+//! With the files as mimalloc writes them, `pprof` shows the names of other functions. So this program corrects them,
 //! see `support/pprof_file.rs`. The names are in the program's symbols; for lines and inlined functions, set
 //! `CARGO_PROFILE_RELEASE_DEBUG=1`.
 //!
@@ -36,7 +36,7 @@ mod v3 {
     #[global_allocator]
     static GLOBAL: MiMalloc = MiMalloc;
 
-    /// About how many bytes from one sample to the next: few, to see much of a short program.
+    /// The average number of bytes from one sample to the next: few, for many samples of a short program.
     const RATE: usize = 4096;
 
     pub fn main() {
@@ -106,7 +106,7 @@ mod v3 {
         }
     }
 
-    /// With the file offsets that only Linux needs: elsewhere a mapping is a whole file.
+    /// Adds the file offsets, which only Linux needs: elsewhere a mapping is a whole file.
     fn mended(profile: &[u8]) -> Vec<u8> {
         if cfg!(target_os = "linux") {
             let maps = read(Path::new("/proc/self/maps"));
@@ -129,7 +129,7 @@ mod v3 {
         std::process::exit(1);
     }
 
-    /// Memory that stays: all of what is in use.
+    /// Memory that is retained: all of what is in use.
     #[inline(never)]
     fn fill_cache() -> Vec<Vec<u8>> {
         let mut entries = Vec::new();
@@ -139,7 +139,7 @@ mod v3 {
         entries
     }
 
-    /// Memory that comes and goes: most of what is allocated.
+    /// Memory that is freed again: most of what is allocated.
     #[inline(never)]
     fn parse_lines() -> usize {
         let mut length = 0;

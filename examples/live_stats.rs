@@ -60,8 +60,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The program's own work: it keeps ever more records, and then drops them all. After each step `report`
-/// receives how many there are.
+/// The program's own work: it stores more and more records, and then drops them all. After each step `report`
+/// receives their number.
 fn work(mut report: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
     let mut records: Vec<String> = Vec::new();
     for round in 0..4 {
@@ -73,7 +73,7 @@ fn work(mut report: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
     report(0)
 }
 
-/// How many pages are in use while the program has so many records, from the server's answer.
+/// Prints how many pages are in use while the program has this many records, from the server's answer.
 fn ask(address: SocketAddr, records: usize) -> io::Result<i64> {
     let json = get(address)?;
     let pages = current(&json, "pages");
@@ -99,7 +99,7 @@ fn publish() {
 
 fn serve(listener: &TcpListener) -> io::Result<()> {
     for connection in listener.incoming() {
-        // A client that goes away is the client's business.
+        // If the client disconnects, that is no error of the server.
         let _ = connection.and_then(answer);
     }
     Ok(())

@@ -4,7 +4,7 @@
 //!
 //!     cargo run --release --example memory_by_task
 //!
-//! Each thread says which task it works on. A sampled block stores the task, and the number of bytes that it represents.
+//! Each thread declares which task it works on. A sampled block stores the task, and the number of bytes that it represents.
 
 #[cfg(mi_v2)]
 fn main() {
@@ -28,7 +28,7 @@ mod v3 {
     static GLOBAL: MiMalloc = MiMalloc;
 
     /// About how many bytes a thread requests from one sample to the next. Release builds look for a sample only
-    /// where an allocation leaves the fast path, so a smaller rate would not give many more samples.
+    /// where an allocation leaves the fast path, so a smaller rate would not add many samples.
     const RATE: usize = 64 << 10;
 
     const NAMES: [&str; 3] = ["other", "sessions", "index"];
@@ -115,7 +115,7 @@ mod v3 {
         }
     }
 
-    /// The profiler: what mimalloc needs, and behind it data of our own.
+    /// The profiler: the struct that mimalloc needs, and behind it data of this program.
     #[repr(C)]
     struct TaskProfiler {
         /// mimalloc writes to it, on any thread.
@@ -147,8 +147,8 @@ mod v3 {
             let base = mi_profiler_t {
                 reserved: ptr::null_mut(),
                 sample_data_size: mem::size_of::<Sample>(),
-                // Not for this thread's main heap: there `mi_profiler_start` sets the rate to 1, whatever stands
-                // here. So `on_alloc` must return the rate, since 0 would keep that 1.
+                // Not for this thread's main heap: there `mi_profiler_start` sets the rate to 1, whatever this
+                // value is. So `on_alloc` must return the rate, since 0 would keep that 1.
                 initial_sample_rate: RATE,
                 on_alloc: Some(on_alloc),
                 on_free: Some(on_free),

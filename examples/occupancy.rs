@@ -37,7 +37,7 @@ fn main() {
         println!("drawn in {}", path.to_string_lossy());
     }
 
-    // The walk has met each live block once, and no other. A pointer may lie behind the beginning of its
+    // The walk has visited each live block once, and no other. A pointer may be behind the start of its
     // block, if that has a guard page at its end.
     let mut met: Vec<Range<usize>> = areas.iter().flat_map(Area::blocks).collect();
     met.sort_unstable_by_key(|block| block.start);
@@ -125,7 +125,7 @@ fn svg(areas: &[Area]) -> String {
         body += &text(10, y + 22, 10, &format!("{used} of {slots} in use"));
         let bottom_of_labels = y + 26;
 
-        let (mut column, mut height) = (0, 0); // where the next page goes, and the highest page of the row
+        let (mut column, mut height) = (0, 0); // the position of the next page, and the highest page of the row
         for area in areas {
             let slots = area.slots();
             if column > 0 && column + slots.len().min(PER_ROW) > WIDTH {
@@ -160,7 +160,7 @@ fn by_size(areas: &[Area]) -> BTreeMap<usize, Vec<&Area>> {
     by_size
 }
 
-/// Blocks in use, and all that there are.
+/// Blocks in use, and all blocks.
 fn totals(areas: &[&Area]) -> (usize, usize) {
     let used = areas.iter().map(|area| area.used.len()).sum();
     let slots = areas.iter().map(|area| area.capacity).sum();

@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release --example plugin_thread
 //!
-//! The program leaves Rust's global allocator alone: a thread must join its subprocess before it allocates
+//! The program does not replace Rust's global allocator: a thread must join its subprocess before it allocates
 //! from mimalloc, and Rust allocates when it starts a thread.
 
 #[path = "support/peak.rs"]
@@ -98,7 +98,7 @@ impl Sandbox {
     }
 }
 
-/// An id as it goes to another thread.
+/// An ID that is passed to another thread.
 struct Id(mi_subproc_id_t);
 
 // SAFETY: an id is for all threads.
@@ -110,14 +110,14 @@ impl Id {
     }
 }
 
-/// On v3 a subprocess has statistics and arenas of its own, which go with it.
+/// On v3 a subprocess has its own statistics and arenas, which are destroyed with it.
 #[cfg(mi_v3)]
 mod line {
     use super::*;
 
     pub(super) fn prepare() {}
 
-    /// Queried from inside: to a thread outside, v3.6.0 returns that thread's numbers instead.
+    /// Queried from inside: for a thread outside, v3.6.0 returns that thread's numbers instead.
     pub(super) fn leaked(sandbox: &Sandbox) -> (usize, usize) {
         sandbox.run(|| {
             let mut stats = mi_stats_t::new();
@@ -134,15 +134,15 @@ mod line {
     }
 }
 
-/// On v2 subprocesses share their arenas, but what an ended thread leaves behind stays within its own. There
-/// it can be visited, and freed block by block.
+/// On v2 subprocesses share their arenas, but the blocks that a thread leaves at its end stay in its subprocess. There
+/// they can be visited, and freed one by one.
 #[cfg(mi_v2)]
 mod line {
     use super::*;
     use std::ffi::c_void;
 
-    /// v2 keeps lists for the visit only if that is said before anything is allocated. And a visitor learns where
-    /// a block begins; with a guard page at its end, that is not the pointer to free.
+    /// v2 keeps lists for the visit only if an option requests them before the first allocation. And a visitor
+    /// receives the start of a block; with a guard page at its end, that is not the pointer to free.
     pub(super) fn prepare() {
         // SAFETY: no other thread is there yet.
         unsafe {
@@ -178,7 +178,7 @@ mod line {
             blocks: *mut c_void,
         ) -> bool {
             if !block.is_null() {
-                // The vector is the system allocator's, so it may grow during the visit.
+                // The vector is allocated by the system's allocator, so it may grow during the visit.
                 (*blocks.cast::<Vec<(*mut c_void, usize)>>()).push((block, size));
             }
             true

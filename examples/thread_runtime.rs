@@ -62,7 +62,7 @@ fn evaluate_all(parsed: &Receiver<Tree>) -> (u64, u64) {
     (expressions, nodes)
 }
 
-/// What a runtime keeps for each of its threads, and hands from function to function anyway.
+/// The state of a runtime's thread, which a runtime passes from function to function anyway.
 struct Thread {
     theap: *mut mi_theap_t,
 }
@@ -119,7 +119,7 @@ fn apply(operator: u8, left: i64, right: i64) -> i64 {
     }
 }
 
-/// A tree that one thread hands to another.
+/// A tree that one thread passes to another.
 struct Tree {
     root: *mut Node,
     expected: i64,
@@ -128,7 +128,7 @@ struct Tree {
 // SAFETY: the sending thread keeps no pointer into it, and any thread may free a block.
 unsafe impl Send for Tree {}
 
-/// One heap for the program, of which each thread has its part.
+/// One heap for the program; each thread has a part of it.
 #[cfg(mi_v3)]
 mod line {
     use super::*;
@@ -167,7 +167,7 @@ mod line {
             assert!(mi_heap_stats_get(heap.0, &mut stats));
             mi_heap_delete(heap.0);
         }
-        println!("the heap gave out {} blocks", stats.malloc_count.total);
+        println!("the heap allocated {} blocks", stats.malloc_count.total);
         assert_eq!(stats.malloc_count.total as u64, nodes);
     }
 }
@@ -188,7 +188,7 @@ mod line {
         pub fn theap(self) -> *mut mi_theap_t {
             // SAFETY: always safe to call.
             unsafe {
-                mi_thread_init(); // before that it is a stand-in
+                mi_thread_init(); // before that it is a placeholder
                 mi_theap_get_default()
             }
         }

@@ -1,4 +1,4 @@
-//! What the user wants.
+//! The arguments of the program.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, String> 
     Ok(Wish::Count(paths))
 }
 
-/// What mimalloc was built from, as the build script says; a mimalloc of the system may have headers only.
+/// The sources that mimalloc was built from, by the build script; a mimalloc of the system may have headers only.
 fn sources() -> Option<Vec<PathBuf>> {
     let root = Path::new(option_env!("MIMALLOC_SYS_SOURCES")?);
     let parts = vec![root.join("src"), root.join("include")];

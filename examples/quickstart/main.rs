@@ -1,5 +1,5 @@
-//! Counts words over several threads with mimalloc as the global allocator, and then lets the
-//! allocator tell what that took.
+//! Counts words in several threads with mimalloc as the global allocator, and then prints the
+//! allocator's statistics.
 //!
 //!     cargo run --release --example quickstart [PATH...]
 //!
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole job: what the texts under `paths` say, as a report.
+/// The whole job: the report on the texts under `paths`.
 fn count(paths: &[std::path::PathBuf]) -> Result<String, String> {
     let start = Instant::now();
     let files = texts::find(paths)?;
@@ -77,7 +77,7 @@ fn count(paths: &[std::path::PathBuf]) -> Result<String, String> {
     ))
 }
 
-/// Whoever reads the output may stop early, as `head` does; that is no failure.
+/// The reader of the output may stop early, as `head` does; that is no failure.
 fn print(text: &str) -> Result<(), String> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! What the program found, and what its allocator says about it.
+//! What the program found, and the statistics of its allocator.
 
 use crate::peak::peak_memory;
 use crate::texts::Kinds;
@@ -28,7 +28,7 @@ pub fn top(words: &[(String, u64)], length: usize) -> String {
         .collect()
 }
 
-/// Proof that ordinary Rust values live in mimalloc's heap, and an error if they do not.
+/// Shows that ordinary Rust values are in mimalloc's heap; an error if they are not.
 pub fn residence(words: &[(String, u64)]) -> Result<String, String> {
     let boxed = Box::new([0u8; 100]);
     let local = 0u8;
@@ -44,7 +44,7 @@ pub fn residence(words: &[(String, u64)]) -> Result<String, String> {
     ];
     let mut text = format!("mimalloc {}\n", version());
     for (what, place, expected) in places {
-        // SAFETY: any address may be asked about.
+        // SAFETY: any address may be queried.
         let inside = unsafe { is_in_heap(place) };
         if inside != expected {
             return Err(format!("{} is in the wrong place: {:p}", what, place));
@@ -82,17 +82,17 @@ fn version() -> String {
     )
 }
 
-/// The allocator's own count, as a table.
+/// The allocator's own statistics, as a table.
 pub fn statistics() -> Result<String, String> {
     let mut stats = mi_stats_t::new();
     // SAFETY: `stats` is initialised.
     if !unsafe {
-        mi_collect(false); // a thread counts a page's blocks when it tends to the page
+        mi_collect(false); // a thread counts a page's blocks when it collects the page
         #[cfg(mi_v2)]
-        mi_stats_merge(); // or v2 knows of ended threads only
+        mi_stats_merge(); // or v2 counts only threads that have ended
         mi_stats_get(&mut stats)
     } {
-        return Err("mimalloc does not give its statistics".to_string());
+        return Err("mimalloc returns no statistics".to_string());
     }
     let rows = rows(&stats);
     let mut text = format!("{:<14}{:>12}{:>12}{:>12}\n", "", "total", "peak", "now");

@@ -10,7 +10,7 @@ pub type Counts = HashMap<String, u64>;
 /// Bytes that a thread counts at a time, so that one large file keeps all threads busy.
 const PIECE: usize = 64 * 1024;
 
-/// Threads that count: text goes in with `add`, all counts come out with `finish`.
+/// Threads that count: `add` passes text to them, `finish` returns all counts.
 pub struct Counter {
     pieces: SyncSender<String>,
     workers: Vec<JoinHandle<Counts>>,

@@ -1,10 +1,10 @@
-//! Mends the files of mimalloc's profiler, so that `pprof` finds the right names.
+//! Corrects the files of mimalloc's profiler, so that `pprof` finds the right names.
 //!
-//! Both functions need nothing of mimalloc: copy this file into a program that writes profiles.
+//! Neither function calls mimalloc: copy this file into a program that writes profiles.
 
 use std::collections::HashMap;
 
-/// Mends a `.pb` file: keeps the mappings that hold code, and adds the file offset of each.
+/// Corrects a `.pb` file: keeps the mappings that hold code, and adds the file offset of each.
 ///
 /// `maps` is the text of `/proc/self/maps` (Linux), of the same process and with the same libraries loaded. mimalloc
 /// 3.6.0 writes no offsets, and pprof treats a missing one as 0. The names are then those of other functions,

@@ -1,5 +1,5 @@
-//! The build script's decisions, for all tests of this program. Of modules with some effects the tests call only
-//! the rest.
+//! The build script's decisions, for all tests of this program. In modules that also have effects, the tests call
+//! only the functions without.
 
 #[allow(dead_code)]
 #[path = "../../build/pure.rs"]

@@ -1,8 +1,8 @@
-//! `docs/errors.md` against the build script: every text of the page is provoked, and every text of
+//! Compares `docs/errors.md` with the build script: every text of the page is provoked, and every text of
 //! the script is on the page.
 //!
 //! The script is run directly, in an environment like Cargo's, so that each platform and each
-//! variable is one line here. On Linux only: the stand-ins for compilers are shell scripts around gcc.
+//! variable needs one line here. On Linux only: shell scripts around gcc replace the compilers.
 
 use crate::build::{config, plan};
 use crate::package::{self, stand_in_program, Package, V2, V3};
@@ -22,7 +22,7 @@ fn source_trees() {
             .with("MIMALLOC_SYS_SOURCE_DIR", folder)
             .features(features)
             .fails()
-            .says(heading)
+            .shows(heading)
     };
     refused("mimalloc".as_ref(), "", "The named folder is relative").all();
     refused(&tree.join("no"), "", "The named folder is not there").all();
@@ -41,8 +41,8 @@ fn source_trees() {
     release(V2, "").number(2);
     release(V3, "V2").number(3);
     for (neither, features) in [(198, ""), (20302, ""), (40000, ""), (30302, "V2")] {
-        let said = release(neither, features).said;
-        assert!(!said.contains("the feature"), "{}", said);
+        let printed = release(neither, features).printed;
+        assert!(!printed.contains("the feature"), "{}", printed);
     }
 
     let header = tree.join("include/mimalloc.h");
@@ -57,33 +57,34 @@ fn vendored_sources() {
     let script = Script::new("errors-vendored");
     let vendored = script.package.root.join("c_src/v3");
     fs::create_dir_all(&vendored).unwrap();
-    let said = script.fails();
-    said.says("The vendored sources are incomplete").all();
+    let printed = script.fails();
+    printed.shows("The vendored sources are incomplete").all();
 
     fs::remove_dir_all(&vendored).unwrap();
     fs::rename(script.package.stand_in(V2), &vendored).unwrap();
-    let said = script.fails();
-    said.says("The vendored sources are of the other major version")
+    let printed = script.fails();
+    printed
+        .shows("The vendored sources are of the other major version")
         .all();
     fs::remove_dir_all(&vendored).unwrap();
 
-    let said = script.with("CARGO", "no-such-cargo").fails();
-    said.says("There are no sources").number(0);
-    said.says("There are no sources").number(1);
+    let printed = script.with("CARGO", "no-such-cargo").fails();
+    printed.shows("There are no sources").number(0);
+    printed.shows("There are no sources").number(1);
     let other = script.package.root.join("other");
     stand_in_program(&other, "#!/bin/sh\necho '{}'\n");
-    let said = script.with("CARGO", other).fails();
-    said.says("There are no sources").number(3);
+    let printed = script.with("CARGO", other).fails();
+    printed.shows("There are no sources").number(3);
     let pin = script.package.root.join("c_src/pin/manifest.toml");
     fs::write(pin, "nonsense").unwrap();
-    let said = script.fails();
-    said.says("There are no sources").number(0);
-    said.says("There are no sources").number(2);
+    let printed = script.fails();
+    printed.shows("There are no sources").number(0);
+    printed.shows("There are no sources").number(2);
 
     // As Cargo packs it.
     fs::remove_dir_all(script.package.root.join("c_src/vendor")).unwrap();
-    let said = script.fails();
-    said.says("A packed checkout has no sources").all();
+    let printed = script.fails();
+    printed.shows("A packed checkout has no sources").all();
 }
 
 #[test]
@@ -92,19 +93,19 @@ fn compilers() {
     let tree = script.package.stand_in(V3);
     let run = script.with("MIMALLOC_SYS_SOURCE_DIR", &tree);
 
-    let said = run.with("CC", "no-such-compiler").fails();
-    said.says("There is no C compiler").all();
+    let printed = run.with("CC", "no-such-compiler").fails();
+    printed.shows("There is no C compiler").all();
 
     let compiler = script.package.root.join("not-clang");
     stand_in_program(&compiler, "#!/bin/sh\nexec gcc \"$@\"\n");
-    let said = run
+    let printed = run
         .with("CC", &compiler)
         .with("CARGO_CFG_SANITIZE", "thread")
         .fails();
-    said.says("Only clang will do").all();
+    printed.shows("Only clang will do").all();
 
     fs::write(tree.join("src/static.c"), "#error no\n").unwrap();
-    run.fails().says("The C compiler failed").all();
+    run.fails().shows("The C compiler failed").all();
 }
 
 #[test]
@@ -113,48 +114,52 @@ fn variables() {
     let tree = script.package.stand_in(V3);
     let run = script.with("MIMALLOC_SYS_SOURCE_DIR", tree);
 
-    let said = run.with("MIMALLOC_SYS_DEFINES", "-DA").fails();
-    said.says("A definition has no name").all();
-    let said = run
+    let printed = run.with("MIMALLOC_SYS_DEFINES", "-DA").fails();
+    printed.shows("A definition has no name").all();
+    let printed = run
         .with("MIMALLOC_SYS_DEFINES", "MI_MAX_ALIGN_SIZE=8")
         .fails();
-    said.says("A definition makes blocks less aligned").all();
-    let said = run.with("MIMALLOC_SYS_TRACK", "drmemory").fails();
-    said.says("The memory checker is not known").all();
-    let said = run.with("MIMALLOC_SYS_USE_PKG_CONFIG", "yes").fails();
-    said.says("The variable is neither 0 nor 1").all();
+    printed
+        .shows("A definition makes blocks less aligned")
+        .all();
+    let printed = run.with("MIMALLOC_SYS_TRACK", "drmemory").fails();
+    printed.shows("The memory checker is not known").all();
+    let printed = run.with("MIMALLOC_SYS_USE_PKG_CONFIG", "yes").fails();
+    printed.shows("The variable is neither 0 nor 1").all();
 
     let valgrind = run.with("MIMALLOC_SYS_TRACK", "valgrind");
     let asan = run.with("MIMALLOC_SYS_TRACK", "asan");
-    let said = valgrind.with("CARGO_CFG_SANITIZE", "address").fails();
-    said.says("Two tools exclude each other").number(0);
-    let said = asan.with("CARGO_CFG_SANITIZE", "thread").fails();
-    said.says("Two tools exclude each other").number(1);
-    let said = valgrind.with("CARGO_CFG_TARGET_OS", "windows").fails();
-    said.says("There is no such tool on Windows").all();
+    let printed = valgrind.with("CARGO_CFG_SANITIZE", "address").fails();
+    printed.shows("Two tools exclude each other").number(0);
+    let printed = asan.with("CARGO_CFG_SANITIZE", "thread").fails();
+    printed.shows("Two tools exclude each other").number(1);
+    let printed = valgrind.with("CARGO_CFG_TARGET_OS", "windows").fails();
+    printed.shows("There is no such tool on Windows").all();
 
     // A compiler that finds no header at all.
     let compiler = script.package.root.join("no-headers");
     stand_in_program(&compiler, "#!/bin/sh\nexec gcc -nostdinc \"$@\"\n");
-    let said = valgrind.with("CC", &compiler).fails();
-    said.says("The memory checker's header is missing")
+    let printed = valgrind.with("CC", &compiler).fails();
+    printed
+        .shows("The memory checker's header is missing")
         .number(0);
-    let said = asan.with("CC", &compiler).fails();
-    said.says("The memory checker's header is missing")
+    let printed = asan.with("CC", &compiler).fails();
+    printed
+        .shows("The memory checker's header is missing")
         .number(1);
 
-    let said = run
+    let printed = run
         .with("MIMALLOC_SYS_DEFINES", OsStr::from_bytes(b"\xff"))
         .fails();
-    said.says("A variable is not text").all();
+    printed.shows("A variable is not text").all();
 
-    let said = run.without("CARGO_CFG_TARGET_ARCH").fails();
-    said.says("The build script was started by hand").all();
-    let said = run
+    let printed = run.without("CARGO_CFG_TARGET_ARCH").fails();
+    printed.shows("The build script was started by hand").all();
+    let printed = run
         .with("CARGO_CFG_TARGET_OS", "none")
         .without("CARGO_CFG_UNIX")
         .fails();
-    said.says("There is no operating system").all();
+    printed.shows("There is no operating system").all();
 }
 
 #[test]
@@ -166,35 +171,36 @@ fn options_and_objects() {
         .with("CC", "gcc");
     let intel = run.with("CARGO_CFG_TARGET_ARCH", "x86_64");
 
-    let said = intel.with("CFLAGS", "-m32").fails();
-    said.says("An option of CFLAGS makes code that does not fit")
+    let printed = intel.with("CFLAGS", "-m32").fails();
+    printed
+        .shows("An option of CFLAGS makes code that does not fit")
         .number(0);
     let options = "An option of CFLAGS makes code that does not fit";
-    // What stands in CC comes before the options of the build, of which none is this one's contrary.
-    let said = run.with("CC", "gcc -fshort-enums").fails();
-    said.says(options).number(1);
+    // An option in CC precedes those of the build, and none of those reverses this one.
+    let printed = run.with("CC", "gcc -fshort-enums").fails();
+    printed.shows(options).number(1);
     run.with("CFLAGS", "-fshort-enums -fno-short-enums")
         .succeeds();
 
-    let said = run.with("CARGO_CFG_TARGET_ARCH", "s390x").fails();
-    said.says("The object is for another machine").all();
-    let said = run.with("CFLAGS", "-Dmi_version=mi_other").fails();
-    said.says("The object has no functions").all();
+    let printed = run.with("CARGO_CFG_TARGET_ARCH", "s390x").fails();
+    printed.shows("The object is for another machine").all();
+    let printed = run.with("CFLAGS", "-Dmi_version=mi_other").fails();
+    printed.shows("The object has no functions").all();
 
-    // A wrapper that adds options before the others is made good, one that does so behind them is not.
+    // Options that a wrapper adds before the others are made good, those that it adds behind them are not.
     let compiler = script.package.root.join("compiler");
     let lto = "-flto -fno-fat-lto-objects";
     stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc {} \"$@\"\n", lto));
     let run = run.with("CC", &compiler);
-    let said = run.succeeds();
-    said.says("An option of CFLAGS is made good").all();
-    assert!(said.text.contains("`-fno-lto` after all else"));
+    let printed = run.succeeds();
+    printed.shows("An option of CFLAGS is made good").all();
+    assert!(printed.text.contains("`-fno-lto` after all else"));
     stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc \"$@\" {}\n", lto));
-    let said = run.fails();
-    said.says("The object is intermediate code").all();
+    let printed = run.fails();
+    printed.shows("The object is intermediate code").all();
 }
 
-/// With stand-ins for `rustc` and clang, and no other clang in reach.
+/// With scripts in place of `rustc` and clang, and no other clang in the `PATH`.
 #[test]
 fn link_time_optimisation() {
     let script = Script::new("errors-lto");
@@ -213,24 +219,25 @@ fn link_time_optimisation() {
         .with("PATH", &programs);
     let flag = "-Clinker-plugin-lto";
 
-    let said = run.with("MIMALLOC_SYS_LTO", "full").fails();
-    said.says("The kind of link-time optimisation is not known")
+    let printed = run.with("MIMALLOC_SYS_LTO", "full").fails();
+    printed
+        .shows("The kind of link-time optimisation is not known")
         .all();
     let thin = run.with("MIMALLOC_SYS_LTO", "thin");
-    let said = thin.fails();
-    said.says("rustc leaves no bitcode").all();
+    let printed = thin.fails();
+    printed.shows("rustc leaves no bitcode").all();
     let thin = thin.with("CARGO_ENCODED_RUSTFLAGS", flag);
-    let said = thin.with("CARGO_CFG_TARGET_OS", "macos").fails();
-    said.says("The target cannot link bitcode").all();
+    let printed = thin.with("CARGO_CFG_TARGET_OS", "macos").fails();
+    printed.shows("The target cannot link bitcode").all();
 
-    let said = thin.fails();
-    said.says("There is no clang for bitcode").all();
+    let printed = thin.fails();
+    printed.shows("There is no clang for bitcode").all();
     stand_in_program(&clang, "#!/bin/sh\necho 'clang version 99.0.0'\n");
-    let said = thin.fails();
-    said.says("clang is newer than rustc").all();
-    let said = thin.with("CC", &clang).fails();
-    said.says("clang is newer than rustc").all();
-    // One that is old enough, and gcc in truth. The stand-in of the sources has none of what `thread.h` includes.
+    let printed = thin.fails();
+    printed.shows("clang is newer than rustc").all();
+    let printed = thin.with("CC", &clang).fails();
+    printed.shows("clang is newer than rustc").all();
+    // A clang that is old enough, but is gcc. The sources in place of mimalloc's lack what `thread.h` includes.
     stand_in_program(
         &clang,
         &format!(
@@ -239,19 +246,20 @@ fn link_time_optimisation() {
             of_path("gcc").display()
         ),
     );
-    let said = thin.with("CC", &clang).with("PATH", path()).fails();
-    said.says("There is no bitcode").all();
+    let printed = thin.with("CC", &clang).with("PATH", path()).fails();
+    printed.shows("There is no bitcode").all();
     llvm("no backend");
-    let said = thin.fails();
-    said.says("rustc has no LLVM").all();
+    let printed = thin.fails();
+    printed.shows("rustc has no LLVM").all();
 
     let newer = script.package.stand_in(30601);
-    let said = thin.with("MIMALLOC_SYS_SOURCE_DIR", newer).fails();
-    said.says("The sources are of a release that bitcode is not known for")
+    let printed = thin.with("MIMALLOC_SYS_SOURCE_DIR", newer).fails();
+    printed
+        .shows("The sources are of a release that bitcode is not known for")
         .all();
 }
 
-/// With a stand-in for `pkg-config`, which need not be installed.
+/// With a script in place of `pkg-config`, which need not be installed.
 #[test]
 fn system_libraries() {
     let script = Script::new("errors-system");
@@ -260,9 +268,9 @@ fn system_libraries() {
         .with("MIMALLOC_SYS_USE_PKG_CONFIG", "1")
         .with("PKG_CONFIG", &program);
 
-    let said = run.with("PKG_CONFIG", "no-such-program").fails();
-    said.says("The system has no mimalloc").all();
-    said.says("The system's library").all();
+    let printed = run.with("PKG_CONFIG", "no-such-program").fails();
+    printed.shows("The system has no mimalloc").all();
+    printed.shows("The system's library").all();
 
     let version = |version: &str| {
         let answer = format!(
@@ -272,16 +280,17 @@ fn system_libraries() {
         stand_in_program(&program, &answer);
     };
     version("2.0.9");
-    let said = run.fails();
-    said.says("The system's mimalloc does not fit").all();
-    said.says("The system's library").all();
+    let printed = run.fails();
+    printed.shows("The system's mimalloc does not fit").all();
+    printed.shows("The system's library").all();
     version("new");
-    let said = run.fails();
-    said.says("The system's mimalloc does not say its version")
+    let printed = run.fails();
+    printed
+        .shows("The system's mimalloc does not say its version")
         .all();
     version("3.6.0");
-    let said = run.features("SECURE").succeeds();
-    said.says("A feature has no effect").number(1);
+    let printed = run.features("SECURE").succeeds();
+    printed.shows("A feature has no effect").number(1);
 }
 
 #[test]
@@ -290,33 +299,39 @@ fn warnings() {
     let tree = script.package.stand_in(V3);
     let run = script.with("MIMALLOC_SYS_SOURCE_DIR", tree);
 
-    let said = run.features("V2 V3").succeeds();
-    said.says("Two features contradict each other").number(0);
-    let said = run.features("OPT_ARCH NO_OPT_ARCH").succeeds();
-    said.says("Two features contradict each other").number(1);
-    let said = run.features("ETW").succeeds();
-    said.says("A feature has no effect").number(0);
-    let said = run.with("CARGO_CFG_SANITIZE", "memory").succeeds();
-    said.says("A sanitizer that mimalloc does not know").all();
-    let said = run.with("MIMALLOC_SYS_TRACK", "asan").succeeds();
-    said.says("The sanitizer's runtime is not linked").all();
-    // The stand-in is of a release that comes after the bindings.
-    said.says("mimalloc is newer than the bindings").all();
-    let said = run.with("CFLAGS", "-std=c89").succeeds();
-    said.says("An option of CFLAGS is made good").all();
-    let said = run.with("CFLAGS", "--coverage").succeeds();
-    said.says("The compiler's runtime is not linked").all();
+    let printed = run.features("V2 V3").succeeds();
+    printed
+        .shows("Two features contradict each other")
+        .number(0);
+    let printed = run.features("OPT_ARCH NO_OPT_ARCH").succeeds();
+    printed
+        .shows("Two features contradict each other")
+        .number(1);
+    let printed = run.features("ETW").succeeds();
+    printed.shows("A feature has no effect").number(0);
+    let printed = run.with("CARGO_CFG_SANITIZE", "memory").succeeds();
+    printed
+        .shows("A sanitizer that mimalloc does not know")
+        .all();
+    let printed = run.with("MIMALLOC_SYS_TRACK", "asan").succeeds();
+    printed.shows("The sanitizer's runtime is not linked").all();
+    // The release is newer than the bindings.
+    printed.shows("mimalloc is newer than the bindings").all();
+    let printed = run.with("CFLAGS", "-std=c89").succeeds();
+    printed.shows("An option of CFLAGS is made good").all();
+    let printed = run.with("CFLAGS", "--coverage").succeeds();
+    printed.shows("The compiler's runtime is not linked").all();
 }
 
-/// The table of reasons, against the reasons that any platform gives for any feature.
+/// Compares the table of reasons with the reasons on all platforms for all features.
 #[test]
 fn features_without_effect() {
-    let mut given = BTreeSet::new();
+    let mut reasons = BTreeSet::new();
     for config in every_config() {
         if let Ok(plan) = plan::decide(&config) {
             for warning in plan.warnings {
                 if let Some(rest) = warning.strip_prefix("the feature ") {
-                    given.insert(rest.replacen(" has no effect: ", " | ", 1));
+                    reasons.insert(rest.replacen(" has no effect: ", " | ", 1));
                 }
             }
         }
@@ -326,7 +341,7 @@ fn features_without_effect() {
         .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"))
         .map(|row| format!("`{}", row))
         .collect();
-    assert_eq!(given, listed);
+    assert_eq!(reasons, listed);
 }
 
 /// Each entry has its test in this file.
@@ -334,7 +349,7 @@ fn features_without_effect() {
 fn every_entry_is_provoked() {
     let here = include_str!("build_errors.rs");
     for heading in PAGE.lines().filter_map(|line| line.strip_prefix("## ")) {
-        let named = format!("says(\"{}\")", heading);
+        let named = format!("shows(\"{}\")", heading);
         let passed = format!("\"{}\")", heading); // `refused` above
         assert!(
             here.contains(&named) || here.contains(&passed),
@@ -356,7 +371,7 @@ fn every_message_is_listed() {
         for literal in string_literals(&code) {
             for piece in words(&literal).split("{}") {
                 let piece = piece.trim();
-                // Names, flags and directives are no sentences; `expect` speaks to us only.
+                // Names, flags and directives are no sentences; users never see the text of an `expect`.
                 if piece.split(' ').count() < 4 || piece.starts_with("Cargo sets") {
                     continue;
                 }
@@ -397,16 +412,16 @@ fn entry(heading: &str) -> Vec<String> {
         .collect()
 }
 
-/// One space between any two words.
+/// The words, separated by one space each.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether `said` has all of `text`, in order, with anything in place of each `…`.
-fn fits(said: &str, text: &str) -> bool {
-    let said = words(said);
+/// Whether `printed` contains all of `text`, in order, with any text in place of each `…`.
+fn fits(printed: &str, text: &str) -> bool {
+    let printed = words(printed);
     let text = words(text);
-    let mut rest = said.as_str();
+    let mut rest = printed.as_str();
     text.split('…').all(|piece| match rest.find(piece.trim()) {
         Some(at) => {
             rest = &rest[at + piece.trim().len()..];
@@ -470,7 +485,7 @@ impl Script {
     }
 }
 
-/// A start of a build script, with the whole of its environment.
+/// A run of a build script, with its complete environment.
 #[derive(Clone)]
 struct Run {
     program: PathBuf,
@@ -498,21 +513,21 @@ impl Run {
         })
     }
 
-    fn fails(&self) -> Said {
-        let (success, said) = self.start();
-        assert!(!success, "it succeeded:\n{}", said.text);
+    fn fails(&self) -> Printed {
+        let (success, printed) = self.start();
+        assert!(!success, "it succeeded:\n{}", printed.text);
         let title = entry_of_all_errors();
-        assert!(fits(&said.text, &title), "{}", said.text);
-        said
+        assert!(fits(&printed.text, &title), "{}", printed.text);
+        printed
     }
 
-    fn succeeds(&self) -> Said {
-        let (success, said) = self.start();
-        assert!(success, "it failed:\n{}", said.text);
-        said
+    fn succeeds(&self) -> Printed {
+        let (success, printed) = self.start();
+        assert!(success, "it failed:\n{}", printed.text);
+        printed
     }
 
-    fn start(&self) -> (bool, Said) {
+    fn start(&self) -> (bool, Printed) {
         let output = Command::new(&self.program)
             .env_clear()
             .envs(self.variables.iter().cloned())
@@ -522,27 +537,27 @@ impl Run {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         assert!(!text.contains("panicked"), "it panicked:\n{}", text);
-        (output.status.success(), Said { text })
+        (output.status.success(), Printed { text })
     }
 }
 
-/// What a build script said, directives and errors.
-struct Said {
+/// What a build script printed: directives and errors.
+struct Printed {
     text: String,
 }
 
-impl Said {
-    fn says(&self, heading: &str) -> Comparison {
+impl Printed {
+    fn shows(&self, heading: &str) -> Comparison {
         Comparison {
-            said: self.text.clone(),
+            printed: self.text.clone(),
             texts: entry(heading),
         }
     }
 }
 
-/// What was said, beside the texts of an entry.
+/// What was printed, and the texts of an entry.
 struct Comparison {
-    said: String,
+    printed: String,
     texts: Vec<String>,
 }
 
@@ -554,10 +569,10 @@ impl Comparison {
     fn number(&self, number: usize) {
         let text = &self.texts[number];
         assert!(
-            fits(&self.said, text),
+            fits(&self.printed, text),
             "expected:{}\nin:\n{}",
             text,
-            self.said
+            self.printed
         );
     }
 }
@@ -583,7 +598,7 @@ fn of_path(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{} is not in the PATH", program))
 }
 
-/// Every platform that a feature looks at, with every feature.
+/// Every platform that a feature distinguishes, with every feature.
 fn every_config() -> Vec<config::Config> {
     let target = |arch: &str, os: &str, env: &str, unix| config::Target {
         arch: arch.to_string(),
@@ -653,7 +668,7 @@ fn every_config() -> Vec<config::Config> {
 }
 
 /// The string literals of Rust code, with `\n`, `\"` and line continuations as they read when
-/// printed. (The code has neither raw strings nor quotes in comments that are out of pairs.)
+/// printed. (The code has neither raw strings nor unpaired quotes in comments.)
 fn string_literals(code: &str) -> Vec<String> {
     let code: String = code
         .lines()
@@ -677,7 +692,7 @@ fn string_literals(code: &str) -> Vec<String> {
                 '"' => break,
                 '\\' => match characters.next() {
                     Some('n') => literal.push('\n'),
-                    Some('\n') | None => {} // what follows is indentation, and words() drops it
+                    Some('\n') | None => {} // indentation follows, and words() drops it
                     Some(other) => literal.push(other),
                 },
                 other => literal.push(other),

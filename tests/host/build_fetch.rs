@@ -1,5 +1,5 @@
-//! What is known of the Cargo that runs a build, and how it is asked for the pinned package: where, whether
-//! offline, and what its answer means.
+//! What is known of the Cargo that runs a build, and how it is queried for the pinned package: in which folder,
+//! whether offline, and what its answer means.
 
 use crate::build::fetch::{folder_of, Attempt, Cargo};
 use crate::build::parent;
@@ -40,7 +40,7 @@ fn offline_comes_first_and_online_only_where_allowed() {
 }
 
 #[test]
-fn the_folder_of_cargos_process_is_certain() {
+fn the_folder_of_cargos_process_is_known() {
     let folder = |path: &str| Some(PathBuf::from(path));
     let out = || PathBuf::from("/out");
     let choose = parent::choose;

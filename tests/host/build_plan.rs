@@ -1,9 +1,9 @@
-//! The plan of the C build, for every target and every feature: language, definitions, flags,
-//! libraries and warnings, as a person expects them.
+//! The plan of the C build, for every target and every feature: the expected language, definitions,
+//! flags, libraries and warnings.
 //!
-//! What a target is (`target_os` and so on) comes from rustc itself. How the plan turns out is
-//! written down here by hand, in one row for each group of targets that are treated alike, and one
-//! for each feature wherever it does something else.
+//! The properties of a target (`target_os` and so on) come from rustc itself. The expected plans are
+//! written here by hand: a row for each group of targets that are treated alike, and for each
+//! feature a row wherever its effect differs.
 
 use crate::build::config::{Config, Define, Features, Major, Target};
 use crate::build::fast_path::{self, describe, Code, FastPath};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Targets that are treated alike, and their plan beyond what every plan has.
+/// Targets that are treated alike, and what their plan adds to that of all.
 struct Group {
     name: &'static str,
     triples: &'static [&'static str],
@@ -25,8 +25,8 @@ struct Group {
     v2: &'static str,
 }
 
-/// Definitions | flags | libraries. `?name` is linked if the object calls for it, `?header>NAME` defined
-/// if the header is there.
+/// Definitions | flags | libraries. `?name` is linked if the object needs it; `?header>NAME` is defined
+/// if the header exists.
 const GROUPS: &[Group] = &[
     Group {
         name: "glibc",
@@ -192,7 +192,7 @@ fn every_target_has_its_plan() {
 }
 
 #[test]
-fn what_has_no_pages_to_give_is_refused() {
+fn targets_without_pages_of_memory_are_refused() {
     for triple in [
         "wasm32-unknown-unknown",
         "x86_64-unknown-none",
@@ -209,7 +209,7 @@ fn what_has_no_pages_to_give_is_refused() {
     }
 }
 
-/// One feature on some targets: what it adds to their plan (`+`) and takes from it (`-`).
+/// One feature on some targets: what it adds to their plan (`+`) and removes from it (`-`).
 struct Effect {
     feature: &'static str,
     /// Names of groups, or `*` for all that no earlier row of this feature has named.
@@ -248,7 +248,7 @@ const EFFECTS: &[Effect] = &[
     effect("debug_full", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \
         +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug +MI_STATS=2 +MI_PROFILE=2 +MI_GUARDED=2 -O3 +O0"),
     effect("debug_full", "*", "v2", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug -O3 +O0"),
-    // Without debug assertions; with them see below.
+    // Without debug assertions. `debug_in_debug_follows_the_profile` has them.
     effect("debug_in_debug", "*", "both", ""),
     effect("override", "msvc mingw mingw-ucrt", "both", "!override:cannot"),
     effect("override", "apple", "both", "+MI_MALLOC_OVERRIDE=1 +MI_OSX_ZONE=1 +MI_OSX_INTERPOSE=1 +-fno-builtin-malloc"),
@@ -271,7 +271,7 @@ const EFFECTS: &[Effect] = &[
     effect("etw", "msvc", "both", "+MI_TRACK_ETW=1"), effect("etw", "mingw mingw-ucrt", "both", "!etw:Microsoft"),
     effect("etw", "*", "both", "!etw:Windows"),
     effect("asm", "*", "both", "-?-pipe +assembly"),
-    // No plan here has anything to leave out; `instructions_follow_rust` has some that do.
+    // Without effect in these plans; `instructions_follow_rust` has those in which it removes flags.
     effect("no_opt_arch", "*", "both", ""),
 ];
 
@@ -325,7 +325,7 @@ fn debug_in_debug_follows_the_profile() {
         let mut debug = config(&linux, major);
         debug.features.debug = true;
         assert_eq!(plan_of(&with), plan_of(&debug));
-        // Cargo's profile alone decides nothing.
+        // Cargo's profile alone has no effect.
         let mut without = config(&linux, major);
         without.debug_assertions = true;
         assert_eq!(plan_of(&without), plan_of(&config(&linux, major)));
@@ -333,7 +333,7 @@ fn debug_in_debug_follows_the_profile() {
 }
 
 #[test]
-fn both_majors_are_v3_with_a_word() {
+fn both_majors_are_v3_with_a_warning() {
     let features = |v2, v3| Features {
         v2,
         v3,
@@ -357,7 +357,7 @@ fn instructions_follow_rust() {
     let v3 = "sse3 ssse3 sse4.1 sse4.2 popcnt avx avx2 bmi1 bmi2 lzcnt movbe fma f16c cmpxchg16b";
     let v3_flags = "-msse3 -mssse3 -msse4.1 -msse4.2 -mpopcnt -mavx -mavx2 -mbmi -mbmi2 -mlzcnt -mmovbe cl:/arch:AVX2";
     let none = "!opt_arch:instructions";
-    // triple, major, Rust's target features, crate features, flags
+    // triple, major version, Rust's target features, crate features, flags
     let rows: &[(&str, &str, &str, &str, &str)] = &[
         ("x86_64-unknown-linux-gnu", "both", "fxsr sse sse2", "", ""),
         ("x86_64-unknown-linux-gnu", "both", v3, "", v3_flags),
@@ -518,9 +518,9 @@ fn instructions_follow_rust() {
     }
 }
 
-/// Sanitizers, valgrind and event tracing; what excludes each other is refused.
+/// Sanitizers, valgrind and event tracing; combinations that exclude each other are refused.
 #[test]
-fn tools_watch_or_are_refused() {
+fn tools_are_enabled_or_refused() {
     // triple, sanitizers, MIMALLOC_SYS_TRACK, crate features, change or `error: part of the message`
     let rows: &[(&str, &str, &str, &str, &str)] = &[
         (
@@ -646,7 +646,7 @@ fn tools_watch_or_are_refused() {
     }
 }
 
-/// In every build mode, unlike the entry points: what holds the locks cares for nothing else.
+/// In every build mode, unlike the entry points: the code that holds the locks depends on nothing else.
 #[test]
 fn locks_are_held_across_a_fork_on_unix() {
     let fork = |triple: &str, major| plan_of(&config(&target(triple), major)).fork;
@@ -680,7 +680,7 @@ fn locks_are_held_across_a_fork_on_unix() {
     assert!(plan_of(&checked).fork && !has_general_entry_points(&checked));
 }
 
-/// They know v3's insides, of one release, and nothing of paddings.
+/// They rely on the internals of one release of v3, and do not support padding.
 #[test]
 fn own_entry_points_are_for_v3_without_checks() {
     let linux = target("x86_64-unknown-linux-gnu");
@@ -706,9 +706,9 @@ fn own_entry_points_are_for_v3_without_checks() {
     }
 }
 
-/// Other sources than the pinned release get nothing that was checked with that release alone, nor a definition for it.
+/// What was checked with the pinned release alone is off for other sources, and so are its definitions.
 #[test]
-fn other_sources_have_none_of_it() {
+fn other_sources_have_no_part_for_one_release() {
     for (major, other) in [(Major::V3, 30601), (Major::V2, 20503)] {
         let pinned = Config {
             opt_level: "3".into(),
@@ -749,7 +749,7 @@ fn other_sources_have_none_of_it() {
     }
 }
 
-/// What the build's output says of the fast path.
+/// The description of the fast path in the build's output.
 #[test]
 fn the_fast_path_is_described() {
     let described = |change: &dyn Fn(&mut Config)| {
@@ -893,8 +893,8 @@ fn own_entry_points_for_mitigations_are_for_v3() {
     }));
 }
 
-/// Where the Rust code for small blocks may stand: it reaches a thread-local variable of the C code by its
-/// name, as a program does that is optimised.
+/// Where the Rust code for small blocks is used: it accesses a thread-local variable of the C code by its
+/// name, as an optimised program does.
 #[test]
 fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
     let linux = || Config {
@@ -935,7 +935,7 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
         let got = inlined(&|config| config.target = other.clone());
         assert_eq!(got, expected, "{}", other.triple);
     }
-    // Thread-local variables are emulated there.
+    // This target emulates thread-local variables.
     assert!(!inlined(
         &|config| config.target = target("x86_64-unknown-linux-ohos")
     ));
@@ -982,26 +982,26 @@ fn bitcode_needs_its_kind_a_target_and_rustcs_flag() {
     }
 }
 
-/// Cargo does not pass on that rustc does so by default.
+/// Cargo does not report it if rustc does so by default.
 #[test]
-fn rustc_is_asked_whether_it_links_musl() {
+fn rustc_is_queried_whether_it_links_musl() {
     let is_static = "panic=\"unwind\"\ntarget_feature=\"crt-static\"\ntarget_os=\"linux\"\n";
     let is_dynamic = "panic=\"unwind\"\ntarget_os=\"linux\"\n";
     let musl = target("x86_64-unknown-linux-musl");
     let gnu = target("x86_64-unknown-linux-gnu");
-    let asked = |target: &Target, host: &str, answer: Option<&str>| {
+    let links_musl = |target: &Target, host: &str, answer: Option<&str>| {
         rustc::links_musl(target, host, || answer.map(str::to_string))
     };
-    assert!(asked(&musl, &gnu.triple, Some(is_static)));
-    assert!(!asked(&musl, &gnu.triple, Some(is_dynamic)));
-    assert!(!asked(&musl, &gnu.triple, None));
+    assert!(links_musl(&musl, &gnu.triple, Some(is_static)));
+    assert!(!links_musl(&musl, &gnu.triple, Some(is_dynamic)));
+    assert!(!links_musl(&musl, &gnu.triple, None));
     // Proc macros are built for this target too.
-    assert!(!asked(&musl, &musl.triple, Some(is_static)));
-    // glibc has initial-exec in any case, and no program waits for rustc.
+    assert!(!links_musl(&musl, &musl.triple, Some(is_static)));
+    // glibc always has initial-exec, so rustc is not queried.
     assert!(!rustc::links_musl(&gnu, &musl.triple, || unreachable!()));
 }
 
-/// The rustc at hand, if the target is known to it.
+/// With the installed rustc, if it has the target.
 #[test]
 fn rustc_answers_for_musl() {
     let cfgs = |flags: &[&str]| {
@@ -1020,7 +1020,7 @@ fn rustc_answers_for_musl() {
     assert!(rustc::cfgs("rustc", "no-such-target", &[]).map_or(true, |text| text.is_empty()));
 }
 
-/// If rustc was told to link musl into the program.
+/// If a flag makes rustc link musl into the program.
 #[test]
 fn static_musl_has_initial_exec_and_inlines() {
     let plan = |triple: &str, major: Major, change: &dyn Fn(&mut Config)| {
@@ -1087,7 +1087,7 @@ fn bitcode_knows_where_thread_locals_are_static() {
             crt_static(config);
             local_dynamic(config);
         }));
-        // Emulated, or not known.
+        // Emulated, or unknown.
         for other in [
             "x86_64-unknown-linux-ohos",
             "aarch64-linux-android",
@@ -1106,7 +1106,7 @@ fn bitcode_knows_where_thread_locals_are_static() {
 }
 
 #[test]
-fn a_clang_of_rustcs_llvm_or_an_older_one_is_looked_for() {
+fn clang_candidates_are_not_newer_than_rustcs_llvm() {
     let rustc = "rustc 1.63.0 (4b91a6ea7 2022-08-08)\nhost: x86_64\nLLVM version: 14.0.5\n";
     assert_eq!(lto::llvm_of_rustc(rustc), Some(14));
     assert_eq!(lto::llvm_of_rustc("rustc 1.63.0\n"), None);
@@ -1206,7 +1206,7 @@ fn checking_builds_know_exact_sizes() {
     }
 }
 
-/// A definition that no C file asks for would be a wish without effect.
+/// A definition that no C file reads would have no effect.
 #[test]
 fn every_definition_is_read_by_the_c_code() {
     // These are read by the platform's headers.
@@ -1356,7 +1356,7 @@ fn show(plan: &Plan) -> Shown {
             .iter()
             .map(|probe| format!("?{}>{}", probe.header, probe.define)),
     );
-    // The order within each of cl's and the others' flags counts; between the two it does not.
+    // The order within cl's flags matters, and within the others; the order between the two does not.
     let (language, mut flags): (Vec<_>, Vec<_>) = plan.flags.iter().partition(|flag| {
         plan.language == Language::Cxx17 && ["-xc++", "-std=c++17"].contains(&flag.text.as_str())
     });
@@ -1399,7 +1399,7 @@ fn show(plan: &Plan) -> Shown {
 }
 
 /// `change`: `+word` and `-word` for definitions and flags, `+O1` for the level of optimisation,
-/// `!part:part` for one warning that holds both parts. Nothing else may differ.
+/// `!part:part` for one warning that contains both parts. Nothing else may differ.
 fn assert_change(change: &str, base: &Shown, plan: &Plan, about: &str) {
     let got = show(plan);
     let all = |shown: &Shown| -> BTreeSet<String> {
@@ -1485,7 +1485,7 @@ fn targets() -> Vec<(&'static Group, Target)> {
         .collect()
 }
 
-/// What Cargo would tell a build script, without the target's processor features, which differ
+/// What Cargo would pass to a build script, without the target's processor features, which differ
 /// from one release of Rust to the next.
 fn target(triple: &str) -> Target {
     static KNOWN: Mutex<Vec<Target>> = Mutex::new(Vec::new());

@@ -1,7 +1,7 @@
-//! The build script from outside: what it says when it cannot build, and what makes it run again.
+//! The build script as Cargo runs it: its messages when it cannot build, and what causes it to run again.
 //!
-//! Each test works on a copy of this package, mostly with a stand-in for mimalloc's source tree,
-//! which is enough for a build script and compiles at once.
+//! Each test works on a copy of this package, mostly with a small source tree in place of mimalloc's,
+//! which suffices for a build script and compiles quickly.
 
 use crate::folder::Folder;
 use crate::package::{files, host, rewrite, Package, V2, V3};
@@ -13,8 +13,8 @@ use std::process::Command;
 fn a_source_dir_that_does_not_exist() {
     let package = Package::new("source-dir-missing");
     let nowhere = package.root.join("nowhere");
-    let said = package.with("MIMALLOC_SYS_SOURCE_DIR", &nowhere).fails();
-    said.all_of(&[
+    let printed = package.with("MIMALLOC_SYS_SOURCE_DIR", &nowhere).fails();
+    printed.all_of(&[
         "MIMALLOC_SYS_SOURCE_DIR is",
         "nowhere",
         "there is no such folder",
@@ -25,8 +25,8 @@ fn a_source_dir_that_does_not_exist() {
 #[test]
 fn a_source_dir_that_is_relative() {
     let package = Package::new("source-dir-relative");
-    let said = package.with("MIMALLOC_SYS_SOURCE_DIR", "mimalloc").fails();
-    said.all_of(&[
+    let printed = package.with("MIMALLOC_SYS_SOURCE_DIR", "mimalloc").fails();
+    printed.all_of(&[
         "MIMALLOC_SYS_SOURCE_DIR is mimalloc",
         "relative path",
         "absolute path",
@@ -36,30 +36,30 @@ fn a_source_dir_that_is_relative() {
 #[test]
 fn a_source_dir_that_is_not_mimalloc() {
     let package = Package::new("source-dir-other");
-    let said = package
+    let printed = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.root.join("src"))
         .fails();
-    said.all_of(&["no src/static.c", "not mimalloc's source tree"]);
+    printed.all_of(&["no src/static.c", "not mimalloc's source tree"]);
 
     let tree = package.stand_in(V3);
     fs::write(tree.join("include/mimalloc.h"), "#pragma once\n").unwrap();
-    let said = package.with("MIMALLOC_SYS_SOURCE_DIR", &tree).fails();
-    said.all_of(&["defines no MI_MALLOC_VERSION"]);
+    let printed = package.with("MIMALLOC_SYS_SOURCE_DIR", &tree).fails();
+    printed.all_of(&["defines no MI_MALLOC_VERSION"]);
 }
 
 #[test]
 fn a_source_dir_of_the_other_major_version() {
     let package = Package::new("source-dir-major");
-    let said = package
+    let printed = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(V2))
         .fails();
-    said.all_of(&["mimalloc 2.5.2", "this build binds v3", "the feature `v2`"]);
+    printed.all_of(&["mimalloc 2.5.2", "this build binds v3", "the feature `v2`"]);
 
-    let said = package
+    let printed = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(V3))
         .features("v2")
         .fails();
-    said.all_of(&[
+    printed.all_of(&[
         "mimalloc 3.6.1",
         "this build binds v2",
         "drop the feature `v2`",
@@ -87,8 +87,8 @@ fn no_network_and_nothing_cached() {
     let build = package
         .with("CARGO_HOME", &home)
         .with("CARGO_TARGET_DIR", home.join("target"));
-    let said = build.fails();
-    said.all_of(&[
+    let printed = build.fails();
+    printed.all_of(&[
         "mimalloc's C sources were not found",
         "1. the variable MIMALLOC_SYS_SOURCE_DIR: not set",
         "2. vendored sources in",
@@ -97,18 +97,18 @@ fn no_network_and_nothing_cached() {
         "Do one of these:",
     ]);
 
-    // Cargo tells a build script neither that `--offline` was given nor where it was started.
+    // Cargo passes to a build script neither the option `--offline` nor the folder that it was started in.
     if cfg!(target_os = "linux") {
-        said.all_of(&["--locked --offline --manifest-path"]);
+        printed.all_of(&["--locked --offline --manifest-path"]);
         let online = build.online().with("CARGO_NET_OFFLINE", "true").fails();
         online.all_of(&["--locked --manifest-path"]);
         let started_in = format!("in {} failed", package.root.display());
-        said.all_of(&[&started_in]);
+        printed.all_of(&[&started_in]);
         online.all_of(&[&started_in]);
     }
 }
 
-/// Where the build folder lies elsewhere, and Cargo's own home knows nothing.
+/// With the build folder elsewhere, and an empty home of Cargo.
 #[test]
 fn a_mirror_in_the_configuration_of_the_project() {
     let package = Package::new("project-mirror");
@@ -127,7 +127,7 @@ fn a_mirror_in_the_configuration_of_the_project() {
         .with("CARGO_HOME", elsewhere.join("home"))
         .with("CARGO_TARGET_DIR", elsewhere.join("target"))
         .builds();
-    // `cargo vendor` of old Cargo would have removed what it read.
+    // `cargo vendor` of an old Cargo would have removed the packages that it read.
     assert_eq!(names(&vendored), before);
 }
 
@@ -166,8 +166,8 @@ fn vendored_sources_that_are_incomplete_or_of_the_other_major_version() {
 
     fs::remove_dir_all(&vendored).unwrap();
     fs::rename(package.stand_in(V2), &vendored).unwrap();
-    let said = package.builder().fails();
-    said.all_of(&["are mimalloc 2.5.2, which is not v3", "Vendor them again"]);
+    let printed = package.builder().fails();
+    printed.all_of(&["are mimalloc 2.5.2, which is not v3", "Vendor them again"]);
 }
 
 #[test]
@@ -186,11 +186,11 @@ fn bad_definitions() {
     let package = Package::new("defines");
     let tree = package.stand_in(V3);
     for bad in ["MI-XMALLOC=1", "=1", "1MI=1"] {
-        let said = package
+        let printed = package
             .with("MIMALLOC_SYS_SOURCE_DIR", &tree)
             .with("MIMALLOC_SYS_DEFINES", bad)
             .fails();
-        said.all_of(&[
+        printed.all_of(&[
             "MIMALLOC_SYS_DEFINES has the entry",
             bad,
             "not a C identifier",
@@ -213,7 +213,7 @@ fn definitions_reach_the_compiler() {
     build
         .with("MIMALLOC_SYS_DEFINES", "PLAIN; VALUE = 7")
         .builds();
-    // The form for one target wins over the plain one.
+    // The variable for one target takes precedence over the plain one.
     let prefixed = format!("{}_MIMALLOC_SYS_DEFINES", host().replace('-', "_"));
     build
         .with("MIMALLOC_SYS_DEFINES", "NOTHING")
@@ -222,17 +222,17 @@ fn definitions_reach_the_compiler() {
 }
 
 #[test]
-fn a_compiler_that_is_not_there() {
+fn a_missing_compiler() {
     let package = Package::new("no-compiler");
-    let said = package
+    let printed = package
         .with("MIMALLOC_SYS_SOURCE_DIR", package.stand_in(V3))
         .with("CC", "no-such-compiler")
         .fails();
-    said.all_of(&["no-such-compiler", "name"]);
+    printed.all_of(&["no-such-compiler", "name"]);
 }
 
-/// A clean build starts the compiler as seldom as it can: besides the library it compiles one file, with all flags that
-/// need not be taken. With a compiler that refuses one of them, the others are passed.
+/// A clean build starts the compiler as rarely as possible: besides the library it compiles one file, with all flags
+/// that a compiler may lack. If the compiler refuses one of them, the others are still passed.
 #[cfg(unix)]
 #[test]
 fn flags_are_probed_in_one_run() {
@@ -277,7 +277,7 @@ fn flags_are_probed_in_one_run() {
     );
 }
 
-/// The documentation of the whole API must be had where there is no network and no C compiler.
+/// The documentation of the whole API must build without a network and without a C compiler.
 #[test]
 fn docs_rs_compiles_no_c() {
     let package = Package::new("docs-rs");
@@ -288,9 +288,9 @@ fn docs_rs_compiles_no_c() {
         .builds();
 }
 
-/// What a wrapper's build script learns, by the very lines that docs/building.md shows.
+/// What a wrapper's build script reads, with the code that docs/building.md shows.
 #[test]
-fn a_dependent_learns_the_major_version() {
+fn a_dependent_reads_the_major_version() {
     let package = Package::new("dependent");
     let lines = include_str!("../../docs/building.md")
         .split_once("# Dependents")
@@ -374,9 +374,9 @@ fn what_rebuilds_and_what_does_not() {
     build.is_fresh();
 }
 
-/// With the real sources, as a user without any variable has it.
+/// With the real sources, and no variable set.
 #[test]
-fn the_pin_is_watched() {
+fn a_changed_pin_or_source_rebuilds() {
     let package = Package::new("pin");
     package.builder().builds();
     package.builder().is_fresh();
@@ -398,7 +398,7 @@ fn the_pin_is_watched() {
     }
 }
 
-/// A configuration in `folder` that takes the registry's packages from another one.
+/// Writes a configuration to `folder` that replaces the registry by the folder `packages`.
 fn replace_the_registry(folder: &Path, packages: &Path) {
     let config = format!(
         "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = {:?}\n",

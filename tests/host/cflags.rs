@@ -1,5 +1,5 @@
-//! `CFLAGS` and their like, which win over the options of this package: what is made of them, and that programs and
-//! shared libraries link and run all the same.
+//! `CFLAGS` and similar variables, which override the options of this package: how the build responds, and that
+//! programs and shared libraries still link and run.
 
 use crate::build::arguments::{self, Adaptation};
 use crate::build::config::{Config, Major, Target};
@@ -32,7 +32,7 @@ const RUST: Code = Code::Rust {
     large_slices: false,
 };
 
-/// What becomes of the plan with a compiler that is told the plan's own options, as `cc` does, and then others.
+/// What becomes of the plan with a compiler that is options the plan's own options, as `cc` does, and then others.
 fn adapted(config: &Config, others: &str) -> Result<Adaptation, String> {
     let plan = plan::decide(config).unwrap();
     let mut arguments = vec!["-O3".to_string(), "-fPIC".into()];
@@ -48,10 +48,10 @@ fn adapted(config: &Config, others: &str) -> Result<Adaptation, String> {
     arguments::adapt(config, &plan, &arguments)
 }
 
-/// What is added behind the user's options; what is said goes with it.
+/// What is added behind the user's options, each with a warning.
 #[test]
 fn options_that_are_made_good() {
-    for (told, appended) in [
+    for (options, appended) in [
         ("", ""),
         // As Debian, Fedora and Arch set them.
         ("-g -O2 -fstack-protector-strong -fcf-protection -D_FORTIFY_SOURCE=3 -fstack-clash-protection", ""),
@@ -80,17 +80,17 @@ fn options_that_are_made_good() {
         ("-DMI_MALLOC_OVERRIDE -fno-builtin -fbuiltin", "-fno-builtin-malloc"),
         ("-DMI_MALLOC_OVERRIDE -fno-builtin -femulated-tls", "-fno-emulated-tls"),
         ("-fno-lto -fPIE -flto -std=c90", "-fno-lto -fPIC -std=gnu11"),
-        // No matter of what can be linked or called.
+        // Options that affect neither linking nor calls.
         ("-O0 -pg -finstrument-functions -funsigned-char -fvisibility=default -mtls-dialect=gnu2 -Werror", ""),
         ("-femulated-tls -ftls-model=global-dynamic -mcmodel=large -UNDEBUG", ""),
     ] {
-        let got = adapted(&linux("x86_64"), told).unwrap();
-        assert_eq!(got.appended.join(" "), appended, "{told}");
-        assert_eq!(got.warnings.len(), got.appended.len(), "{told}");
+        let got = adapted(&linux("x86_64"), options).unwrap();
+        assert_eq!(got.appended.join(" "), appended, "{options}");
+        assert_eq!(got.warnings.len(), got.appended.len(), "{options}");
     }
 }
 
-/// The object may be intermediate code without a word of it in the arguments: once something can be done about it.
+/// The object may be intermediate code though no argument requests it. The build corrects that once.
 #[test]
 fn link_time_optimisation_of_a_wrapper() {
     let plan = plan::decide(&linux("x86_64")).unwrap();
@@ -102,7 +102,7 @@ fn link_time_optimisation_of_a_wrapper() {
     assert!(!arguments::end_link_time(&plan, &mut got));
 }
 
-/// Where rustc itself is told another model, the C is told it too, by `cc`.
+/// If rustc receives another model, `cc` passes it to the C compiler too.
 #[test]
 fn a_relocation_model_of_rustcs() {
     let config = Config {
@@ -113,13 +113,13 @@ fn a_relocation_model_of_rustcs() {
 }
 
 #[test]
-fn link_time_optimisation_that_is_asked_for() {
+fn link_time_optimisation_that_is_requested() {
     let config = |kind: &str| Config {
         lto: Some(kind.into()),
         rust_flags: vec!["-Clinker-plugin-lto".into()],
         ..linux("x86_64")
     };
-    for (kind, told, appended) in [
+    for (kind, options, appended) in [
         ("thin", "", ""),
         ("thin", "-flto=thin", ""),
         ("thin", "-fno-lto", "-flto=thin"),
@@ -127,14 +127,14 @@ fn link_time_optimisation_that_is_asked_for() {
         ("fat", "-flto=thin", "-flto=full"),
         ("fat", "-flto-partition=none", ""),
     ] {
-        let got = adapted(&config(kind), told).unwrap();
-        assert_eq!(got.appended.join(" "), appended, "{kind} {told}");
+        let got = adapted(&config(kind), options).unwrap();
+        assert_eq!(got.appended.join(" "), appended, "{kind} {options}");
     }
 }
 
 #[test]
 fn options_that_are_refused() {
-    for (arch, told, refused) in [
+    for (arch, options, refused) in [
         ("x86_64", "-m32", "-m32"),
         ("x86_64", "-m32 -m64", ""),
         ("x86_64", "-mx32", "-mx32"),
@@ -151,20 +151,20 @@ fn options_that_are_refused() {
         ("x86", "-mregparm=3 -mregparm=0", ""),
         ("x86_64", "-fleading-underscore", "-fleading-underscore"),
     ] {
-        match adapted(&linux(arch), told) {
-            Ok(_) => assert_eq!(refused, "", "{arch} {told}"),
+        match adapted(&linux(arch), options) {
+            Ok(_) => assert_eq!(refused, "", "{arch} {options}"),
             Err(reason) => {
                 let expected = format!("gets `{refused}`");
-                assert!(reason.contains(&expected), "{arch} {told}: {reason}");
+                assert!(reason.contains(&expected), "{arch} {options}: {reason}");
             }
         }
     }
 }
 
-/// Definitions decide on what `MiMalloc` may do, wherever they come from.
+/// Definitions determine what `MiMalloc` may do, whichever variable they come from.
 #[test]
 fn definitions_of_cflags() {
-    for (told, exact_size) in [
+    for (options, exact_size) in [
         ("", false),
         ("-DMI_PADDING=1", true),
         ("-DMI_PADDING", true),
@@ -178,30 +178,30 @@ fn definitions_of_cflags() {
         ("-UNDEBUG -UMI_BUILD_RELEASE", true),
         ("-DMI_XMALLOC=1", false),
     ] {
-        let got = adapted(&linux("x86_64"), told).unwrap();
+        let got = adapted(&linux("x86_64"), options).unwrap();
         let expected = match exact_size {
             true => Code::Upstream { exact_size },
             false => RUST,
         };
-        assert_eq!(got.fast_path.code, expected, "{told}");
+        assert_eq!(got.fast_path.code, expected, "{options}");
     }
 }
 
 #[test]
-fn mitigations_that_cflags_take_back() {
+fn mitigations_that_cflags_disable() {
     let secure = || {
         let mut config = linux("x86_64");
         config.features.secure = true;
         config
     };
     let upstream = Code::Upstream { exact_size: false };
-    for (told, expected) in [
+    for (options, expected) in [
         ("-DMI_SECURE=4", Code::Secure),
         ("-DMI_SECURE=4 -UMI_SECURE -DMI_SECURE=0", upstream),
         ("-DMI_SECURE=4 -UMI_SECURE", upstream),
     ] {
-        let got = adapted(&secure(), told).unwrap();
-        assert_eq!(got.fast_path.code, expected, "{told}");
+        let got = adapted(&secure(), options).unwrap();
+        assert_eq!(got.fast_path.code, expected, "{options}");
     }
 }
 
@@ -211,7 +211,7 @@ fn code_that_calls_a_runtime() {
         sanitizers: vec!["address".into()],
         ..linux("x86_64")
     };
-    for (config, told, named) in [
+    for (config, options, named) in [
         (linux("x86_64"), "-fsanitize=address", "-fsanitize=address"),
         (
             linux("x86_64"),
@@ -222,19 +222,19 @@ fn code_that_calls_a_runtime() {
         (sanitized, "-fsanitize=address", ""),
         (linux("x86_64"), "--coverage", "--coverage"),
     ] {
-        let got = adapted(&config, told).unwrap();
+        let got = adapted(&config, options).unwrap();
         let said = &got.warnings;
-        assert_eq!(said.len(), usize::from(!named.is_empty()), "{told}");
+        assert_eq!(said.len(), usize::from(!named.is_empty()), "{options}");
         for warning in said {
             let link = format!("-Clink-arg={named}");
-            assert!(warning.ends_with(&link), "{told}: {warning}");
+            assert!(warning.ends_with(&link), "{options}: {warning}");
         }
         let sanitizer = named.contains("sanitize") || !config.sanitizers.is_empty();
-        assert_eq!(got.fast_path.code == RUST, !sanitizer, "{told}");
+        assert_eq!(got.fast_path.code == RUST, !sanitizer, "{options}");
     }
 }
 
-/// Objects as this machine's compiler makes them.
+/// Objects by this machine's compiler.
 #[test]
 fn what_an_object_shows() {
     let folder = Folder::new("cflags-objects");
@@ -301,7 +301,7 @@ fn what_an_object_shows() {
     .concat();
     assert_eq!(object::of_archive(&archive), found);
     assert_eq!(object::object(b"BC\xC0\xDE rest"), Object::Bitcode);
-    // What is cut off is no object, and no panic.
+    // A truncated file is not an object, and causes no panic.
     for length in 0..bytes.len() {
         let _ = object::object(&bytes[..length]);
     }
@@ -309,22 +309,22 @@ fn what_an_object_shows() {
     assert_eq!(object::of_archive(b""), Object::Other);
 }
 
-/// A build of `checks/platforms/program` and `plugin`, and what is to come of it.
+/// A build of `checks/platforms/program` and `plugin`, and its expected result.
 struct Row {
-    told: &'static str,
+    options: &'static str,
     /// Other variables.
     with: &'static [(&'static str, &'static str)],
-    /// Small blocks are Rust code, which needs thread-locals of a fixed place.
+    /// Rust code serves small blocks, which needs thread-locals at a fixed offset.
     inlined: bool,
-    /// What the build's output says of it.
+    /// Its description in the build's output.
     fast_path: &'static str,
-    /// The plug-in takes such thread-locals from the space that the program has for them.
+    /// The plug-in uses such thread-locals, in the space that the program has for them.
     fixed: bool,
 }
 
-const fn row(told: &'static str, inlined: bool, fixed: bool) -> Row {
+const fn row(options: &'static str, inlined: bool, fixed: bool) -> Row {
     Row {
-        told,
+        options,
         with: &[],
         inlined,
         fast_path: if inlined { "Rust code" } else { "(" },
@@ -345,7 +345,7 @@ const NOT_CONFIRMED: (&str, &str) = if cfg!(mi_v2) {
     )
 };
 
-/// The compiler that the crate is built with, as a rule gcc.
+/// The compiler that the crate is built with, usually gcc.
 #[test]
 fn programs_with_the_usual_compiler() {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
@@ -382,7 +382,7 @@ fn programs_with_clang() {
             row("-femulated-tls", false, false),
             row("-ftls-model=local-dynamic", false, false),
             Row {
-                with: &[PLUG_IN], // `cc` asks for bitcode then
+                with: &[PLUG_IN], // then `cc` requests bitcode
                 ..row("", true, true)
             },
             Row {
@@ -402,7 +402,7 @@ fn run(compiler: &str, rows: &[Row]) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cflags");
     let major = if cfg!(mi_v2) { "v2" } else { "v3" };
     for row in rows {
-        let about = format!("{} {} {:?}", compiler, row.told, row.with);
+        let about = format!("{} {} {:?}", compiler, row.options, row.with);
         let output = Command::new(env!("CARGO"))
             .args(["build", "--release", "--locked", "--manifest-path"])
             .arg(&manifest)
@@ -410,7 +410,7 @@ fn run(compiler: &str, rows: &[Row]) {
             .args(["--features", major, "--message-format", "json"])
             .env("CARGO_TARGET_DIR", &target)
             .env("CC", compiler)
-            .env("CFLAGS", row.told)
+            .env("CFLAGS", row.options)
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .envs(row.with.iter().copied())
@@ -421,8 +421,8 @@ fn run(compiler: &str, rows: &[Row]) {
             "{about}\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let said = String::from_utf8(output.stdout).unwrap();
-        let script = said
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let script = printed
             .lines()
             .find(|line| line.contains("build-script-executed") && line.contains("mi-malloc-sys"));
         let script = script.unwrap();
@@ -432,10 +432,10 @@ fn run(compiler: &str, rows: &[Row]) {
         assert!(fast_path.contains(row.fast_path), "{about}: {fast_path}");
         let release = target.join("release");
         let plugin = release.join("libplugin.so");
-        comes_to_a_good_end(Command::new(release.join("program")), &about);
+        succeeds(Command::new(release.join("program")), &about);
         let mut host = Command::new(release.join("host"));
         host.arg(&plugin).arg("copies");
-        comes_to_a_good_end(host, &about);
+        succeeds(host, &about);
         assert_eq!(has_fixed_thread_locals(&plugin), row.fixed, "{about}");
     }
 }
@@ -453,17 +453,17 @@ fn fast_path(script: &str) -> String {
     line
 }
 
-fn comes_to_a_good_end(mut program: Command, about: &str) {
+fn succeeds(mut program: Command, about: &str) {
     let output = program.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        output.status.success() && said.lines().any(|line| line.starts_with("passed ")),
-        "{about}: {program:?}\n{said}{}",
+        output.status.success() && printed.lines().any(|line| line.starts_with("passed ")),
+        "{about}: {program:?}\n{printed}{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }
 
-/// The loader is told so by a flag of the library (`DF_STATIC_TLS`).
+/// A flag of the library shows this to the loader (`DF_STATIC_TLS`).
 fn has_fixed_thread_locals(library: &PathBuf) -> bool {
     let bytes = fs::read(library).unwrap();
     let number = |at: usize, size: usize| {

@@ -1,4 +1,4 @@
-//! The configuration of a build that nothing special is asked of.
+//! The configuration of a build without special settings.
 
 use crate::build::config::{Config, Features, Major, Target};
 

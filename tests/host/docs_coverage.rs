@@ -1,4 +1,4 @@
-//! Every public item is on a page of the guide: a new binding must find its group.
+//! Every public item is on a page of the guide, so each new binding has a group.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ fn every_item_has_a_page() {
         }
         let text = fs::read_to_string(&file).unwrap();
         let mut texts = vec![text.clone()];
-        // What only one major version has is in the group too, if the group re-exports it.
+        // Items of only one major version are in the group too, if the group re-exports them.
         for version in ["v2", "v3"] {
             let part = src.join(&*group).join(format!("{}.rs", version));
             if part.exists() {

@@ -1,5 +1,5 @@
 //! The examples that are packages of their own, because they have build scripts, features or dependencies
-//! that this one has not. Cargo builds and runs them here, with the major version under test.
+//! that this package lacks. Cargo builds and runs them here, with the major version under test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,19 +8,19 @@ use std::process::{Command, Output};
 fn c_and_cpp_code_of_a_dependent() {
     let cxx = std::env::var("CXX").unwrap_or_else(|_| "c++".to_string());
     if Command::new(&cxx).arg("--version").output().is_err() {
-        // The crate itself needs none; CI has one.
+        // The crate itself needs no C++ compiler; CI has one.
         assert!(std::env::var_os("CI").is_none(), "no C++ compiler");
         println!("not run: there is no C++ compiler `{}`", cxx);
         return;
     }
-    let said = good(cargo("run", "downstream-c").output().unwrap());
-    contains(&said, "C: Ada, Grace, Barbara\n");
+    let printed = good(cargo("run", "downstream-c").output().unwrap());
+    contains(&printed, "C: Ada, Grace, Barbara\n");
     contains(
-        &said,
+        &printed,
         "78498 primes in a vector with mi_stl_allocator, 1 of 1 blocks in mimalloc's heap",
     );
     contains(
-        &said,
+        &printed,
         "in a map through operator new, 12 of 12 blocks in mimalloc's heap",
     );
 }
@@ -28,9 +28,9 @@ fn c_and_cpp_code_of_a_dependent() {
 #[test]
 #[cfg(unix)]
 fn a_c_library_in_a_program_with_override() {
-    let said = good(cargo("run", "override").output().unwrap());
-    contains(&said, "430000 bytes of text became ");
-    contains(&said, ", and text again\n");
+    let printed = good(cargo("run", "override").output().unwrap());
+    contains(&printed, "430000 bytes of text became ");
+    contains(&printed, ", and text again\n");
     for what in [
         "the state of bzip2's compressor",
         "the state of bzip2's decompressor",
@@ -38,7 +38,7 @@ fn a_c_library_in_a_program_with_override() {
         "a string of the C library",
         "a path of the C library",
     ] {
-        contains(&said, &format!("{} is in mimalloc's heap\n", what));
+        contains(&printed, &format!("{} is in mimalloc's heap\n", what));
     }
 }
 
@@ -68,7 +68,7 @@ fn a_program_of_the_system_with_a_preloaded_library() {
         contains(&statistics, what);
     }
 
-    // The program's own end is passed on, and one that is not there is named.
+    // The program's own exit code is passed on, and a program that does not exist is named.
     let code = |program: &str, argument: &str| {
         let output = Command::new(&preload)
             .args([program, "-c", argument])
@@ -80,13 +80,13 @@ fn a_program_of_the_system_with_a_preloaded_library() {
         )
     };
     assert_eq!(code("sh", "exit 7").0, Some(7));
-    let (status, said) = code("no-such-program", "");
+    let (status, printed) = code("no-such-program", "");
     assert_eq!(status, Some(1));
-    contains(&said, "no-such-program cannot be run");
+    contains(&printed, "no-such-program cannot be run");
 }
 
-/// The quickstart with the flag that the manual's page on profiling names: then a profile has the right names,
-/// though the program has no code for it.
+/// The quickstart with the flag that the manual's page on profiling names. A profile then has the right function
+/// names without any code for it in the program.
 #[test]
 #[cfg(all(mi_v3, target_os = "linux"))]
 fn a_program_that_is_linked_for_profiles() {
@@ -109,7 +109,7 @@ fn a_program_that_is_linked_for_profiles() {
         }
         false
     };
-    // lld knows the first, GNU's linker the second.
+    // lld has the first option, GNU's linker the second.
     assert!(linked("--no-rosegment") || linked("-z,noseparate-code"));
 
     let program = target().join("release/examples/quickstart");
@@ -153,19 +153,19 @@ fn target() -> PathBuf {
         .join(line)
 }
 
-/// The output of a program that has come to a good end.
+/// The output of a program, which must have succeeded.
 fn good(output: Output) -> String {
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
         "{}\n{}{}",
         output.status,
-        said,
+        printed,
         String::from_utf8_lossy(&output.stderr)
     );
-    said
+    printed
 }
 
-fn contains(said: &str, what: &str) {
-    assert!(said.contains(what), "{:?} is not in:\n{}", what, said);
+fn contains(printed: &str, what: &str) {
+    assert!(printed.contains(what), "{:?} is not in:\n{}", what, printed);
 }

@@ -1,4 +1,4 @@
-//! The examples as a user runs them, and the values that they print. (The quickstart has a test of its own.)
+//! The examples as a user runs them, and the values that they print. (`quickstart` has its own module.)
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,79 +9,85 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn heap_per_request() {
-    let said = run("heap_per_request", &[]);
-    contains(&said, "10000 requests took 3179640 blocks");
+    let printed = run("heap_per_request", &[]);
+    contains(&printed, "10000 requests took 3179640 blocks");
     // Each field is a name, a value and an entry.
-    let rows: Vec<Vec<usize>> = said
+    let rows: Vec<Vec<usize>> = printed
         .lines()
         .filter_map(|line| line.split_whitespace().map(|n| n.parse().ok()).collect())
         .collect();
-    assert_eq!(rows.len(), 9, "{}", said);
+    assert_eq!(rows.len(), 9, "{}", printed);
     for row in rows {
         let (request, fields) = (row[0], 1 + row[0] * 37 % 211);
-        assert_eq!(row[..3], [request, fields, 3 * fields], "{}", said);
-        assert!(row[3] > 50 * fields, "{}", said);
+        assert_eq!(row[..3], [request, fields, 3 * fields], "{}", printed);
+        assert!(row[3] > 50 * fields, "{}", printed);
     }
-    let pages = numbers(line(&said, "pages in use"));
-    assert!(pages[1] <= pages[0] + 10, "{}", said);
+    let pages = numbers(line(&printed, "pages in use"));
+    assert!(pages[1] <= pages[0] + 10, "{}", printed);
 }
 
 #[test]
 #[cfg(unix)]
 fn arena() {
-    let said = run("arena", &[]);
-    contains(&said, "arena of 64 MiB at 0x");
-    contains(&said, "10000 tiles of 295 MiB in all");
-    let tiles = numbers(line(&said, " were evicted"));
-    assert_eq!(tiles[0] + tiles[2], 10_000, "{}", said);
-    assert!((32..=64).contains(&tiles[1]), "{}", said);
+    let printed = run("arena", &[]);
+    contains(&printed, "arena of 64 MiB at 0x");
+    contains(&printed, "10000 tiles of 295 MiB in all");
+    let tiles = numbers(line(&printed, " were evicted"));
+    assert_eq!(tiles[0] + tiles[2], 10_000, "{}", printed);
+    assert!((32..=64).contains(&tiles[1]), "{}", printed);
 }
 
 #[test]
 fn plugin_thread() {
-    // A large parent, whose memory is not the example's.
+    // The parent is large, and its memory must not count as the example's.
     let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
-    let said = run("plugin_thread", &[]);
+    let printed = run("plugin_thread", &[]);
     drop(ballast);
     if cfg!(feature = "override") {
-        contains(&said, "not run: with `override`");
+        contains(&printed, "not run: with `override`");
         return;
     }
-    contains(&said, "a plugin answered 5700000, and leaked 100000 blocks");
-    contains(&said, "20 plugins leaked 122 MiB in all");
-    let peak = numbers(line(&said, "the host's memory was"))[0];
+    contains(
+        &printed,
+        "a plugin answered 5700000, and leaked 100000 blocks",
+    );
+    contains(&printed, "20 plugins leaked 122 MiB in all");
+    let peak = numbers(line(&printed, "the host's memory was"))[0];
     if cfg!(target_os = "linux") {
-        assert!((6..100).contains(&peak), "{}", said);
+        assert!((6..100).contains(&peak), "{}", printed);
     }
 }
 
 #[test]
 fn thread_runtime() {
-    let said = run("thread_runtime", &[]);
-    contains(&said, "4 threads parsed 20000 expressions of 1311700 nodes");
+    let printed = run("thread_runtime", &[]);
+    contains(
+        &printed,
+        "4 threads parsed 20000 expressions of 1311700 nodes",
+    );
     if cfg!(mi_v3) {
-        contains(&said, "the heap gave out 1311700 blocks");
+        contains(&printed, "the heap allocated 1311700 blocks");
     }
 }
 
 #[test]
 fn occupancy() {
     let picture = scratch("occupancy.svg");
-    let said = run("occupancy", &[&picture]);
+    let printed = run("occupancy", &[&picture]);
     let mut sizes = Vec::new();
     let (mut used, mut blocks) = (0, 0);
-    for row in said.lines().filter(|line| line.contains(" B ")) {
+    for row in printed.lines().filter(|line| line.contains(" B ")) {
         let row = numbers(row);
-        assert!(row[1] <= row[2], "{}", said);
-        assert_eq!(row[3], 100 * row[1] / row[2], "{}", said);
+        assert!(row[1] <= row[2], "{}", printed);
+        assert_eq!(row[3], 100 * row[1] / row[2], "{}", printed);
         sizes.push(row[0]);
         used += row[1];
         blocks += row[2];
     }
-    assert_eq!(sizes, [8, 16, 32, 64, 128, 256, 512, 1024], "{}", said);
-    assert!(blocks > used && used > 10_000, "{}", said);
+    assert_eq!(sizes, [8, 16, 32, 64, 128, 256, 512, 1024], "{}", printed);
+    assert!(blocks > used && used > 10_000, "{}", printed);
 
-    // A square per block, one of each kind in the legend, and a background.
+    // A square for each block, one of each kind in the legend, and a background.
     let svg = fs::read_to_string(&picture).unwrap();
     assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"));
     let count = |what: &str| svg.matches(what).count();
@@ -100,17 +106,17 @@ fn occupancy() {
 
 #[test]
 fn live_stats() {
-    let said = run("live_stats", &[]);
-    contains(&said, "statistics at http://127.0.0.1:");
-    let rows: Vec<Vec<usize>> = said
+    let printed = run("live_stats", &[]);
+    contains(&printed, "statistics at http://127.0.0.1:");
+    let rows: Vec<Vec<usize>> = printed
         .lines()
         .filter(|line| line.contains(" records,"))
         .map(numbers)
         .collect();
     let records: Vec<usize> = rows.iter().map(|row| row[0]).collect();
-    assert_eq!(records, [0, 50_000, 100_000, 150_000, 0], "{}", said);
+    assert_eq!(records, [0, 50_000, 100_000, 150_000, 0], "{}", printed);
     for pair in rows[..4].windows(2) {
-        assert!(pair[0][1] < pair[1][1], "{}", said);
+        assert!(pair[0][1] < pair[1][1], "{}", printed);
     }
 
     let output = Command::new(example("live_stats"))
@@ -124,9 +130,9 @@ fn live_stats() {
     );
 }
 
-/// With a port it serves the numbers of a program that works.
+/// With a port as argument, it serves the statistics of a running program.
 #[test]
-fn live_stats_serves_living_numbers() {
+fn live_stats_serves_changing_numbers() {
     let mut server = Killed(
         Command::new(example("live_stats"))
             .arg("0")
@@ -134,10 +140,10 @@ fn live_stats_serves_living_numbers() {
             .spawn()
             .unwrap(),
     );
-    let mut said = String::new();
+    let mut printed = String::new();
     let output = server.0.stdout.take().unwrap();
-    BufReader::new(output).read_line(&mut said).unwrap();
-    let address = said.trim().rsplit("http://").next().unwrap();
+    BufReader::new(output).read_line(&mut printed).unwrap();
+    let address = printed.trim().rsplit("http://").next().unwrap();
     let address = address.trim_end_matches('/');
     let pages = || -> usize {
         let mut connection = TcpStream::connect(address).unwrap();
@@ -149,7 +155,7 @@ fn live_stats_serves_living_numbers() {
         // { "total": .., "peak": .., "current": .. }
         numbers(line(&response, "\"pages\":"))[2]
     };
-    // Up and down and up again, in rounds of two and a half seconds.
+    // The number rises and falls and rises again, with a period of two and a half seconds.
     let start = Instant::now();
     for wanted in [101..1000, 0..30, 101..1000] {
         while !wanted.contains(&pages()) {
@@ -160,7 +166,7 @@ fn live_stats_serves_living_numbers() {
     }
 }
 
-/// A program that is ended with the test.
+/// A program that is killed at the end of the test.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -173,18 +179,18 @@ impl Drop for Killed {
 #[test]
 fn heap_profile() {
     let name = scratch("heap_profile");
-    let said = run("heap_profile", &[&name]);
+    let printed = run("heap_profile", &[&name]);
     if cfg!(mi_v2) {
-        contains(&said, "needs v3");
+        contains(&printed, "needs v3");
         return;
     }
-    contains(&said, "10000000 bytes really in use");
-    let bytes = numbers(line(&said, " bytes in sampled blocks"));
-    assert!((1_000_000..=10_100_000).contains(&bytes[1]), "{}", said);
-    assert!(bytes[0] > 2 * bytes[1], "{}", said);
+    contains(&printed, "10000000 bytes really in use");
+    let bytes = numbers(line(&printed, " bytes in sampled blocks"));
+    assert!((1_000_000..=10_100_000).contains(&bytes[1]), "{}", printed);
+    assert!(bytes[0] > 2 * bytes[1], "{}", printed);
 
     if cfg!(not(target_os = "linux")) {
-        println!("not run: names are asked for on Linux only");
+        println!("not run: names are checked on Linux only");
         return;
     }
     let message = name.with_extension("0001.pb");
@@ -210,8 +216,8 @@ fn heap_profile() {
     });
 }
 
-/// A viewer of profiles names the functions that allocated. `arguments` are for what was allocated, or for what is
-/// in use.
+/// A viewer of profiles names the functions that allocated. `arguments` returns the arguments for allocated bytes or
+/// for bytes in use.
 fn names(viewer: &str, profile: &Path, arguments: &dyn Fn(bool) -> Vec<String>) {
     if Command::new(viewer).arg("--help").output().is_err() {
         println!("not run: there is no `{}`", viewer);
@@ -254,40 +260,40 @@ fn names(viewer: &str, profile: &Path, arguments: &dyn Fn(bool) -> Vec<String>) 
 
 #[test]
 fn memory_by_task() {
-    let said = run("memory_by_task", &[]);
+    let printed = run("memory_by_task", &[]);
     if cfg!(mi_v2) {
-        contains(&said, "needs v3");
+        contains(&printed, "needs v3");
         return;
     }
     for (task, allocated, in_use) in [("sessions", 27_343, 6_835), ("index", 29_296, 29_296)] {
-        let row = numbers(line(&said, task));
-        assert_eq!((row[0], row[2]), (allocated, in_use), "{}", said);
-        assert!(row[1].abs_diff(allocated) < allocated / 4, "{}", said);
-        assert!(row[3].abs_diff(in_use) < in_use / 4, "{}", said);
+        let row = numbers(line(&printed, task));
+        assert_eq!((row[0], row[2]), (allocated, in_use), "{}", printed);
+        assert!(row[1].abs_diff(allocated) < allocated / 4, "{}", printed);
+        assert!(row[3].abs_diff(in_use) < in_use / 4, "{}", printed);
     }
-    // What `mi_profiler_start` makes of `initial_sample_rate`.
+    // The rate that `mi_profiler_start` derives from `initial_sample_rate`.
     contains(
-        &said,
+        &printed,
         "first sample: 1 where the profiler was started, 65536 elsewhere",
     );
 }
 
-/// Runs an example to its good end, and returns what it printed.
+/// Runs an example, which must succeed, and returns what it printed.
 fn run(name: &str, arguments: &[&Path]) -> String {
     let output = Command::new(example(name))
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
         "{} ended with {}\n{}{}",
         name,
         output.status,
-        said,
+        printed,
         String::from_utf8_lossy(&output.stderr)
     );
-    said
+    printed
 }
 
 /// The program that `cargo test` has built beside this one.
@@ -312,15 +318,16 @@ fn scratch(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-fn contains(said: &str, what: &str) {
-    assert!(said.contains(what), "{:?} is not in:\n{}", what, said);
+fn contains(printed: &str, what: &str) {
+    assert!(printed.contains(what), "{:?} is not in:\n{}", what, printed);
 }
 
-/// The line that has `what` in it.
-fn line<'a>(said: &'a str, what: &str) -> &'a str {
-    said.lines()
+/// The line that contains `what`.
+fn line<'a>(printed: &'a str, what: &str) -> &'a str {
+    printed
+        .lines()
         .find(|line| line.contains(what))
-        .unwrap_or_else(|| panic!("{:?} is not in:\n{}", what, said))
+        .unwrap_or_else(|| panic!("{:?} is not in:\n{}", what, printed))
 }
 
 /// The whole numbers of a text.

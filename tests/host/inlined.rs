@@ -1,6 +1,6 @@
-//! `src/global/inlined.c`, and for v2 `inlined_v2.c`, against upstream's headers: the C compiler takes it with the
-//! definitions of a usual build, and refuses it when one of them makes upstream's insides other than `inlined.rs` or
-//! `inlined_v2.rs` knows them. And what `src/global.c` makes of upstream's constants.
+//! Compiles `src/global/inlined.c`, and for v2 `inlined_v2.c`, with upstream's headers. The C compiler accepts it with
+//! the definitions of a usual build, and refuses it if a definition changes upstream's internals from what `inlined.rs`
+//! or `inlined_v2.rs` assumes. Also checks what `src/global.c` derives from upstream's constants.
 
 #[cfg(mi_v3)]
 use crate::build::config::Define;
@@ -29,25 +29,25 @@ fn usual_build() -> Config {
 
 const MAJOR: Major = if cfg!(mi_v2) { Major::V2 } else { Major::V3 };
 
-/// What is said to the C compiler, and the Rust code that it is about.
-const TOLD: [&str; 2] = if cfg!(mi_v2) {
+/// The C that the compiler checks, and the Rust code whose assumptions it contains.
+const INLINED: [&str; 2] = if cfg!(mi_v2) {
     ["src/global/inlined_v2.c", "src/global/inlined_v2.rs"]
 } else {
     ["src/global/inlined.c", "src/global/inlined.rs"]
 };
 
-/// What the compiler says to the file with the definitions of a usual build and others after them: nothing, if
-/// it takes it.
-fn complaint(others: &[&str]) -> String {
-    complaint_of(&usual_build(), others)
+/// What the compiler prints for the file with the definitions of a usual build and others after them: nothing, if
+/// it accepts it.
+fn compiler_message(others: &[&str]) -> String {
+    compiler_message_with(&usual_build(), others)
 }
 
-fn complaint_of(config: &Config, others: &[&str]) -> String {
-    complaint_to("", TOLD[0], config, others)
+fn compiler_message_with(config: &Config, others: &[&str]) -> String {
+    compiler_message_for("", INLINED[0], config, others)
 }
 
-/// What it says to some lines of C after one of the files.
-fn complaint_to(lines: &str, file: &str, config: &Config, others: &[&str]) -> String {
+/// What it prints for a file that is followed by some lines of C.
+fn compiler_message_for(lines: &str, file: &str, config: &Config, others: &[&str]) -> String {
     let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
     let plan = plan::decide(config).unwrap();
     assert!(matches!(plan.fast_path.code, Code::Rust { .. }));
@@ -75,48 +75,56 @@ fn complaint_to(lines: &str, file: &str, config: &Config, others: &[&str]) -> St
     input.write_all(text.as_bytes()).unwrap();
     drop(input);
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(said.is_empty(), output.status.success(), "{}", said);
-    said
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(printed.is_empty(), output.status.success(), "{}", printed);
+    printed
 }
 
-/// Each row: definitions, and what the compiler says of them.
-fn assert_complaints(rows: &[(&str, &str)]) {
+/// Each row: definitions, and what the compiler prints for them.
+fn assert_compiler_messages(rows: &[(&str, &str)]) {
     for (others, expected) in rows {
         let others: Vec<&str> = others.split(' ').collect();
-        let said = complaint(&others);
-        assert!(said.contains(expected), "{:?}: {}", others, said);
+        let printed = compiler_message(&others);
+        assert!(printed.contains(expected), "{:?}: {}", others, printed);
     }
 }
 
 #[test]
-fn a_usual_build_is_as_the_rust_code_knows_it() {
-    assert_eq!(complaint(&[]), "");
-    assert_eq!(complaint(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
+fn a_usual_build_has_the_layout_that_rust_assumes() {
+    assert_eq!(compiler_message(&[]), "");
+    assert_eq!(compiler_message(&["-DMI_SHOW_ERRORS=1", "-O0"]), "");
 }
 
-/// The reason that the build's output has.
+/// The reason in the build's output.
 #[test]
 fn the_assertion_that_failed_is_named() {
-    let reason = |said: &str| fast_path::failed_assertion(TOLD[0], said);
-    let message = reason(&complaint(&["-DMI_DEBUG=1"]));
-    let expected = format!("{}: #error \"blocks are checked\"", TOLD[0]);
+    let reason = |printed: &str| fast_path::failed_assertion(INLINED[0], printed);
+    let message = reason(&compiler_message(&["-DMI_DEBUG=1"]));
+    let expected = format!("{}: #error \"blocks are checked\"", INLINED[0]);
     assert!(message.starts_with(&expected), "{message}");
     let lines = "_Static_assert(sizeof(mi_page_t) == 1, \"another size\");\n";
-    let message = reason(&complaint_to(lines, TOLD[0], &usual_build(), &[]));
+    let message = reason(&compiler_message_for(
+        lines,
+        INLINED[0],
+        &usual_build(),
+        &[],
+    ));
     assert!(message.contains("\"another size\""), "{message}");
     // Other compilers and languages.
     assert_eq!(
         reason("\nx.c:1: Fehler: y\n"),
-        format!("{}: x.c:1: Fehler: y", TOLD[0])
+        format!("{}: x.c:1: Fehler: y", INLINED[0])
     );
-    assert_eq!(reason(""), format!("{}: the compiler refuses it", TOLD[0]));
+    assert_eq!(
+        reason(""),
+        format!("{}: the compiler refuses it", INLINED[0])
+    );
 }
 
 #[cfg(mi_v2)]
 #[test]
-fn other_layouts_are_found() {
-    assert_complaints(&[
+fn other_layouts_are_refused() {
+    assert_compiler_messages(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
         ("-DMI_PADDING=1", "blocks are checked"),
@@ -137,7 +145,7 @@ fn other_layouts_are_found() {
 #[test]
 fn rust_has_the_numbers_that_c_confirms() {
     let text = |name| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
-    let [c, rust] = TOLD.map(|name| text(name).unwrap());
+    let [c, rust] = INLINED.map(|name| text(name).unwrap());
     for (in_c, in_rust) in [
         ("sizeof(mi_slice_t) == 96,", "const META_SIZE: usize = 96;"),
         (
@@ -165,7 +173,7 @@ fn rust_has_the_numbers_that_c_confirms() {
     }
 }
 
-/// Twice the usual size is known too, if it is asked for where the Rust code is told of it.
+/// Twice the usual size is supported too, if a definition of the plan sets it: only then the Rust code has it.
 #[cfg(mi_v3)]
 #[test]
 fn slices_of_another_size() {
@@ -179,22 +187,26 @@ fn slices_of_another_size() {
     for (shift, large) in [("16", false), ("17", true)] {
         let plan = plan::decide(&with(shift)).unwrap();
         assert_eq!(plan.is_on(fast_path::LARGE_SLICES), large);
-        assert_eq!(complaint_of(&with(shift), &[]), "");
+        assert_eq!(compiler_message_with(&with(shift), &[]), "");
     }
     let usual = ["-UMI_ARENA_SLICE_SHIFT"];
-    for said in [
-        complaint_of(&with("15"), &[]),
-        complaint_of(&with("18"), &[]),
-        complaint_of(&with("17"), &usual),
+    for printed in [
+        compiler_message_with(&with("15"), &[]),
+        compiler_message_with(&with("18"), &[]),
+        compiler_message_with(&with("17"), &usual),
     ] {
-        assert!(said.contains("small pages have another size"), "{}", said);
+        assert!(
+            printed.contains("small pages have another size"),
+            "{}",
+            printed
+        );
     }
 }
 
 #[cfg(mi_v3)]
 #[test]
-fn other_layouts_are_found() {
-    assert_complaints(&[
+fn other_layouts_are_refused() {
+    assert_compiler_messages(&[
         ("-DMI_DEBUG=1", "blocks are checked"),
         ("-DMI_SECURE=4", "blocks are checked"),
         ("-DMI_PADDING=1", "blocks are checked"),
@@ -222,7 +234,7 @@ fn other_layouts_are_found() {
 /// The fields of `inlined.rs`, in Rust's order and of Rust's sizes, are upstream's of the same names.
 #[test]
 fn rust_has_the_fields_where_c_has_them() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(TOLD[1]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(INLINED[1]);
     let text = std::fs::read_to_string(file).unwrap();
     let assertions = |fields: &[(String, usize)]| {
         let mut offset: usize = 0;
@@ -244,13 +256,13 @@ fn rust_has_the_fields_where_c_has_them() {
     };
     let of = |fields: &[(String, usize)]| {
         let lines = assertions(fields);
-        complaint_to(&lines, TOLD[0], &usual_build(), &[])
+        compiler_message_for(&lines, INLINED[0], &usual_build(), &[])
     };
     let fields = fields_of(&text, "Page");
     assert!(fields.len() >= 10, "{fields:?}");
     assert_eq!(of(&fields), "");
 
-    // It would be noticed.
+    // The comparison can fail.
     for index in 1..fields.len() {
         let mut wrong = fields.clone();
         wrong.swap(index - 1, index);
@@ -283,15 +295,18 @@ fn fields_of(text: &str, name: &str) -> Vec<(String, usize)> {
         .collect()
 }
 
-/// Where the constants do not fit, `global.c` and `secure.c` leave the work to upstream.
+/// Where the constants do not fit, `global.c` and `secure.c` use upstream's functions.
 #[cfg(mi_v3)]
 #[test]
 fn constants_that_do_not_fit_turn_fast_paths_off() {
     let is_on = |condition: &str, definitions: &[&str]| {
         let lines = format!("#if !({condition})\n#error \"is off\"\n#endif");
-        let said = complaint_to(&lines, "src/global.c", &usual_build(), definitions);
-        assert!(said.is_empty() || said.contains("is off"), "{said}");
-        said.is_empty()
+        let printed = compiler_message_for(&lines, "src/global.c", &usual_build(), definitions);
+        assert!(
+            printed.is_empty() || printed.contains("is off"),
+            "{printed}"
+        );
+        printed.is_empty()
     };
     for shift in 14..=19 {
         let definition = format!("-DMI_ARENA_SLICE_SHIFT={shift}");
@@ -314,15 +329,18 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
     let secure = |definitions: &str| {
         let lines = "#if !MI_MALLOC_SYS_SECURE\n#error \"is off\"\n#endif";
         let definitions: Vec<&str> = definitions.split_whitespace().collect();
-        let said = complaint_to(lines, "src/secure.c", &usual_build(), &definitions);
-        assert!(said.is_empty() || said.contains("is off"), "{said}");
-        said.is_empty()
+        let printed = compiler_message_for(lines, "src/secure.c", &usual_build(), &definitions);
+        assert!(
+            printed.is_empty() || printed.contains("is off"),
+            "{printed}"
+        );
+        printed.is_empty()
     };
     for level in ["3", "4", "5"] {
         assert!(secure(&format!("-DMI_SECURE={level}")), "{level}");
     }
     assert!(secure("-DMI_SECURE=4 -UMI_GUARDED -DMI_GUARDED=1"));
-    // Where a page is found in the page map.
+    // With pages in the page map.
     assert!(secure("-DMI_SECURE=4 -DMI_FREE_USE_PAGEMAP=1"));
     assert!(secure("-DMI_SECURE=4 -DMI_FREE_IS_CHECKED=1"));
     for other in [
@@ -335,11 +353,11 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
     ] {
         assert!(!secure(other), "{other}");
     }
-    let said = complaint_to(
+    let printed = compiler_message_for(
         "",
         "src/global.c",
         &usual_build(),
         &["-DMI_MAX_ALIGN_SIZE=8"],
     );
-    assert!(said.contains("aligned to 16 bytes"), "{said}");
+    assert!(printed.contains("aligned to 16 bytes"), "{printed}");
 }

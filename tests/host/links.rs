@@ -1,4 +1,4 @@
-//! Links of the README and of `docs/`: they must lead somewhere for each reader. The README is shown by
+//! Links of the README and of `docs/`: their targets must exist for each reader. The README is shown by
 //! registries and by docs.rs, where no path of the repository exists; the pages are read as files and as
 //! part of the documentation.
 
@@ -11,7 +11,7 @@ const MANUAL: &str = "https://docs.rs/mi-malloc-sys/latest/mi_malloc_sys/guide/"
 const SOURCE: &str = "https://docs.rs/crate/mi-malloc-sys/latest/source/";
 
 #[test]
-fn the_readme_leads_to_pages_and_packed_files() {
+fn the_readme_links_to_pages_and_packed_files() {
     let text = read("README.md");
     let packed = packed_files();
     let links = links(&text);
@@ -19,7 +19,7 @@ fn the_readme_leads_to_pages_and_packed_files() {
     for link in links {
         assert_eq!(wrong_in_readme(&link, &text, &packed), None, "{link}");
     }
-    // It can fail.
+    // The check can fail.
     for link in [
         "docs/building.md",
         "#no-such-heading",
@@ -31,9 +31,9 @@ fn the_readme_leads_to_pages_and_packed_files() {
     }
 }
 
-/// That of `mi-malloc`: its own pages are its modules.
+/// The README of `mi-malloc`, whose pages are its modules.
 #[test]
-fn the_readme_of_the_safe_crate_leads_to_pages() {
+fn the_readme_of_the_safe_crate_links_to_pages() {
     let text = read("mi-malloc/README.md");
     let packed = packed_files();
     let links = links(&text);
@@ -71,9 +71,9 @@ fn wrong_in_safe_readme(link: &str, text: &str, packed: &BTreeSet<String>) -> Op
     wrong_in_readme(link, text, packed)
 }
 
-/// A page of the manual is included by `src/guide/`, which defines the links anew where files lie elsewhere.
+/// `src/guide/` includes a page of the manual, and redefines the links whose targets differ there.
 #[test]
-fn pages_lead_somewhere_as_files_and_in_the_manual() {
+fn pages_have_valid_links_as_files_and_in_the_manual() {
     let packed = packed_files();
     for name in pages() {
         let path = format!("docs/{name}.md");
@@ -109,9 +109,9 @@ fn pages_lead_somewhere_as_files_and_in_the_manual() {
     }
 }
 
-/// What else is read as a file.
+/// Other texts that are read as files.
 #[test]
-fn other_texts_lead_to_files() {
+fn other_texts_link_to_files() {
     for path in [
         "CONTRIBUTING.md",
         "SECURITY.md",
@@ -154,7 +154,7 @@ fn the_page_on_versions_is_complete() {
         .collect();
     assert!(v2.len() > 200 && v2.difference(&v3).count() > 15);
     assert!(missing.is_empty(), "{missing:?}");
-    // What stands in the column of v3 is there.
+    // The names in the column of v3 exist.
     for row in page.lines().filter(|line| line.starts_with("| `mi_")) {
         let column = row.split('|').nth(2).unwrap();
         for name in column.split('`').skip(1).step_by(2) {
@@ -167,7 +167,7 @@ fn the_page_on_versions_is_complete() {
     }
 }
 
-/// The packages that come with this one, against the list for who must trust them.
+/// Compares the packages that this one depends on with the list for those who must trust them.
 #[test]
 fn security_names_every_dependency() {
     let text = read("SECURITY.md");
@@ -234,7 +234,7 @@ fn definitions(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What headings are called in an address.
+/// The anchors of headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     prose(text)
         .filter(|line| line.starts_with('#'))

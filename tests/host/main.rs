@@ -1,4 +1,4 @@
-//! What does not depend on the build mode of the library, so that one mode is enough for it: the build script, the
+//! Tests that do not depend on the build mode of the library, so one mode suffices: the build script, the
 //! documentation, the provenance of the C, and programs that are built here as packages of their own.
 //!
 //! The tests share a process and run in parallel: none changes its environment or current directory, and each

@@ -1,11 +1,11 @@
-//! Builds of copies of this package: what their build script says, and whether it ran.
+//! Builds of copies of this package: what their build script prints, and whether it ran.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Not 3.6.0: into that release's C the build compiles what a stand-in does not have.
+/// Not 3.6.0: for that release the build adds C that needs the real source tree.
 pub const V3: u32 = 30601;
 pub const V2: u32 = 20502;
 
@@ -26,7 +26,7 @@ impl Package {
         for part in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "src"] {
             copy(&here.join(part), &root.join(part));
         }
-        // A version of its own: Cargo takes copies that differ in their folder only for one package.
+        // Each copy has its own version: for Cargo, copies that differ only in their folder are one package.
         for file in ["Cargo.toml", "Cargo.lock"] {
             let text = fs::read_to_string(root.join(file)).unwrap();
             let (number, upstream) = env!("CARGO_PKG_VERSION").split_once('+').unwrap();
@@ -46,7 +46,7 @@ impl Package {
         Package { root }
     }
 
-    /// As much of a mimalloc tree as a build script looks at.
+    /// The part of a mimalloc tree that a build script reads.
     pub fn stand_in(&self, version: u32) -> PathBuf {
         let tree = self.root.join("stand-in").join(version.to_string());
         fs::create_dir_all(tree.join("include")).unwrap();
@@ -58,7 +58,7 @@ impl Package {
         tree
     }
 
-    /// A folder with the packages that this one depends on, and those that further manifests do.
+    /// A folder with the dependencies of this package, and those of further manifests.
     pub fn vendor(&self, manifests: &[&Path]) -> PathBuf {
         let folder = self.root.join("packages");
         let mut command = Command::new(env!("CARGO"));
@@ -144,7 +144,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The same for the package in another folder, such as a dependent's.
+    /// The same for a package in another folder, such as a dependent.
     pub fn of<'b>(&self, root: &'b Path) -> Builder<'b> {
         Builder {
             root,
@@ -154,7 +154,7 @@ impl Builder<'_> {
         }
     }
 
-    pub fn run(&self) -> Said {
+    pub fn run(&self) -> Printed {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["check", "--lib", "--locked", "--features", &self.features])
@@ -172,55 +172,55 @@ impl Builder<'_> {
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
-        Said {
+        Printed {
             text: String::from_utf8_lossy(&output.stderr).into_owned(),
             success: output.status.success(),
         }
     }
 
-    pub fn fails(&self) -> Said {
-        let said = self.run();
-        assert!(!said.success, "it built:\n{}", said.text);
+    pub fn fails(&self) -> Printed {
+        let printed = self.run();
+        assert!(!printed.success, "it built:\n{}", printed.text);
         assert!(
-            !said.text.contains("panicked"),
+            !printed.text.contains("panicked"),
             "it panicked:\n{}",
-            said.text
+            printed.text
         );
-        said
+        printed
     }
 
-    pub fn builds(&self) -> Said {
-        let said = self.run();
-        assert!(said.success, "it did not build:\n{}", said.text);
-        said
+    pub fn builds(&self) -> Printed {
+        let printed = self.run();
+        assert!(printed.success, "it did not build:\n{}", printed.text);
+        printed
     }
 
     pub fn builds_again(&self) {
-        let said = self.run();
+        let printed = self.run();
         assert!(
-            said.success && said.did_work(),
+            printed.success && printed.did_work(),
             "it was not built again:\n{}",
-            said.text
+            printed.text
         );
     }
 
     pub fn is_fresh(&self) {
-        let said = self.run();
+        let printed = self.run();
         assert!(
-            said.success && !said.did_work(),
+            printed.success && !printed.did_work(),
             "it was built again:\n{}",
-            said.text
+            printed.text
         );
     }
 }
 
-/// What Cargo said.
-pub struct Said {
+/// What Cargo printed.
+pub struct Printed {
     pub text: String,
     pub success: bool,
 }
 
-impl Said {
+impl Printed {
     pub fn all_of(&self, parts: &[&str]) {
         for part in parts {
             assert!(
@@ -250,7 +250,7 @@ fn leave_workspace(root: &Path) {
         .flat_map(|line| [line, "\n"])
         .collect();
     fs::write(&manifest, alone).unwrap();
-    // Of the lock file that leaves the versions, and only removes packages.
+    // This keeps the versions in the lock file, and only removes packages.
     let status = Command::new(env!("CARGO"))
         .args(["update", "--workspace", "--offline", "--quiet"])
         .current_dir(root)
@@ -259,18 +259,18 @@ fn leave_workspace(root: &Path) {
     assert!(status.success(), "the lock file could not be shortened");
 }
 
-/// Shared by all copies, for their dependencies' sake.
+/// Shared by all copies, so that their dependencies are built once.
 fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("build-script/target")
 }
 
-/// The same bytes, but a new time of change, later than any build before.
+/// Writes the same bytes, so that the file is newer than any build before.
 pub fn rewrite(path: &Path) {
     let bytes = fs::read(path).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
-/// A shell script in the place of a program.
+/// A shell script in place of a program.
 #[cfg(unix)]
 pub fn stand_in_program(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;

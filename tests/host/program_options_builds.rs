@@ -98,9 +98,9 @@ impl Package {
 
     fn fails(&self, variables: &[(&str, &str)]) -> String {
         let output = self.cargo("build", variables);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "it built:\n{said}");
-        said
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "it built:\n{printed}");
+        printed
     }
 }
 
@@ -112,17 +112,17 @@ fn folder() -> PathBuf {
 }
 
 fn good(output: Output) -> String {
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{}\n{said}{}",
+        "{}\n{printed}{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    said
+    printed
 }
 
-/// Rust's own kinds of link-time optimisation, each of which sees the symbol in another way.
+/// Rust's own kinds of link-time optimisation, each of which treats the symbol differently.
 const LTO: [&str; 3] = ["off", "thin", "fat"];
 
 #[test]
@@ -144,18 +144,21 @@ fn two_are_a_link_error() {
     let program = ["use has_options as _;\n", MIMALLOC, OPTIONS, MAIN].concat();
     let program = Package::new("has_them_too", &program).depends_on(&library);
     for lto in LTO {
-        let said = program.fails(&[("CARGO_PROFILE_DEV_LTO", lto)]);
+        let printed = program.fails(&[("CARGO_PROFILE_DEV_LTO", lto)]);
         let symbol = "mi_malloc_sys_program_";
-        assert!(said.contains(symbol), "{lto}: {said}");
+        assert!(printed.contains(symbol), "{lto}: {printed}");
     }
 }
 
 #[test]
-fn what_is_no_option_does_not_compile() {
+fn invalid_options_do_not_compile() {
     let fails = |name: &str, options: &str, message: &str| {
         let options = format!("mi_malloc_sys::options! {{ {options} }}\n");
-        let said = Package::new(name, &[&options, MAIN].concat()).fails(&[]);
-        assert!(said.contains(message), "{message:?} is not in:\n{said}");
+        let printed = Package::new(name, &[&options, MAIN].concat()).fails(&[]);
+        assert!(
+            printed.contains(message),
+            "{message:?} is not in:\n{printed}"
+        );
     };
     fails(
         "unknown",
@@ -185,7 +188,7 @@ fn what_is_no_option_does_not_compile() {
     fails("no_number", "mi_option_verbose = true", "mismatched types");
 }
 
-/// clang 14 takes the value of a weak constant for known.
+/// clang 14 assumes the value of a weak constant.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn with_clang() {
@@ -203,16 +206,16 @@ fn with_clang() {
     assert_eq!(program.runs(&variables), "123;\n");
 }
 
-/// Nobody knows whether another source tree would read the program's options.
+/// It is unknown whether another source tree would read the program's options.
 #[test]
 fn another_source_tree_has_no_such_macro() {
     let package = Package::new("another_tree", &[OPTIONS, MAIN].concat());
-    let said = package.fails(&[("MIMALLOC_SYS_SOURCE_DIR", env!("MIMALLOC_SYS_SOURCES"))]);
+    let printed = package.fails(&[("MIMALLOC_SYS_SOURCE_DIR", env!("MIMALLOC_SYS_SOURCES"))]);
     let message = "mi_malloc_sys::options! has no effect in this build";
-    assert!(said.contains(message), "{said}");
+    assert!(printed.contains(message), "{printed}");
 }
 
-/// As the changelog and the manual say.
+/// As the changelog and the manual state.
 #[test]
 #[cfg(mi_v3)]
 fn definitions_restore_upstreams_delays() {
@@ -240,7 +243,7 @@ fn definitions_restore_upstreams_delays() {
 #[test]
 #[cfg(unix)]
 fn with_override() {
-    // A block from before `main`: an initialiser of the program, which runs before those of Rust.
+    // A block that an initialiser of the program allocates before `main`, and before the initialisers of Rust.
     let program = r#"
         use mi_malloc_sys as _;
         extern "C" { fn malloc(size: usize) -> *mut std::ffi::c_void; }
@@ -270,7 +273,7 @@ fn in_a_static_program() {
     assert_eq!(program.runs(&flags), "123;\n");
 }
 
-/// Each has a mimalloc of its own, and options of its own.
+/// The program and the library each have their own mimalloc and options.
 #[test]
 #[cfg(target_os = "linux")]
 fn in_a_shared_library() {

@@ -17,7 +17,7 @@ fn sources() -> &'static Path {
     Path::new(env!("MIMALLOC_SYS_SOURCES"))
 }
 
-/// A checkout of the user's own choice is not upstream's release, and need not be.
+/// The user's own source tree need not be upstream's release.
 fn is_own_checkout() -> bool {
     let own = std::env::var_os("MIMALLOC_SYS_SOURCE_DIR").is_some();
     if own {
@@ -73,7 +73,7 @@ fn the_second_witness_agrees() {
     let package = match witness().fetch(&scratch) {
         Ok(package) => package,
         Err(reason) => {
-            // Only the network can be missing here, which is no fault of the sources; CI has one.
+            // Only the network can be missing here, which does not mean that the sources are wrong; CI has one.
             assert!(std::env::var_os("CI").is_none(), "{reason}");
             println!("not run: the second package could not be fetched: {reason}");
             return;

@@ -1,4 +1,4 @@
-//! The quickstart example as a user runs it: what it prints, what it refuses and how it ends.
+//! The quickstart example as a user runs it: what it prints, what it refuses and its exit code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ fn words_are_counted() {
         "The cat. The dog's bone, and the CAT'S bone; 'quoted' 12 x86 _id\n",
     );
     folder.write("deeper/b.txt", "Über über ÜBER the\n");
-    let said = succeeds(&[folder.path()]);
+    let printed = succeeds(&[folder.path()]);
     assert!(
-        said.starts_with("16 words, 10 of them different, in 87 B of text\n2 files\n"),
+        printed.starts_with("16 words, 10 of them different, in 87 B of text\n2 files\n"),
         "{}",
-        said
+        printed
     );
-    // By count, and words of one count by name.
+    // By count, and words of the same count by name.
     assert_eq!(
-        ranking(&said),
+        ranking(&printed),
         [
             (4, "the"),
             (3, "über"),
@@ -42,8 +42,8 @@ fn a_large_file_is_cut_between_words_only() {
     let folder = Folder::new("large");
     folder.write("large.txt", "one twenty-two threehundred\n".repeat(40_000));
     folder.write("one-word.txt", "x".repeat(300_000));
-    let said = succeeds(&[folder.path()]);
-    let counted = ranking(&said);
+    let printed = succeeds(&[folder.path()]);
+    let counted = ranking(&printed);
     assert_eq!(
         counted[..4],
         ["one", "threehundred", "twenty", "two"].map(|word| (40_000, word.to_string()))
@@ -53,22 +53,22 @@ fn a_large_file_is_cut_between_words_only() {
 }
 
 #[test]
-fn what_is_no_text_is_said() {
+fn files_that_are_not_text_are_reported() {
     let folder = Folder::new("kinds");
     folder.write("utf8.txt", "plain\n");
     folder.write("latin1.txt", b"caf\xe9 plain\n");
     folder.write("image.png", b"\x89PNG\0\0hidden\n");
-    let said = succeeds(&[folder.path()]);
+    let printed = succeeds(&[folder.path()]);
     assert!(
-        said.contains(
+        printed.contains(
             "3 files, of which 1 not in UTF-8 (what is not was read as gaps between words), \
              1 skipped as not text\n"
         ),
         "{}",
-        said
+        printed
     );
     assert_eq!(
-        ranking(&said),
+        ranking(&printed),
         [(2, "plain"), (1, "caf")].map(|(count, word)| (count, word.to_string()))
     );
 }
@@ -92,17 +92,17 @@ fn several_paths_and_one_that_begins_with_a_dash() {
 }
 
 #[test]
-fn the_allocator_serves_the_program_and_says_so() {
-    let said = succeeds::<&Path>(&[]); // its own C sources
-    assert!(number(&said, "words,") > 10_000, "{}", said);
-    assert!(ranking(&said).iter().any(|(_, word)| word == "size_t"));
+fn the_statistics_are_those_of_the_program() {
+    let printed = succeeds::<&Path>(&[]); // its own C sources
+    assert!(number(&printed, "words,") > 10_000, "{}", printed);
+    assert!(ranking(&printed).iter().any(|(_, word)| word == "size_t"));
 
     let version = if cfg!(mi_v2) { "2.5.2" } else { "3.6.0" };
     if std::env::var_os("MIMALLOC_SYS_SOURCE_DIR").is_none() {
         assert!(
-            said.contains(&format!("mimalloc {}\n", version)),
+            printed.contains(&format!("mimalloc {}\n", version)),
             "{}",
-            said
+            printed
         );
     }
     for (what, place) in [
@@ -110,47 +110,54 @@ fn the_allocator_serves_the_program_and_says_so() {
         ("the Vec of all words", "in its heap"),
         ("a local variable", "not in its heap"),
     ] {
-        let line = line_of(&said, what);
+        let line = line_of(&printed, what);
         assert!(line[what.len()..].trim().starts_with(place), "{}", line);
     }
 
-    let threads = number(&said, "threads,");
+    let threads = number(&printed, "threads,");
     assert!(threads >= 2);
     let [total, peak, now] = row(
-        &said,
+        &printed,
         if cfg!(mi_v2) {
             "other threads"
         } else {
             "threads"
         },
     );
-    // A thread that got no work asks for no memory, and mimalloc does not hear of it.
+    // A thread without work allocates nothing, so mimalloc does not count it.
     let main = if cfg!(mi_v2) { 0 } else { 1 };
     let total: u64 = total.parse().unwrap();
-    assert!(main < total && total <= threads + main, "{}", said);
-    assert!(peak.parse::<u64>().unwrap() <= total, "{}", said);
+    assert!(main < total && total <= threads + main, "{}", printed);
+    assert!(peak.parse::<u64>().unwrap() <= total, "{}", printed);
     assert_eq!(now, main.to_string());
 
-    let [pages, ..] = row(&said, "pages");
+    let [pages, ..] = row(&printed, "pages");
     assert!(pages.replace(',', "").parse::<u64>().unwrap() > 10);
     for memory in ["committed", "reserved"] {
-        let [total, ..] = row(&said, memory);
-        assert!(total.ends_with("MiB") || total.ends_with("GiB"), "{}", said);
+        let [total, ..] = row(&printed, memory);
+        assert!(
+            total.ends_with("MiB") || total.ends_with("GiB"),
+            "{}",
+            printed
+        );
     }
-    // Each word is a String of its own at first, so the program asked for more blocks than words.
+    // Each word is its own String at first, so the program allocated more blocks than it found words.
     if cfg!(mi_v3) {
-        let blocks = line_of(&said, "blocks").split_whitespace().nth(1).unwrap();
+        let blocks = line_of(&printed, "blocks")
+            .split_whitespace()
+            .nth(1)
+            .unwrap();
         let blocks: u64 = blocks.replace(',', "").parse().unwrap();
-        assert!(blocks > number(&said, "words,"), "{}", said);
+        assert!(blocks > number(&printed, "words,"), "{}", printed);
     }
-    assert!(said.contains("\npeak memory "));
-    assert!(said.contains("\nprocess time "));
+    assert!(printed.contains("\npeak memory "));
+    assert!(printed.contains("\nprocess time "));
 }
 
 #[test]
-fn numbers_of_the_allocator_fit_each_other() {
-    let said = succeeds::<&Path>(&[]);
-    let table = said.split("\n\n").nth(3).unwrap();
+fn numbers_of_the_allocator_are_consistent() {
+    let printed = succeeds::<&Path>(&[]);
+    let table = printed.split("\n\n").nth(3).unwrap();
     let mut names = Vec::new();
     for line in table.lines().skip(1).filter(|line| !line.contains(':')) {
         let (name, cells) = line.split_at(14);
@@ -159,10 +166,10 @@ fn numbers_of_the_allocator_fit_each_other() {
             .filter_map(|cell| amount(cell.trim()))
             .collect();
         match cells[..] {
-            [] => assert!(line.contains('-'), "{}", said),
-            [total] => assert!(total > 0.0, "{}", said),
-            [total, peak, now] => assert!(total >= peak && peak >= now, "{}", said),
-            _ => panic!("{}", said),
+            [] => assert!(line.contains('-'), "{}", printed),
+            [total] => assert!(total > 0.0, "{}", printed),
+            [total, peak, now] => assert!(total >= peak && peak >= now, "{}", printed),
+            _ => panic!("{}", printed),
         }
         names.push((name.trim(), cells));
     }
@@ -192,23 +199,23 @@ fn numbers_of_the_allocator_fit_each_other() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_peak_is_the_programs_own() {
-    // The memory of a program that starts another stays in what `getrusage` says of that.
+    // What `getrusage` reports for a program includes the memory of the program that started it.
     let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
-    let said = succeeds::<&Path>(&[]);
+    let printed = succeeds::<&Path>(&[]);
     drop(ballast);
-    let peak = said.split("\npeak memory ").nth(1).unwrap().trim();
+    let peak = printed.split("\npeak memory ").nth(1).unwrap().trim();
     let peak = amount(peak).unwrap();
-    assert!(peak > 1e6 && peak < 200e6, "{}", said);
+    assert!(peak > 1e6 && peak < 200e6, "{}", printed);
 }
 
 #[test]
-fn help_is_given() {
+fn help_is_printed() {
     for option in ["-h", "--help"] {
-        let said = succeeds(&[option]);
+        let printed = succeeds(&[option]);
         assert!(
-            said.starts_with("Usage: quickstart [PATH...]\n"),
+            printed.starts_with("Usage: quickstart [PATH...]\n"),
             "{}",
-            said
+            printed
         );
     }
 }
@@ -228,7 +235,7 @@ fn bad_arguments_are_refused() {
     );
     fails(&["".as_ref()], 2, "a path is empty");
     fails(&[&inside("nowhere")], 1, "nowhere` cannot be read: ");
-    // One bad path among good ones is enough.
+    // One bad path among valid ones suffices.
     fails(
         &[&inside("numbers"), &inside("gone")],
         1,
@@ -237,7 +244,7 @@ fn bad_arguments_are_refused() {
     fails(&[&inside("empty")], 1, "empty`: 1 file\n");
     fails(&[&inside("numbers")], 1, "there is no text in `");
     fails(&[&inside("binary")], 1, "1 file, 1 skipped as not text\n");
-    // Permissions do not stop the superuser, but nobody can read this from its beginning.
+    // Permissions do not apply to the superuser, but nobody can read this file from its beginning.
     if cfg!(target_os = "linux") {
         fails(
             &["/proc/self/mem".as_ref()],
@@ -249,7 +256,7 @@ fn bad_arguments_are_refused() {
 
 #[test]
 #[cfg(unix)]
-fn a_reader_that_stops_early_is_no_failure() {
+fn a_closed_output_is_no_failure() {
     use std::process::Stdio;
     let mut child = quickstart()
         .stdout(Stdio::piped())
@@ -264,7 +271,7 @@ fn a_reader_that_stops_early_is_no_failure() {
 
 fn succeeds<P: AsRef<std::ffi::OsStr>>(arguments: &[P]) -> String {
     let output = quickstart().args(arguments).output().unwrap();
-    // No progress where no terminal is.
+    // No progress is shown without a terminal.
     assert_eq!(text(&output.stderr), "");
     assert!(output.status.success(), "{:?}", output.status);
     text(&output.stdout)
@@ -272,10 +279,15 @@ fn succeeds<P: AsRef<std::ffi::OsStr>>(arguments: &[P]) -> String {
 
 fn fails(arguments: &[&Path], code: i32, message: &str) {
     let output: Output = quickstart().args(arguments).output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{}", said);
-    assert!(said.starts_with("quickstart: "), "{}", said);
-    assert!(said.contains(message), "{:?} is not in {:?}", message, said);
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{}", printed);
+    assert!(printed.starts_with("quickstart: "), "{}", printed);
+    assert!(
+        printed.contains(message),
+        "{:?} is not in {:?}",
+        message,
+        printed
+    );
     assert!(output.stdout.is_empty());
 }
 
@@ -299,8 +311,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The table of words: lines of a count and a word, after the first empty line.
-fn ranking(said: &str) -> Vec<(u64, String)> {
-    let table = said.split("\n\n").nth(1).unwrap();
+fn ranking(printed: &str) -> Vec<(u64, String)> {
+    let table = printed.split("\n\n").nth(1).unwrap();
     table
         .lines()
         .map(|line| {
@@ -310,30 +322,31 @@ fn ranking(said: &str) -> Vec<(u64, String)> {
         .collect()
 }
 
-fn line_of<'a>(said: &'a str, name: &str) -> &'a str {
-    said.lines()
+fn line_of<'a>(printed: &'a str, name: &str) -> &'a str {
+    printed
+        .lines()
         .map(str::trim_start)
         .find(|line| line.starts_with(name))
-        .unwrap_or_else(|| panic!("no line begins with {:?}:\n{}", name, said))
+        .unwrap_or_else(|| panic!("no line begins with {:?}:\n{}", name, printed))
 }
 
 /// The number before `what` in the summary.
-fn number(said: &str, what: &str) -> u64 {
-    let before = said.split(what).next().unwrap();
+fn number(printed: &str, what: &str) -> u64 {
+    let before = printed.split(what).next().unwrap();
     let number = before.split_whitespace().last().unwrap();
     number.replace(',', "").parse().unwrap()
 }
 
 /// The columns of a line of the statistics; those that are bytes have a unit.
-fn row(said: &str, name: &str) -> [String; 3] {
-    let cells: Vec<&str> = line_of(said, name)[name.len()..]
+fn row(printed: &str, name: &str) -> [String; 3] {
+    let cells: Vec<&str> = line_of(printed, name)[name.len()..]
         .split("  ")
         .map(str::trim)
         .filter(|cell| !cell.is_empty())
         .collect();
     match cells[..] {
         [total, peak, now] => [total, peak, now].map(str::to_string),
-        _ => panic!("{:?} has not three columns:\n{}", name, said),
+        _ => panic!("{:?} has not three columns:\n{}", name, printed),
     }
 }
 
@@ -346,7 +359,7 @@ fn amount(text: &str) -> Option<f64> {
     Some(number * 1024f64.powi(power as i32))
 }
 
-/// A folder for one test, empty at its beginning and gone at its end.
+/// A folder for one test, empty at its beginning and removed at its end.
 struct Folder(PathBuf);
 
 impl Folder {

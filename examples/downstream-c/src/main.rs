@@ -1,4 +1,4 @@
-//! A program of Rust, C and C++ whose memory is all mimalloc's.
+//! A program in Rust, C and C++ that allocates all its memory from mimalloc.
 //!
 //!     cargo run --release --manifest-path examples/downstream-c/Cargo.toml
 
@@ -40,7 +40,7 @@ fn main() {
         println!("C: {}", CStr::from_ptr(joined).to_str().unwrap());
         assert_eq!(CStr::from_ptr(joined).to_bytes(), b"Ada, Grace, Barbara");
         assert!(is_in_heap(joined.cast()));
-        mi_heap_destroy(heap); // and what C has allocated from it
+        mi_heap_destroy(heap); // and all blocks that C has allocated from it
 
         let mut places = Places::default();
         let primes = primes_in_vector(1_000_000, Places::visit, places.argument());

@@ -1,4 +1,4 @@
-/* A C library that asks mimalloc for memory by name, and gives a heap to its caller. */
+/* A C library that calls mimalloc by name, and passes a heap to its caller. */
 
 #include <mimalloc.h>
 #include <string.h>

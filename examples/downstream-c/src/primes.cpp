@@ -9,7 +9,7 @@
 
 using Visit = void (*)(const void* where, void* argument);
 
-// The primes below `bound`; `visit` sees where the container keeps them.
+// The primes below `bound`; `visit` receives the address at which the container stores each.
 extern "C" size_t primes_in_vector(size_t bound, Visit visit, void* argument) {
   std::vector<bool, mi_stl_allocator<bool>> composite(bound);
   std::vector<size_t, mi_stl_allocator<size_t>> primes;
@@ -22,7 +22,7 @@ extern "C" size_t primes_in_vector(size_t bound, Visit visit, void* argument) {
   return primes.size();
 }
 
-// How many different last digits they have: containers that know nothing of mimalloc.
+// How many different last digits they have: containers that do not name mimalloc.
 extern "C" size_t digits_in_map(const size_t* numbers, size_t count, Visit visit, void* argument) {
   std::map<std::string, size_t> digits;
   for (size_t i = 0; i < count; i++) digits["a number that ends with " + std::to_string(numbers[i] % 10)]++;

@@ -1,4 +1,4 @@
-//! A program whose C library, and the system's own, allocate from mimalloc without knowing it: the feature
+//! A program whose C library, and the system's own, allocate from mimalloc without a change to them: the feature
 //! `override` of mi-malloc-sys replaces `malloc`, `free` and related functions for the whole program.
 //!
 //!     cargo run --release --manifest-path examples/override/Cargo.toml
@@ -18,7 +18,7 @@ fn main() {
         let mut compressed = vec![0u8; text.len() / 10];
         let mut stream = self::stream(text.as_bytes(), &mut compressed);
         assert_eq!(bz::BZ2_bzCompressInit(&mut stream, 9, 0, 0), bz::BZ_OK);
-        tell("the state of bzip2's compressor", stream.state.cast());
+        report("the state of bzip2's compressor", stream.state.cast());
         assert_eq!(
             bz::BZ2_bzCompress(&mut stream, bz::BZ_FINISH),
             bz::BZ_STREAM_END
@@ -30,7 +30,7 @@ fn main() {
         let mut back = vec![0u8; text.len()];
         let mut stream = self::stream(&compressed, &mut back);
         assert_eq!(bz::BZ2_bzDecompressInit(&mut stream, 0, 0), bz::BZ_OK);
-        tell("the state of bzip2's decompressor", stream.state.cast());
+        report("the state of bzip2's decompressor", stream.state.cast());
         assert_eq!(bz::BZ2_bzDecompress(&mut stream), bz::BZ_STREAM_END);
         assert_eq!(bz::BZ2_bzDecompressEnd(&mut stream), bz::BZ_OK);
         assert_eq!(back, text.as_bytes());
@@ -39,15 +39,15 @@ fn main() {
             text.len(),
             compressed.len()
         );
-        tell("a Vec of Rust", back.as_ptr().cast());
+        report("a Vec of Rust", back.as_ptr().cast());
 
         // The system's library allocates, and the program frees.
         let copy = libc::strdup(c"a string of the C library".as_ptr());
-        tell("a string of the C library", copy.cast());
+        report("a string of the C library", copy.cast());
         assert_eq!(CStr::from_ptr(copy), c"a string of the C library");
         libc::free(copy.cast());
         let folder = libc::realpath(c".".as_ptr(), ptr::null_mut());
-        tell("a path of the C library", folder.cast());
+        report("a path of the C library", folder.cast());
         mi_free(folder.cast()); // one and the same allocator
     }
 }
@@ -63,9 +63,9 @@ unsafe fn stream(from: &[u8], to: &mut [u8]) -> bz::bz_stream {
     }
 }
 
-/// Says that the block is mimalloc's, or ends the program.
-fn tell(what: &str, block: *const c_void) {
-    // SAFETY: any address may be asked about.
+/// Prints that the block is mimalloc's, or ends the program.
+fn report(what: &str, block: *const c_void) {
+    // SAFETY: any address may be queried.
     assert!(
         unsafe { is_in_heap(block) },
         "{} is not in mimalloc's heap",

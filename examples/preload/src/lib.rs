@@ -4,7 +4,7 @@
 //! The feature `override` does not help here: it defines the same names within a program, and a shared
 //! library made by Rust does not export names that C defines.
 //!
-//! Callers know nothing of mimalloc, so each function accepts everything that its namesake accepts. Names that
+//! Callers do not expect mimalloc, so each function accepts everything that its namesake accepts. Names that
 //! glibc resolves through these (`strdup`, `getline`, C++'s `new`) need no definition here.
 #![cfg(target_os = "linux")]
 #![allow(clippy::missing_safety_doc)] // as the C library documents them

@@ -1,4 +1,4 @@
-//! Runs any program of the system on mimalloc, and lets the allocator show its statistics at the end.
+//! Runs any program of the system on mimalloc, which prints its statistics at the end.
 //!
 //!     cargo build --release --manifest-path examples/preload/Cargo.toml
 //!     examples/preload/target/release/preload git log
@@ -6,7 +6,7 @@
 //! By hand it is `LD_PRELOAD=.../libmimalloc_preload.so MIMALLOC_SHOW_STATS=1 git log`.
 //!
 //! Programs that close standard error when they end (GNU's core utilities do) run as well, but their
-//! statistics have nowhere to go.
+//! statistics are lost.
 
 use std::process::{exit, Command};
 
@@ -37,7 +37,7 @@ fn main() {
         .args(arguments)
         .env("LD_PRELOAD", library)
         .env("MIMALLOC_SHOW_STATS", "1")
-        .exec(); // comes back only if it fails
+        .exec(); // returns only if it fails
     eprintln!(
         "preload: {} cannot be run: {}",
         program.to_string_lossy(),
