@@ -1,4 +1,4 @@
-//! A heap profile under `/debug/pprof/heap`, where pprof looks for one, with the standard library alone (v3):
+//! A heap profile under `/debug/pprof/heap`, where pprof expects it, with only the standard library (v3):
 //!
 //!     cargo run --release --example heap_profile_http -- 6060
 //!     pprof -top -cum http://127.0.0.1:6060/debug/pprof/heap
@@ -82,13 +82,13 @@ mod http {
 
 #[cfg(mi_v3)]
 mod program {
-    /// Memory that stays: nearly all of what is in use.
+    /// Memory that is retained: nearly all of what is in use.
     #[inline(never)]
     pub fn fill_cache() -> Vec<Vec<u8>> {
         (0..10_000).map(|n| vec![n as u8; 5000]).collect()
     }
 
-    /// Memory that comes and goes.
+    /// Memory that is allocated and freed.
     #[inline(never)]
     pub fn parse_lines() -> usize {
         let lines = (0..1000).map(|n| "word ".repeat(1000 + n % 100));

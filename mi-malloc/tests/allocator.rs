@@ -1,4 +1,4 @@
-//! `MiMalloc` and `Heap` as allocators: every layout, and what becomes of contents when a block changes its size.
+//! `MiMalloc` and `Heap` as allocators: every layout, and the contents of a block after it changes its size.
 
 use allocator_api2::alloc::Allocator;
 use allocator_api2::{boxed::Box, vec::Vec};
@@ -13,10 +13,10 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
-/// Asserts that the block is as the layout says, and returns its bytes.
+/// Asserts that the block fits the layout, and returns its bytes.
 ///
 /// # Safety
-/// The block is live, nobody else uses it, and its bytes are initialised.
+/// The block is live, nothing else uses it, and its bytes are initialised.
 unsafe fn bytes<'a>(block: NonNull<[u8]>, layout: Layout) -> &'a mut [u8] {
     assert_eq!(block.len(), layout.size());
     assert_eq!(block.cast::<u8>().as_ptr() as usize % layout.align(), 0);
@@ -24,7 +24,7 @@ unsafe fn bytes<'a>(block: NonNull<[u8]>, layout: Layout) -> &'a mut [u8] {
     unsafe { &mut *block.as_ptr() }
 }
 
-/// Fast also without optimisation.
+/// Fast without optimisation too.
 fn is_filled(bytes: &[u8], value: u8) -> bool {
     bytes.split_first().map_or(true, |(first, rest)| {
         *first == value && rest == &bytes[..rest.len()]
@@ -32,7 +32,7 @@ fn is_filled(bytes: &[u8], value: u8) -> bool {
 }
 
 fn every_layout(allocator: impl Allocator) {
-    // Twice: the second round's blocks were in use, and are not zero by chance.
+    // Twice: the blocks of the second round were in use before, so they are not zero by chance.
     for _ in 0..2 {
         let mut blocks = std::vec::Vec::new();
         for size in SIZES {
@@ -102,7 +102,7 @@ fn every_change(allocator: impl Allocator) {
     }
 }
 
-/// An error leaves the block alone.
+/// A failed call does not change the block.
 fn too_much(allocator: impl Allocator) {
     let small = layout(10, 1);
     let huge = layout(isize::MAX as usize, 1);

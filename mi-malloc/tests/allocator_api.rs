@@ -26,7 +26,7 @@ fn collections() {
     .unwrap();
 }
 
-/// Other crates may know but one of the traits.
+/// Other crates may use only one of the traits.
 #[test]
 fn both_traits() {
     fn both(allocator: impl std::alloc::Allocator + allocator_api2::alloc::Allocator) {
@@ -37,7 +37,7 @@ fn both_traits() {
     Heap::scope(|heap| both(&*heap)).unwrap();
 }
 
-/// A heap that its values share lives as long as they do.
+/// A heap that its values share exists as long as they do.
 #[cfg(mi_v3)]
 #[test]
 fn a_shared_heap() {

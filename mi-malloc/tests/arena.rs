@@ -1,4 +1,4 @@
-//! Arenas: heaps that have all their memory in one area.
+//! Arenas: heaps that have all their memory in one range of addresses.
 
 use allocator_api2::{boxed::Box, vec::Vec};
 use mi_malloc::arena::ArenaError;
@@ -9,8 +9,8 @@ use std::mem::MaybeUninit;
 #[path = "support/mode.rs"]
 mod mode;
 
-/// How much fits into a heap in `arena`, in blocks of 64 KiB less a bit.
-fn room(arena: Arena) -> usize {
+/// How many bytes fit into a heap in `arena`, in blocks of slightly less than 64 KiB.
+fn usable(arena: Arena) -> usize {
     Heap::scope_in(arena, |heap| {
         let heap = &*heap;
         let mut bytes = 0;
@@ -29,11 +29,11 @@ fn room(arena: Arena) -> usize {
     .unwrap()
 }
 
-/// All of it, but for what it is administered with; and again for the next heap, whatever was leaked.
+/// All of the arena is usable except its metadata; and again by the next heap, whatever was leaked.
 fn serves_again_and_again(arena: Arena) {
     assert!(arena.size() % Arena::unit() == 0 && arena.size() > 0);
     assert_eq!(arena.start() as usize % Arena::alignment(), 0);
-    let first = room(arena);
+    let first = usable(arena);
     assert!(first > arena.size() / 2 && first <= arena.size(), "{first}");
     for _ in 0..5 {
         Heap::scope_in(arena, |heap| {
@@ -46,10 +46,10 @@ fn serves_again_and_again(arena: Arena) {
             }
         })
         .unwrap();
-        let again = room(arena);
+        let again = usable(arena);
         assert!(again * 10 > first * 9, "{again} after {first}");
     }
-    // Others do not use it.
+    // Other allocations do not use it.
     let others: std::vec::Vec<_> = (0..1000).map(|n| Box::new_in([n; 100], MiMalloc)).collect();
     assert!(others.iter().all(|other| !arena.contains(&**other)));
     Heap::scope(|heap| assert!(!arena.contains(heap.alloc(1).unwrap()))).unwrap();
@@ -63,7 +63,7 @@ fn reserved() {
     serves_again_and_again(arena);
 }
 
-/// Whether guard pages cannot be had in memory that stays committed.
+/// Whether the build has guard pages, which are not possible in memory that stays committed.
 fn needs_guard_pages() -> bool {
     let needs = cfg!(all(mi_v3, feature = "secure_full"));
     if needs {
@@ -72,7 +72,7 @@ fn needs_guard_pages() -> bool {
     needs
 }
 
-/// Only addresses: the operating system gives memory to what is touched.
+/// Addresses only: the operating system commits memory when it is touched.
 fn memory(size: usize) -> &'static mut [MaybeUninit<u8>] {
     let mut memory = std::vec::Vec::with_capacity(size);
     // SAFETY: what may be uninitialised needs no value.
@@ -94,7 +94,7 @@ fn over_memory_of_the_program() {
     serves_again_and_again(arena);
 }
 
-/// One that begins where an arena may begin.
+/// A range that begins where an arena may begin.
 #[test]
 fn over_aligned_memory() {
     if needs_guard_pages() {
@@ -108,7 +108,7 @@ fn over_aligned_memory() {
 }
 
 #[test]
-fn what_is_too_small() {
+fn memory_that_is_too_small() {
     for size in [0, 1, 1 << 20, Arena::unit() - 1] {
         let error = Arena::over(memory(size)).unwrap_err();
         let least = match error {
@@ -122,7 +122,7 @@ fn what_is_too_small() {
 }
 
 #[test]
-fn what_cannot_be_reserved() {
+fn sizes_that_cannot_be_reserved() {
     for size in [usize::MAX, isize::MAX as usize, usize::MAX / 4] {
         assert_eq!(Arena::reserve(size), Err(ArenaError::OutOfMemory));
     }

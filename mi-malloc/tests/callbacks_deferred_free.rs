@@ -1,4 +1,4 @@
-//! The deferred-free callback. One per process: one test here.
+//! The deferred-free callback. A process has one, so there is one test.
 
 use mi_malloc::callbacks::{self, DeferredFree};
 use mi_malloc::sys;
@@ -9,14 +9,14 @@ use std::sync::Mutex;
 #[global_allocator]
 static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
-/// Allocates outside the fast path, some thousand times.
+/// Allocates off the fast path, several thousand times.
 fn work() {
     let blocks: Vec<Vec<u8>> = (0..3000).map(|_| Vec::with_capacity(2000)).collect();
     assert!(blocks.iter().all(|block| block.capacity() >= 2000));
 }
 
 #[test]
-fn what_was_put_off_is_freed() {
+fn deferred_blocks_are_freed() {
     static PUT_OFF: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     static LAST: Mutex<Option<DeferredFree>> = Mutex::new(None);
@@ -24,7 +24,7 @@ fn what_was_put_off_is_freed() {
 
     *PUT_OFF.lock().unwrap() = (0..1000).map(|_| vec![1; 100]).collect();
     callbacks::on_deferred_free(|request| {
-        // Not entered again, though it allocates enough for that.
+        // It is not entered again, though it allocates enough to cause a call.
         let _ = DEPTH.try_with(|depth| {
             assert_eq!(depth.replace(1), 0);
             work();
@@ -44,12 +44,12 @@ fn what_was_put_off_is_freed() {
     assert!(second.force);
     assert!(second.heartbeat > first.heartbeat);
 
-    // Another thread calls it too, to its end.
+    // Another thread calls it too, until it ends.
     let before = CALLS.load(SeqCst);
     std::thread::spawn(work).join().unwrap();
     assert!(CALLS.load(SeqCst) > before);
 
-    // Threads are in callbacks that are replaced and removed.
+    // Threads run callbacks while these are replaced and removed.
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {

@@ -1,4 +1,5 @@
-//! The deferred-free callback while threads begin and heaps are made: mimalloc then allocates its own data, under a lock.
+//! The deferred-free callback while threads start and heaps are created: mimalloc then allocates its own data, under a
+//! lock.
 
 use mi_malloc::callbacks;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -6,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 #[global_allocator]
 static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
-/// On v3 some thousand allocations of its own data are needed before it asks. A heap of v2 takes longer.
+/// On v3, mimalloc calls it after several thousand allocations of its own data. A heap of v2 takes longer.
 const ROUNDS: usize = if cfg!(mi_v3) { 2500 } else { 200 };
 
 #[test]
-fn it_may_need_data_of_mimalloc_itself() {
+fn it_is_called_during_allocations_of_mimallocs_own_data() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     callbacks::on_deferred_free(|_| {
         CALLS.fetch_add(1, SeqCst);

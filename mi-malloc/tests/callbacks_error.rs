@@ -1,4 +1,4 @@
-//! The error callback. One per process: its tests run one after another.
+//! The error callback. A process has one, so the tests run one after another.
 
 use mi_malloc::callbacks::{self, Error};
 use mi_malloc::{sys, MiMalloc};
@@ -13,19 +13,19 @@ mod errno;
 #[global_allocator]
 static GLOBAL: MiMalloc = MiMalloc;
 
-fn turn() -> MutexGuard<'static, ()> {
+fn serialized() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks for more than any block can have.
+/// Requests more than any block can have.
 fn too_much() {
     assert!(unsafe { sys::mi_malloc(usize::MAX) }.is_null());
 }
 
 #[test]
-fn it_learns_what_is_wrong() {
-    let _turn = turn();
+fn it_receives_the_error() {
+    let _guard = serialized();
     static LAST: Mutex<Option<Error>> = Mutex::new(None);
     static FIRST: Mutex<Option<Error>> = Mutex::new(None);
     callbacks::on_error(|error| {
@@ -34,7 +34,7 @@ fn it_learns_what_is_wrong() {
     });
     too_much();
     assert_eq!(FIRST.lock().unwrap().take(), Some(Error::TooLarge));
-    // v2 tries again, and then says that there is no memory.
+    // v2 tries again, and then reports that there is no memory.
     let last = if cfg!(mi_v2) {
         Error::OutOfMemory
     } else {
@@ -47,8 +47,8 @@ fn it_learns_what_is_wrong() {
 }
 
 #[test]
-fn mimalloc_goes_on_as_without_one() {
-    let _turn = turn();
+fn mimalloc_continues_as_without_a_callback() {
+    let _guard = serialized();
     for register in [true, false] {
         callbacks::remove_error();
         if register {
@@ -63,7 +63,7 @@ fn mimalloc_goes_on_as_without_one() {
 
 #[test]
 fn it_captures_and_is_replaced_and_removed() {
-    let _turn = turn();
+    let _guard = serialized();
     let first = Arc::new(AtomicUsize::new(0));
     let second = Arc::new(AtomicUsize::new(0));
     let count = |counter: &Arc<AtomicUsize>| {
@@ -84,17 +84,17 @@ fn it_captures_and_is_replaced_and_removed() {
     callbacks::remove_error();
     too_much();
     assert_eq!((first.load(SeqCst), second.load(SeqCst)), (before, after));
-    // Nothing is freed that another thread could be in.
+    // No closure is freed that another thread could be running.
     assert_eq!(
         (Arc::strong_count(&first), Arc::strong_count(&second)),
         (2, 2)
     );
 }
 
-/// A callback that allocates, also what leads to the same error, is not entered again.
+/// A callback that allocates is not entered again, even if the allocation fails with the same error.
 #[test]
 fn it_may_allocate() {
-    let _turn = turn();
+    let _guard = serialized();
     static DEPTH: AtomicUsize = AtomicUsize::new(0);
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     callbacks::on_error(|error| {
@@ -116,7 +116,7 @@ fn it_may_allocate() {
 /// A callback that replaces and removes itself.
 #[test]
 fn it_may_register() {
-    let _turn = turn();
+    let _guard = serialized();
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     callbacks::on_error(|_| {
         callbacks::on_error(|_| {
@@ -132,10 +132,10 @@ fn it_may_register() {
     assert_eq!(CALLS.load(SeqCst), calls);
 }
 
-/// Threads are in callbacks that another thread replaces and removes.
+/// Threads run callbacks while another thread replaces and removes them.
 #[test]
 fn threads() {
-    let _turn = turn();
+    let _guard = serialized();
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     let layout = Layout::from_size_align(isize::MAX as usize - 64, 1).unwrap();
     std::thread::scope(|scope| {
@@ -147,7 +147,7 @@ fn threads() {
             });
         }
         for number in 0..2_000 {
-            // Of a closure that was freed the text would be something else.
+            // If the closure had been freed, the text would differ.
             let text = number.to_string();
             callbacks::on_error(move |_| {
                 assert_eq!(text.parse(), Ok(number));
@@ -163,7 +163,7 @@ fn threads() {
 }
 
 #[test]
-fn errors_say_what_they_are() {
+fn errors_describe_themselves() {
     assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
     assert_eq!(Error::Other(7).to_string(), "error 7");
     fn is_error<E: std::error::Error + Send + Sync + 'static>(_: E) {}

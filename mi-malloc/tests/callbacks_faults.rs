@@ -1,4 +1,5 @@
-//! Callbacks in trouble, each in a process of its own: they panic, memory runs out, threads and the process end.
+//! Callbacks in the presence of faults: they panic, memory is corrupted or exhausted, threads and the process end. Each
+//! test runs in its own process.
 
 use mi_malloc::{callbacks, sys};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -14,7 +15,7 @@ fn too_much() {
     assert!(unsafe { sys::mi_malloc(usize::MAX) }.is_null());
 }
 
-/// The panic's own message, ours, and an abort: no destructor has run, and nothing was unwound.
+/// The panic's own message, that of this crate, and an abort: no destructor has run, and nothing was unwound.
 fn aborts(name: &str) {
     let output = child::run(name, "", &[]);
     let err = String::from_utf8_lossy(&output.stderr);
@@ -72,7 +73,7 @@ fn the_deferred_free_callback_panics() {
     unsafe { sys::mi_collect(true) };
 }
 
-/// A callback does not take away what a build with `secure` does about corrupted memory.
+/// A callback does not disable the response of a build with `secure` to corrupted memory.
 #[test]
 fn memory_is_corrupted() {
     if !cfg!(feature = "secure") {
@@ -96,7 +97,7 @@ fn memory_is_corrupted() {
     eprintln!("went on");
 }
 
-/// At the limit of the process's memory: the callback hears of it, may itself allocate what there is, and fail.
+/// At the limit of the process's memory, the callback receives the error. It may allocate what is left, and fail.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_runs_out() {
@@ -110,14 +111,14 @@ fn memory_runs_out() {
         if error == callbacks::Error::OutOfMemory {
             FAILED.fetch_add(1, SeqCst);
         }
-        // One as large as what just failed, and one of which there are some.
+        // A block as large as the one that just failed, and a small one, for which there is memory.
         if Vec::<u8>::new().try_reserve_exact(8 << 20).is_err() {
             IN_CALLBACK.fetch_add(1, SeqCst);
         }
         assert!(Vec::<u8>::new().try_reserve_exact(100).is_ok());
     });
     let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
-    // So that there are small blocks at the limit.
+    // This leaves memory for small blocks at the limit.
     drop((0..100).map(|_| vec![1_u8; 100]).collect::<Vec<_>>());
     limit_memory();
     loop {
@@ -130,7 +131,7 @@ fn memory_runs_out() {
     }
     assert!(FAILED.load(SeqCst) >= 1);
     assert!(IN_CALLBACK.load(SeqCst) >= 1);
-    // And the process goes on.
+    // The process continues.
     drop(blocks);
     let mut block = Vec::new();
     block.try_reserve_exact(8 << 20).expect("memory is free");
@@ -138,7 +139,7 @@ fn memory_runs_out() {
     assert_eq!(block[1000], 1);
 }
 
-/// The process may have 400 MiB more of addresses than it has.
+/// Limits the process to 400 MiB of addresses more than it has.
 #[cfg(target_os = "linux")]
 fn limit_memory() {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -151,7 +152,7 @@ fn limit_memory() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
 }
 
-/// Callbacks are there when thread-local values are gone, and after `main`.
+/// Callbacks still work after thread-local values are destroyed, and after `main`.
 #[test]
 fn threads_and_the_process_end() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -173,7 +174,7 @@ fn threads_and_the_process_end() {
         CALLS.fetch_add(1, SeqCst);
     });
     callbacks::on_deferred_free(|_| drop(vec![1; 100]));
-    // The statistics at the end of the process come here.
+    // mimalloc prints its statistics here at the end of the process.
     callbacks::on_output(|text| assert!(text.len() < 100_000));
     LATE.with(|late| assert_eq!(late.0.len(), 100));
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! The output callback. One per process: one test here, in a child in which nothing else prints.
+//! The output callback. A process has one, so there is one test, in a child in which nothing else prints.
 
 use mi_malloc::{callbacks, sys};
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ mod child;
 #[global_allocator]
 static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 
-static SAID: Mutex<String> = Mutex::new(String::new());
+static CAPTURED: Mutex<String> = Mutex::new(String::new());
 
-fn said() -> String {
-    std::mem::take(&mut *SAID.lock().unwrap())
+fn captured() -> String {
+    std::mem::take(&mut *CAPTURED.lock().unwrap())
 }
 
 fn too_much() {
@@ -40,37 +40,37 @@ fn what_mimalloc_prints() {
         return;
     }
     too_much();
-    callbacks::on_output(|text| SAID.lock().unwrap().push_str(text));
-    // What was printed before arrives at once.
-    assert!(said().contains("too large"));
+    callbacks::on_output(|text| CAPTURED.lock().unwrap().push_str(text));
+    // The callback receives at once what was printed before.
+    assert!(captured().contains("too large"));
     print();
-    let options = said();
+    let options = captured();
     assert!(options.contains("purge_delay"), "{options}");
     too_much();
-    assert!(said().contains("error"));
+    assert!(captured().contains("error"));
 
-    // One that allocates, and provokes a further message, which is dropped.
+    // A callback that allocates, and causes another message, which is dropped.
     callbacks::on_output(|text| {
         let copy = format!("<{text}>");
         too_much();
-        SAID.lock().unwrap().push_str(&copy);
+        CAPTURED.lock().unwrap().push_str(&copy);
     });
-    assert!(said().contains("too large"));
+    assert!(captured().contains("too large"));
     print();
-    let marked = said();
+    let marked = captured();
     assert!(marked.contains('<') && marked.contains("purge_delay"));
     assert!(!marked.contains("error:"), "{marked}");
 
-    // One that replaces itself, also while mimalloc holds its lock.
+    // A callback that replaces itself, also while mimalloc holds its lock.
     callbacks::on_output(|_| {
         callbacks::on_output(|text| {
-            let mut said = SAID.lock().unwrap();
-            said.push('!');
-            said.push_str(text);
+            let mut captured = CAPTURED.lock().unwrap();
+            captured.push('!');
+            captured.push_str(text);
         })
     });
     print();
-    assert!(said().starts_with('!'));
+    assert!(captured().starts_with('!'));
 
     // Threads print while others register.
     std::thread::scope(|scope| {
@@ -84,7 +84,7 @@ fn what_mimalloc_prints() {
     });
 
     callbacks::remove_output();
-    said();
+    captured();
     print();
-    assert_eq!(said(), "");
+    assert_eq!(captured(), "");
 }

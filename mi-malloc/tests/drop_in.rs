@@ -1,4 +1,4 @@
-//! Code for the other crates over mimalloc compiles and works with this one under their name.
+//! Code for the other crates over mimalloc compiles and works with this crate under their name.
 
 use mi_malloc as mimalloc;
 
@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout};
 #[global_allocator]
 static GLOBAL: MiMalloc = MiMalloc;
 
-/// The signatures, as far as code can depend on them.
+/// The parts of the signatures that code can depend on.
 const VERSION: fn(&MiMalloc) -> u32 = MiMalloc::version;
 const USABLE_SIZE: unsafe fn(&MiMalloc, *const u8) -> usize = MiMalloc::usable_size;
 
@@ -45,7 +45,7 @@ fn the_usable_size_covers_the_request() {
             GLOBAL.dealloc(block, layout);
         }
     }
-    // A block of the program's own is one.
+    // A block of the program itself.
     let value = Box::new([0u8; 100]);
     // SAFETY: the block is live.
     assert!(unsafe { GLOBAL.usable_size(value.as_ptr()) } >= 100);

@@ -1,5 +1,5 @@
 //! The process ends while everything of this crate is in use: callbacks that allocate, a purging thread, heaps in a
-//! static and in thread-local values. Whatever is dropped first, the rest still works.
+//! static and in thread-local values. Whatever is dropped first, the others still work.
 #![cfg(unix)]
 
 use mi_malloc::options::purge_delay;
@@ -20,7 +20,7 @@ static GLOBAL: mi_malloc::MiMalloc = mi_malloc::MiMalloc;
 static ERRORS: AtomicUsize = AtomicUsize::new(0);
 static WORKED: AtomicUsize = AtomicUsize::new(0);
 
-/// All that a program may do with the crate.
+/// Uses each part of the crate.
 fn work() {
     let errors = ERRORS.load(SeqCst);
     assert!(unsafe { sys::mi_malloc(usize::MAX) }.is_null());
@@ -37,7 +37,7 @@ fn work() {
     WORKED.fetch_add(1, SeqCst);
 }
 
-/// Works when it is dropped.
+/// Calls `work` when it is dropped.
 struct Late;
 
 impl Drop for Late {
@@ -46,7 +46,7 @@ impl Drop for Late {
     }
 }
 
-/// A heap that every thread uses, and no one drops.
+/// A heap that every thread uses, and that is never dropped.
 #[cfg(mi_v3)]
 struct Shared(std::sync::Mutex<Option<&'static Heap>>);
 
@@ -69,7 +69,7 @@ thread_local! {
 #[cfg(mi_v3)]
 thread_local!(static HEAP: RefCell<Option<Heap>> = const { RefCell::new(None) });
 
-/// Destructors run in the reverse order in which these are first used, or in that order, as the system likes.
+/// Depending on the system, destructors run in the order of the first uses, or in the reverse order.
 fn fill() {
     BEFORE.with(|late| *late.borrow_mut() = Some(Late));
     let background = Background::start(Duration::from_micros(100)).unwrap();
@@ -96,11 +96,11 @@ extern "C" fn at_exit() {
 }
 
 #[test]
-fn whatever_ends_first() {
+fn any_order_of_destructors() {
     if !child::is_this() {
         for how in ["return", "exit"] {
             let variables = [("MIMALLOC_SHOW_STATS", "1"), ("MIMALLOC_PURGE_DELAY", "1")];
-            let output = child::run("whatever_ends_first", how, &variables);
+            let output = child::run("any_order_of_destructors", how, &variables);
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{how}: {output:?}");
             assert!(said.contains("worked to the end"), "{how}: {said}");

@@ -1,4 +1,4 @@
-//! Heaps: what lives in them, what they know of it, and their end.
+//! Heaps: the values in them, what a heap reports of its blocks, and how heaps end.
 
 use allocator_api2::{boxed::Box, vec::Vec};
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -44,7 +44,7 @@ fn collections_live_in_a_heap() {
     .unwrap();
 }
 
-/// Values are dropped with their collections, and those that are leaked are not.
+/// Values are dropped with their collections; leaked values are not dropped.
 #[test]
 fn destructors() {
     if mode::leaks_end_the_process() {
@@ -94,7 +94,7 @@ fn values_in_place() {
         slice[1] = 9;
         assert_eq!(slice, [1, 9, 3]);
         assert!(heap.contains(number) && heap.contains(text) && heap.contains(slice));
-        // What has no size takes no memory.
+        // Values without size need no memory.
         heap.alloc(()).unwrap();
         assert_eq!(heap.alloc_str("").unwrap(), "");
         assert_eq!(heap.alloc_slice::<u64>(&[]).unwrap(), []);
@@ -120,13 +120,13 @@ fn what_a_heap_contains() {
                 300_000_000,
             ] {
                 let mut bytes = Vec::<u8, _>::with_capacity_in(size, heap);
-                // v3 knows the first 4 MiB of a block.
+                // v3 finds the heap of addresses in the first 4 MiB of a block.
                 bytes.resize(size.min(3_900_000), 0);
                 for value in [&bytes[0], &bytes[bytes.len() / 2], &bytes[bytes.len() - 1]] {
                     assert!(heap.contains(value), "{size}");
                     assert!(!other.contains(value), "{size}");
                 }
-                // The end of a block is not in it, and whose memory that is nobody can tell.
+                // The end of a block is not part of it; that memory may belong to anything.
                 assert!(!heap.contains(&bytes[bytes.len()..]));
             }
             #[repr(align(65536))]
@@ -147,7 +147,7 @@ fn what_a_heap_contains() {
 }
 
 #[test]
-fn a_visit_sees_what_is_left() {
+fn a_visit_finds_the_leaked_blocks() {
     if mode::leaks_end_the_process() {
         return;
     }
@@ -173,8 +173,8 @@ fn a_visit_sees_what_is_left() {
         seen.sort_unstable();
         expected.sort_unstable();
         assert_eq!(seen.len(), expected.len());
-        for ((start, size), (leaked, asked)) in seen.iter().zip(&expected) {
-            assert!(start <= leaked && leaked + asked <= start + size);
+        for ((start, size), (leaked, requested)) in seen.iter().zip(&expected) {
+            assert!(start <= leaked && leaked + requested <= start + size);
         }
 
         let mut used = 0;
@@ -239,7 +239,7 @@ fn a_visitor_panics() {
         }
         let panic = catch_unwind(AssertUnwindSafe(|| heap.visit_areas(|_| panic!("area"))));
         assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"area"));
-        // The heap is as it was.
+        // The heap is unchanged.
         heap.alloc(1).unwrap();
         assert_eq!(blocks(heap).len(), 101);
     })

@@ -1,5 +1,5 @@
-//! Blocks that ended threads left are not freed with a heap. v2 would give them to any heap that needs memory
-//! (`tests/heap_ended_thread.rs` of mi-malloc-sys shows it), and so ours have a tag.
+//! A heap does not free the blocks of threads that have ended. v2 would assign their pages to any heap that needs memory
+//! (`tests/heap_ended_thread.rs` of mi-malloc-sys shows it), so the heaps of this crate have a tag.
 
 use allocator_api2::boxed::Box;
 use mi_malloc::{Heap, MiMalloc};
@@ -42,11 +42,11 @@ fn a_heap_takes_over_nothing() {
         }
         let mut seen = 0;
         heap.visit_blocks(|_| seen += 1);
-        // With guard pages v2 takes over, but frees nothing.
+        // With guard pages, v2 takes the pages over, but frees nothing.
         assert!(seen == 10 * EACH || mode::KEEPS_LEAKED);
     })
     .unwrap();
-    // Whoever uses memory that was freed with the heap:
+    // If the memory was freed with the heap, these blocks use it:
     let fresh: Vec<_> = (0..10 * EACH)
         .map(|_| Box::new_in([3u8; SIZE], MiMalloc))
         .collect();

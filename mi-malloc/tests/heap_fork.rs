@@ -1,4 +1,4 @@
-//! Heaps in a forked process: it has all that its parent had, and what it does is its own matter.
+//! Heaps in a forked process: it has all heaps of its parent, and does not affect those of the parent.
 #![cfg(unix)]
 
 use allocator_api2::vec::Vec;
@@ -29,7 +29,7 @@ fn a_child_uses_and_ends_the_heaps_of_its_parent() {
     .unwrap();
 }
 
-/// Also those of threads that the child does not have.
+/// Including heaps of threads that the child does not have.
 #[cfg(mi_v3)]
 #[test]
 fn a_child_ends_a_heap_of_threads() {
@@ -42,8 +42,8 @@ fn a_child_ends_a_heap_of_threads() {
             let (barrier, other) = (&barrier, &other);
             scope.spawn(move || {
                 other.alloc_slice(&[n; 10_000]).unwrap();
-                barrier.wait(); // has its share of the heap
-                barrier.wait(); // and keeps it until the child has come to its end
+                barrier.wait(); // has allocated from the heap
+                barrier.wait(); // and does not end before the child does
                 other.alloc_slice(&[n; 10_000]).unwrap();
             });
         }
@@ -62,7 +62,7 @@ fn a_child_ends_a_heap_of_threads() {
         assert!(heap.is_some());
         barrier.wait();
     });
-    // The process forks alone, and the child ends a heap of threads that are no more.
+    // No other thread forks, and the child destroys a heap of threads that do not exist there.
     let mut other = Some(other);
     assert!(fork::run(|| drop(other.take())));
     drop(other);

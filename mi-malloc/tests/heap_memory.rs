@@ -1,4 +1,4 @@
-//! A heap that has ended leaves nothing, whatever was leaked into it. One test, because it looks at the whole process.
+//! A heap that has ended leaves no memory, whatever was leaked into it. One test, because it measures the whole process.
 #![cfg(target_os = "linux")]
 
 use allocator_api2::vec::Vec;
@@ -14,7 +14,7 @@ mod mode;
 mod resident;
 
 const MIB: usize = 1 << 20;
-/// Leaks 2 MiB, of pages of all kinds.
+/// Leaks 2 MiB, in pages of all kinds.
 fn leak(heap: &Heap) {
     for size in [100, 10_000, 300_000] {
         for _ in 0..700_000 / size {
@@ -26,7 +26,7 @@ fn leak(heap: &Heap) {
 }
 
 #[test]
-fn what_was_leaked_is_freed() {
+fn leaked_blocks_are_freed() {
     if mode::KEEPS_LEAKED {
         println!("not run: v2 with guard pages keeps what was leaked");
         return;
@@ -57,7 +57,7 @@ fn what_was_leaked_is_freed() {
 
     #[cfg(mi_v3)]
     {
-        // A thread's share of a heap goes with the heap, not with the thread.
+        // A thread's part of a heap is freed with the heap, not with the thread.
         let threads = growth(&mut || {
             let heap = Heap::new().unwrap();
             std::thread::scope(|scope| {
@@ -67,7 +67,7 @@ fn what_was_leaked_is_freed() {
             });
         });
         assert!(threads < 20 * MIB, "{threads}");
-        // One for each slot that there is, and more.
+        // More heaps than there are slots.
         let many = growth(&mut || {
             for _ in 0..300 {
                 Heap::new().unwrap();

@@ -14,13 +14,13 @@ fn a_heap_ends_while_its_profile_runs() {
         assert!(!profiler.is_null());
         let before = Heap::new().unwrap();
         assert!(sys::mi_profile(profiler));
-        assert!(!sys::mi_profiler_start(profiler)); // did not run before
+        assert!(!sys::mi_profiler_start(profiler)); // it was not running before
         for round in 0..20 {
             Heap::scope(|heap| {
                 {
                     let heap = &*heap;
                     let mut kept = std::vec::Vec::new();
-                    // A heap takes notice of a profiler only after a thousand allocations.
+                    // A heap notices a profiler only after a thousand allocations.
                     for n in 1..2000usize {
                         let mut values = Vec::new_in(heap);
                         values.resize(1 + n % 100, round);

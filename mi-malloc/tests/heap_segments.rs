@@ -1,5 +1,5 @@
-//! v2 may let threads exchange memory in which blocks live, by the option `target_segments_per_thread`. A heap then
-//! frees nothing but what its own values free.
+//! With the option `target_segments_per_thread`, threads of v2 may exchange memory with live blocks. A heap then frees
+//! only what its own values free.
 #![cfg(mi_v2)]
 
 use allocator_api2::vec::Vec;
@@ -22,7 +22,7 @@ fn threads_exchange_segments() {
             scope.spawn(move || {
                 for round in 0..30 {
                     let mark = index << 32 | round;
-                    // Threads of which some have much memory, and some little and thus take over.
+                    // Some threads have much memory; others have little, and so take some over.
                     let count = 1000 + 7000 * ((index + round) % 3);
                     Heap::scope(|heap| {
                         let heap = &*heap;

@@ -1,4 +1,4 @@
-//! Heaps and threads. v3 only: a heap of v2 never leaves its thread, which the compiler sees to (`ui.rs`).
+//! Heaps and threads. v3 only: a heap of v2 never leaves its thread, which the compiler ensures (`ui.rs`).
 #![cfg(mi_v3)]
 
 use allocator_api2::{boxed::Box, vec::Vec};
@@ -22,7 +22,7 @@ fn threads_share_a_heap() {
                 for n in 0..20_000usize {
                     let mut values = Vec::new_in(heap);
                     values.resize(1 + n % 300, n);
-                    // One that has come to its end gets no more.
+                    // A thread that has ended receives no more.
                     let _ = next.send(values);
                     if let Ok(values) = receiver.try_recv() {
                         assert!(values.iter().all(|value| *value == values[0]));
@@ -36,8 +36,8 @@ fn threads_share_a_heap() {
     });
 }
 
-/// The end of a scope of threads does not wait for the threads' own end, which frees their part of the heap
-/// while it is destroyed.
+/// The end of a scope of threads does not wait until the threads themselves have ended. Their end may free their part
+/// of the heap while it is destroyed.
 #[test]
 fn a_heap_ends_while_its_threads_end() {
     for round in 0..2000usize {
@@ -60,7 +60,7 @@ fn a_heap_ends_while_its_threads_end() {
     }
 }
 
-/// Threads that live on have used many heaps that are no more, also at the same addresses.
+/// Threads that continue have used many heaps that no longer exist, some at the same addresses.
 #[test]
 fn threads_outlive_heaps() {
     use std::sync::Arc;
@@ -106,7 +106,7 @@ fn another_thread_ends_it() {
     }
 }
 
-/// A heap of a thread-local is dropped when the thread ends, with what other threads have in it.
+/// A heap in a thread-local variable is dropped when the thread ends, with the blocks of other threads in it.
 #[test]
 fn a_heap_in_a_thread_local() {
     thread_local! {
@@ -126,7 +126,7 @@ fn a_heap_in_a_thread_local() {
     }
 }
 
-/// A heap that was forgotten lives for ever, and so does what is in it. Its thread may end.
+/// A heap that was forgotten is never destroyed, and its blocks stay live. Its thread may end.
 #[test]
 fn a_forgotten_heap() {
     let (heap, numbers) = thread::spawn(|| {
@@ -146,15 +146,15 @@ fn a_forgotten_heap() {
     assert_eq!(*leaked, 7);
 }
 
-/// mimalloc ends a thread by a destructor of the system's, and destructors that run later may still use heaps: they
-/// start mimalloc's part of the thread again.
+/// mimalloc's end of a thread is a destructor that the system calls. Destructors that run later may still use heaps:
+/// they initialise mimalloc for the thread again.
 #[cfg(unix)]
 #[test]
 fn a_heap_is_used_and_dropped_after_mimalloc_has_ended_the_thread() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static ENDED: AtomicUsize = AtomicUsize::new(0);
 
-    /// What the destructor gets: a heap with something in it, and one that lives on.
+    /// The destructor's argument: a heap with a value in it, and a heap that continues to exist.
     struct Late {
         own: Heap,
         other: &'static Heap,
@@ -169,7 +169,7 @@ fn a_heap_is_used_and_dropped_after_mimalloc_has_ended_the_thread() {
         late.own.alloc_slice(&[7; 1000]).unwrap();
         late.other.alloc(1).unwrap();
         late.rounds += 1;
-        // The system calls destructors in turns: in the second, mimalloc's has surely run before.
+        // The system calls destructors in rounds: in the second, mimalloc's has certainly run before.
         if late.rounds < 3 {
             let key = late.key;
             let late = std::boxed::Box::into_raw(late);

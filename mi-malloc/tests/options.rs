@@ -36,7 +36,7 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-/// Each name stands for the option of that name.
+/// Each name refers to the option of that name.
 fn every_option_is_listed() {
     let names = names();
     assert_eq!(names.len(), sys::_mi_option_last as usize);
@@ -81,7 +81,7 @@ fn durations() {
     assert_eq!(raw(), 1);
     purge_delay::set(Duration::from_micros(2500));
     assert_eq!(raw(), 3);
-    // So long that C could not multiply it.
+    // So long that the product would overflow in C.
     let longest = Duration::from_millis((sys_long_max() >> factor_bits()) as u64);
     purge_delay::set(longest);
     assert_eq!(purge_delay::get(), longest);
@@ -205,7 +205,7 @@ fn choices() {
     assert_eq!(verbose::get(), Verbosity::Quiet);
 }
 
-/// Each pulls the other along.
+/// Each bound moves the other along.
 fn guarded_bounds() {
     guarded_min::set(100);
     guarded_max::set(200);
@@ -255,7 +255,7 @@ fn v3() {
     assert_eq!(arena_purge_min_size::get(), Some(1024));
     arena_purge_min_size::set(None);
     assert_eq!(arena_purge_min_size::get(), None);
-    stats_merge_threshold::set(Some(1000)); // kept in bytes
+    stats_merge_threshold::set(Some(1000)); // stored in bytes
     assert_eq!(stats_merge_threshold::get(), Some(1000));
     page_full_retain::set(None);
     assert_eq!(page_full_retain::get(), None);

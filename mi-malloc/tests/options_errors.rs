@@ -1,4 +1,4 @@
-//! What must not compile with `options!`, and what the compiler says. Cargo checks packages of their own here, which
+//! Uses of `options!` that must not compile, and the compiler's messages. Cargo checks packages of their own here, which
 //! depend on `mi-malloc` alone.
 
 use std::fs;
@@ -30,17 +30,21 @@ fn cargo(name: &str, source: &str) -> Output {
         .unwrap()
 }
 
-/// A program that is checked, and what the compiler says: nothing if all is well.
-fn said(name: &str, source: &str) -> String {
+/// What the compiler prints for a program: nothing if there is no error.
+fn compiler_output(name: &str, source: &str) -> String {
     let output = cargo(name, source);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.success(), said.is_empty(), "{name}: {said}");
-    said
+    let compiler_output = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        output.status.success(),
+        compiler_output.is_empty(),
+        "{name}: {compiler_output}"
+    );
+    compiler_output
 }
 
 /// `options! { options }` in a program.
 fn options(name: &str, options: &str) -> String {
-    said(
+    compiler_output(
         name,
         &format!("mi_malloc::options! {{ {options} }}\nfn main() {{}}\n"),
     )
@@ -48,11 +52,11 @@ fn options(name: &str, options: &str) -> String {
 
 #[test]
 fn errors_are_clear() {
-    // With no import and no warning; denied unsafe code does not matter, nor does a missing comma or none at all.
+    // Without an import and without a warning; also if unsafe code is denied, without the last comma, and with no options.
     let good = "#![deny(warnings, unsafe_code)]\n\
                 mi_malloc::options! { purge_delay: Duration::from_millis(100), allow_thp: Thp::Never }\n\
                 fn main() {}\n";
-    assert_eq!(said("good", good), "");
+    assert_eq!(compiler_output("good", good), "");
     assert_eq!(options("empty", ""), "");
 
     let unknown = options("unknown", "purge_dely: Duration::ZERO");
@@ -86,7 +90,7 @@ fn errors_are_clear() {
     );
 
     let late = "fn main() { mi_malloc::options::reserve_os_memory::set(1) }\n";
-    let late = said("late", late);
+    let late = compiler_output("late", late);
     assert!(
         late.contains(
             "cannot find function `set` in module `mi_malloc::options::reserve_os_memory`"

@@ -1,4 +1,4 @@
-//! `options!` in a program of its own: this one. Nothing is imported for it.
+//! `options!` in a program: this one. It imports nothing for it.
 #![deny(unused_imports)]
 
 #[allow(dead_code)]
@@ -17,7 +17,7 @@ mi_malloc::options! {
     purge_delay: Duration::from_micros(122_001),
     allow_thp: Thp::Never,
     arena_reserve: 96 * MIB,
-    reserve_os_memory: 40 * MIB, // read at process start alone
+    reserve_os_memory: 40 * MIB, // read only at process start
     max_warnings: None,
     arena_eager_commit: ArenaCommit::Whole,
 }
@@ -38,7 +38,7 @@ fn values_are_those_of_the_program() {
 
 /// The memory was reserved before `main`.
 #[test]
-fn what_is_read_at_process_start_is_in_force() {
+fn options_read_at_process_start_have_effect() {
     let mut stats = mi_malloc::sys::mi_stats_t::new();
     assert!(unsafe { mi_malloc::sys::mi_stats_get(&mut stats) });
     assert!(stats.reserved.total >= 40 * MIB as i64);
@@ -46,11 +46,11 @@ fn what_is_read_at_process_start_is_in_force() {
 }
 
 #[test]
-fn the_environment_wins_and_is_reported() {
+fn the_environment_takes_precedence_and_is_reported() {
     use options::Source;
     if !child::is_this() {
         child::succeeds(
-            "the_environment_wins_and_is_reported",
+            "the_environment_takes_precedence_and_is_reported",
             "",
             &[
                 ("MIMALLOC_PURGE_DELAY", "-1"),
@@ -65,7 +65,7 @@ fn the_environment_wins_and_is_reported() {
     assert_eq!(options::purge_delay::source(), Some(Source::Environment));
     assert_eq!(options::allow_thp::get(), options::Thp::Allow);
     assert_eq!(options::max_errors::get(), Some(12));
-    // What is not understood leaves the program's value.
+    // A value that cannot be parsed leaves the program's value.
     assert_eq!(options::arena_reserve::get(), 96 * MIB);
     assert_eq!(options::arena_reserve::source(), Some(Source::Program));
     assert_eq!(options::os_tag::source(), Some(Source::Default));
@@ -84,7 +84,7 @@ fn the_environment_wins_and_is_reported() {
     assert_eq!(options::purge_delay::source(), Some(Source::RunTime));
 }
 
-/// A thread sets an option while others allocate, for the thread sanitizer and for what it does.
+/// A thread sets an option while others allocate: it takes effect, and the thread sanitizer finds no race.
 #[test]
 fn options_change_under_load() {
     if !child::is_this() {

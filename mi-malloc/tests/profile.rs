@@ -1,4 +1,4 @@
-//! Heap profiles (v3): what they estimate, and what must not disturb them.
+//! Heap profiles (v3): their estimates, and what must not affect them.
 #![cfg(mi_v3)]
 
 use mi_malloc::profile::{self, Interval, Profile, Snapshot, StartError};
@@ -18,7 +18,7 @@ mod pprof;
 static GLOBAL: MiMalloc = MiMalloc;
 
 /// One test at a time: a process has one profile.
-fn alone() -> MutexGuard<'static, ()> {
+fn serialized() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE
         .lock()
@@ -52,7 +52,7 @@ fn blocks(count: usize, size: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn estimates_of_all_sizes() {
-    let _alone = alone();
+    let _guard = serialized();
     for (count, size) in [
         (2_000_000, 32),
         (64_000, 1000),
@@ -86,10 +86,10 @@ fn estimates_of_all_sizes() {
     }
 }
 
-/// A thread that has worked without a profile brings nothing of that along.
+/// What a thread did before the profile does not count.
 #[test]
 fn a_late_start() {
-    let _alone = alone();
+    let _guard = serialized();
     for _ in 0..20 {
         drop(blocks(1000, 100_000));
     }
@@ -101,8 +101,8 @@ fn a_late_start() {
 }
 
 #[test]
-fn stacks_lead_through_this_program() {
-    let _alone = alone();
+fn stacks_contain_this_programs_functions() {
+    let _guard = serialized();
     let profile = start(64 << 10);
     let kept = blocks(3000, 3000);
     let snapshot = profile.stop();
@@ -119,7 +119,7 @@ fn stacks_lead_through_this_program() {
             let is_own = |frame: &u64| found.mapping_of(*frame) == name.to_str();
             assert!(sample.stack.iter().any(is_own), "{sample:?}");
         }
-        // The system says the same of each mapping that has a file.
+        // The system reports the same for each mapping of a file.
         let mut compared = 0;
         for mapping in found.mappings.iter().filter(|m| m.file.starts_with('/')) {
             let start = format!("{:x}-", mapping.start);
@@ -143,12 +143,12 @@ fn stacks_lead_through_this_program() {
 
 #[test]
 fn one_at_a_time() {
-    let _alone = alone();
+    let _guard = serialized();
     let profile = start(MIB);
     assert_eq!(profile.interval().get(), MIB);
     let error = profile::start(Interval::default()).unwrap_err();
     assert_eq!(error, StartError::AlreadyRunning);
-    // The first one goes on.
+    // The first one continues.
     let kept = blocks(1000, 100_000);
     assert!(profile.snapshot().in_use_bytes() > 50_000_000);
     drop(profile);
@@ -168,10 +168,10 @@ fn one_at_a_time() {
     drop(kept);
 }
 
-/// Blocks that the profile before has sampled are freed: the new one knows nothing of them.
+/// Blocks that an earlier profile sampled are freed: the new one does not count them.
 #[test]
 fn blocks_of_an_older_profile() {
-    let _alone = alone();
+    let _guard = serialized();
     let mut old = Vec::new();
     for _ in 0..3 {
         let profile = start(1);
@@ -182,7 +182,7 @@ fn blocks_of_an_older_profile() {
     }
 }
 
-/// A profiler that was attached by the bindings leaves samples behind, with data of its own.
+/// A profiler that was attached through the bindings leaves samples with its own data.
 #[test]
 fn samples_of_another_profiler() {
     use std::ffi::c_void;
@@ -200,7 +200,7 @@ fn samples_of_another_profiler() {
         // Small numbers, among which are those of profiles.
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Relaxed) % 300;
-        // SAFETY: so many bytes are there.
+        // SAFETY: the data has that many bytes.
         unsafe {
             let place = std::ptr::addr_of_mut!((*data).user_data).cast::<usize>();
             for n in 0..(*data).user_data_size / std::mem::size_of::<usize>() {
@@ -217,7 +217,7 @@ fn samples_of_another_profiler() {
     ) {
     }
 
-    let _alone = alone();
+    let _guard = serialized();
     for sample_data_size in [8, 40, 1024] {
         let other = Box::into_raw(Box::new(sys::mi_profiler_t {
             sample_data_size,
@@ -272,8 +272,8 @@ impl Write for Writer {
 
 #[test]
 fn writers() {
-    let _alone = alone();
-    let profile = start(1); // every allocation of a writer is sampled, if it can be
+    let _guard = serialized();
+    let profile = start(1); // samples every allocation of a writer that can be sampled
     let kept = blocks(1000, 10_000);
     let error = profile.dump(Writer::Fails).unwrap_err();
     assert_eq!(error.to_string(), "the disk is full");
@@ -301,7 +301,7 @@ fn writers() {
 /// The output of a writer holds a lock that other threads wait for while they allocate.
 #[test]
 fn a_lock_of_the_writer() {
-    let _alone = alone();
+    let _guard = serialized();
     let profile = start(1);
     let log = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -322,9 +322,9 @@ fn a_lock_of_the_writer() {
 
 #[test]
 fn threads() {
-    let _alone = alone();
+    let _guard = serialized();
     let profile = start(64 << 10);
-    // With blocks so large a thread notices a profile late.
+    // With such large blocks, a thread notices a profile late.
     let make = |is_included: bool| {
         thread::spawn(move || {
             if is_included {
@@ -370,10 +370,10 @@ fn threads() {
     profile::include_thread(); // no profile, no effect
 }
 
-/// What was leaked into a heap goes when the heap does.
+/// What was leaked into a heap is freed with the heap.
 #[test]
 fn a_heap_ends_while_its_profile_runs() {
-    let _alone = alone();
+    let _guard = serialized();
     let profile = start(1);
     let fill = |heap: &Heap| {
         for _ in 0..5000 {
@@ -400,12 +400,12 @@ fn a_heap_ends_while_its_profile_runs() {
 #[cfg(unix)]
 #[test]
 fn fork() {
-    let _alone = alone();
+    let _guard = serialized();
     let profile = start(1);
     let kept = blocks(1000, 10_000);
     let stop = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {
-        // Forks come while others are in the middle of a sample.
+        // Forks happen while other threads take a sample.
         for _ in 0..2 {
             scope.spawn(|| {
                 profile::include_thread();
@@ -439,7 +439,7 @@ fn intervals() {
 #[test]
 #[ignore = "measures"]
 fn cost() {
-    let _alone = alone();
+    let _guard = serialized();
     for size in [32, 1000, 100_000] {
         let count = (1 << 30) / size.max(200);
         let round = || {

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[path = "../../tests/support/pprof.rs"]
 mod pprof;
 
-/// A program that is ended with the test.
+/// A program that is killed at the end of the test.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -70,7 +70,7 @@ fn names_over_http() {
     assert!(sum.alloc_bytes > 2 * sum.inuse_bytes, "{sum:?}");
 
     if cfg!(not(target_os = "linux")) {
-        println!("not run: names are asked for on Linux only");
+        println!("not run: names are checked on Linux only");
         return;
     }
     if Command::new("pprof").arg("--help").output().is_err() {
@@ -78,18 +78,18 @@ fn names_over_http() {
         return;
     }
     let in_use = Table::of(url, "inuse_space");
-    // With the vector of vectors, in which fewer samples are.
+    // With the vector of vectors, which has fewer samples.
     assert!(in_use.percent("fill_cache") > 90.0, "{}", in_use.0);
     assert!(in_use.percent("parse_lines") < 5.0, "{}", in_use.0);
     let allocated = Table::of(url, "alloc_space");
     assert!(allocated.percent("parse_lines") > 50.0, "{}", allocated.0);
-    // Each of them is called by what calls it.
+    // Each function appears under its caller.
     assert!(
         in_use.percent("heap_profile_http::main") > 90.0,
         "{}",
         in_use.0
     );
-    // The allocator is not in the picture, and what calls it is.
+    // The allocator's frames are left out; those of its callers are not.
     for table in [in_use, allocated] {
         for left_out in [
             "_mi_",

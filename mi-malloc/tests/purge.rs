@@ -1,4 +1,4 @@
-//! What comes back, and when. One test, because it looks at the memory of the whole process and sets options.
+//! Which memory is returned to the system, and when. One test, because it measures the whole process and sets options.
 #![allow(clippy::incompatible_msrv)] // only the library is for Rust 1.63
 #![cfg(target_os = "linux")]
 
@@ -29,7 +29,7 @@ fn blocks(bytes: usize) -> Vec<Vec<u8>> {
     (0..bytes / 300_000).map(|_| vec![1; 300_000]).collect()
 }
 
-/// Whether `condition` comes true within some seconds.
+/// Whether `condition` becomes true within some seconds.
 fn soon(condition: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     while !condition() {
@@ -50,8 +50,8 @@ fn set_delay(milliseconds: i32) {
 }
 
 #[test]
-fn memory_comes_back() {
-    // By default only whole ranges of 2 MiB come back.
+fn memory_is_returned() {
+    // By default only whole ranges of 2 MiB are returned.
     #[cfg(mi_v3)]
     // SAFETY: no other thread of this test is running.
     unsafe {
@@ -66,7 +66,7 @@ fn memory_comes_back() {
     the_thread_returns_what_is_due();
     the_thread_respects_the_delay();
     the_thread_returns_what_was_forgotten();
-    it_says_what_is_wrong();
+    errors_describe_the_problem();
     it_stops();
 }
 
@@ -78,7 +78,7 @@ fn now_returns_it_at_once() {
     let returned = purge::now();
     assert!(resident() < before + LEFT, "{before} {}", resident());
     assert!(returned > (TOTAL / 5 * 4) as u64, "{returned}");
-    // And there is nothing more to purge. (v2 counts a range again that it has purged already.)
+    // Nothing is left to purge. (v2 counts a range again that it has already purged.)
     #[cfg(mi_v3)]
     assert!(purge::now() < MIB as u64);
 
@@ -88,7 +88,7 @@ fn now_returns_it_at_once() {
     assert!(resident() < before + LEFT, "{before} {}", resident());
 }
 
-/// A thread keeps up to three pages of each size.
+/// A thread retains up to three pages of each size.
 #[cfg(mi_v3)]
 fn an_idle_thread_returns_its_pages() {
     let (to_worker, orders) = std::sync::mpsc::channel::<fn()>();
@@ -110,10 +110,10 @@ fn an_idle_thread_returns_its_pages() {
         }
     });
     purge::now();
-    // Nobody else can return its pages.
+    // No other thread can return its pages.
     assert!(purge::now() < MIB as u64);
     let held = resident();
-    // The arenas have what the thread gives back, and this one purges it.
+    // The thread has returned its pages to the arenas, and this thread purges them.
     run(purge::on_thread_idle);
     let returned = purge::now();
     assert!(returned > 5 * MIB as u64, "{returned}");
@@ -122,10 +122,10 @@ fn an_idle_thread_returns_its_pages() {
     worker.join().unwrap();
 }
 
-/// Calls one after the other read the clock only.
+/// Calls in quick succession only read the clock.
 fn idle_calls_are_limited() {
     const CALLS: u32 = 10_000;
-    // The least of many short rounds: other processes may have the processor meanwhile.
+    // The minimum of many short rounds: other processes may use the processor meanwhile.
     let rounds = (0..100).map(|_| {
         let start = Instant::now();
         (0..CALLS).for_each(|_| purge::on_thread_idle());
@@ -133,7 +133,7 @@ fn idle_calls_are_limited() {
     });
     let each = rounds.min().unwrap();
     println!("on_thread_idle: {each:?} each");
-    // One that collects takes more than a microsecond.
+    // A call that collects takes more than a microsecond.
     assert!(each < Duration::from_nanos(500), "{each:?}");
 }
 
@@ -151,7 +151,7 @@ fn the_thread_returns_what_is_due() {
     assert!(report.busy > Duration::ZERO && report.busy < Duration::from_secs(10));
 }
 
-/// What is to stay an hour stays, and nothing to do costs nothing.
+/// Memory with a delay of an hour is retained, and a thread with nothing to do uses no time.
 fn the_thread_respects_the_delay() {
     set_delay(3_600_000);
     purge::now();
@@ -168,7 +168,7 @@ fn the_thread_respects_the_delay() {
     assert!((1..=2).contains(&more), "{more}");
 }
 
-/// At rest comes back also what mimalloc has a wrong note of: here, that it is due in an hour.
+/// In an idle process, memory is returned even if mimalloc has recorded a wrong time: here, that it is due in an hour.
 fn the_thread_returns_what_was_forgotten() {
     set_delay(3_600_000);
     purge::now();
@@ -182,7 +182,7 @@ fn the_thread_returns_what_was_forgotten() {
     assert!(soon(|| background.report().purges == 1));
 }
 
-fn it_says_what_is_wrong() {
+fn errors_describe_the_problem() {
     let error = purge::Background::start(Duration::ZERO).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("`every`"), "{error}");
@@ -199,7 +199,7 @@ fn it_stops() {
     drop(background);
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(soon(|| threads() == before));
-    // As often as one likes, at once.
+    // It can be started again at once, any number of times.
     for _ in 0..100 {
         drop(purge::Background::start(Duration::from_nanos(1)).unwrap());
         drop(purge::Background::start(Duration::MAX).unwrap());

@@ -1,5 +1,5 @@
-//! The purging thread and the process: fork, the end of the process, and threads that cannot be started. Each in a
-//! process of its own.
+//! The purging thread and the process: fork, the end of the process, and threads that cannot be started. Each test runs
+//! in its own process.
 #![cfg(target_os = "linux")]
 
 #[allow(dead_code)]
@@ -20,7 +20,7 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Whether a forked process comes to the end of `work`. One that hangs is ended by its alarm.
+/// Whether a forked process reaches the end of `work`. If it hangs, its alarm ends it.
 fn ends(work: impl FnOnce()) -> bool {
     fork::run(|| {
         // SAFETY: no pointers.
@@ -29,7 +29,7 @@ fn ends(work: impl FnOnce()) -> bool {
     })
 }
 
-/// Also in the middle of a purge.
+/// The fork may happen during a purge.
 #[test]
 fn a_forked_process_has_none_and_may_start_one() {
     if !child::is_this() {
@@ -52,7 +52,7 @@ fn a_forked_process_has_none_and_may_start_one() {
                 assert!(!old.is_running());
                 let _ = old.report();
                 if round % 2 == 0 {
-                    // Neither waits for a thread that is not there nor touches it.
+                    // It neither waits for a thread that does not exist nor accesses it.
                     drop(old);
                     assert_eq!(threads(), 1);
                 }
@@ -102,11 +102,11 @@ fn a_thread_that_cannot_start_is_an_error() {
     // SAFETY: as above.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
     assert!(error.unwrap_err().raw_os_error().is_some());
-    // Nothing is left behind that would prevent the next one.
+    // The failure does not prevent the next start.
     drop(Background::start(EVERY).unwrap());
 }
 
-/// The process ends while the thread works: it is in a static, was forgotten, or is dropped after `main`.
+/// The process ends while the thread runs: its value is in a static, was forgotten, or is dropped after `main`.
 #[test]
 fn a_process_ends_with_it() {
     const TEST: &str = "a_process_ends_with_it";
@@ -134,7 +134,7 @@ fn a_process_ends_with_it() {
     }
     match child::argument().as_str() {
         "forgotten" => std::mem::forget(background),
-        // No destructors but those of C.
+        // Only the destructors of C run.
         "exit" => std::process::exit(7),
         // Dropped by the destructor of a thread-local variable, first and last in its thread.
         "thread-local" => {
@@ -149,7 +149,7 @@ fn a_process_ends_with_it() {
     }
 }
 
-/// A callback in the thread may drop the value itself, and does not wait for its own end.
+/// A callback in the thread may drop the value, and does not wait for the end of its own thread.
 #[test]
 fn it_may_be_dropped_in_its_own_thread() {
     use std::ffi::c_void;

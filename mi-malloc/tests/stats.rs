@@ -20,15 +20,15 @@ const MIB: i64 = 1 << 20;
 
 #[test]
 fn statistics() {
-    // First: what other parts have freed may serve again, or go back to the system meanwhile.
+    // This is first: memory that other parts have freed may be reused, or returned to the system meanwhile.
     resident_memory_is_the_systems();
     blocks_are_counted();
     threads_are_counted();
-    a_thread_that_ends_has_merged();
-    differences_are_by_number();
-    json_says_the_same();
-    the_table_says_the_same();
-    the_metrics_say_the_same();
+    a_thread_merges_its_counts_when_it_ends();
+    differences_are_of_each_number();
+    json_has_the_same_numbers();
+    the_table_has_the_same_numbers();
+    the_metrics_have_the_same_numbers();
 }
 
 /// Blocks of a size that nothing else here uses.
@@ -50,7 +50,7 @@ fn blocks_are_counted() {
     assert!(pages(&after).current < pages(&held).current);
     #[cfg(mi_v3)]
     {
-        // And the list of the blocks, and nothing else.
+        // The list of the blocks too, and nothing else.
         assert_eq!(
             (held.blocks(), held.blocks_allocated, held.blocks_freed),
             (1001, 1001, 0)
@@ -80,7 +80,7 @@ fn threads_are_counted() {
     assert_eq!((after.threads.current, after.threads.total), (0, 1));
 }
 
-fn a_thread_that_ends_has_merged() {
+fn a_thread_merges_its_counts_when_it_ends() {
     let before = Stats::now();
     let blocks = thread::spawn(|| vec![vec![1u8; 30]; 500]).join().unwrap();
     let held = Stats::now().since(&before);
@@ -110,7 +110,7 @@ fn resident_memory_is_the_systems() {
     assert!(held.committed.peak >= held.committed.current);
 }
 
-fn differences_are_by_number() {
+fn differences_are_of_each_number() {
     let (first, second) = (Stats::now(), Stats::now());
     let change = second.since(&first);
     for ((first, second), change) in first.rows().zip(second.rows()).zip(change.rows()) {
@@ -139,7 +139,7 @@ fn has_a_number(row: &Row) -> bool {
         .any(|number| *number != 0)
 }
 
-fn json_says_the_same() {
+fn json_has_the_same_numbers() {
     let stats = Stats::now();
     let json: Json = stats.to_json().parse().unwrap();
     let mut names = HashSet::new();
@@ -176,12 +176,12 @@ fn json_says_the_same() {
             class.blocks.current
         );
     }
-    // Of a difference too, with its negative numbers, and without a value for each.
+    // For a difference too, which has negative numbers and lacks some values.
     let change: Json = Stats::now().since(&stats).to_json().parse().unwrap();
     assert_eq!(change.members().len(), json.members().len());
 }
 
-fn the_table_says_the_same() {
+fn the_table_has_the_same_numbers() {
     let stats = Stats::now();
     let table = stats.to_string();
     let lines: Vec<Vec<&str>> = table
@@ -209,7 +209,7 @@ fn the_table_says_the_same() {
 }
 
 /// Prometheus' text format: a help and a type before each metric, each sample once.
-fn the_metrics_say_the_same() {
+fn the_metrics_have_the_same_numbers() {
     let stats = Stats::now();
     let text = prometheus::page(&stats);
     let mut kinds = std::collections::HashMap::new();

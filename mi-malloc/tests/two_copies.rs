@@ -1,5 +1,5 @@
-//! Two copies of mimalloc in one process: this program's, and that of a library which it loads. Options, callbacks,
-//! statistics and purging threads of one are none of the other's.
+//! Two copies of mimalloc in one process: that of this program, and that of a library which it loads. Each has its own
+//! options, callbacks, statistics and purging thread.
 #![cfg(target_os = "linux")]
 
 use mi_malloc::options::purge_delay;
@@ -138,7 +138,7 @@ impl Library {
     }
 }
 
-/// One test, because the callbacks and the options are the process's.
+/// One test, because the callbacks and the options belong to the process.
 #[test]
 #[allow(deprecated)] // `mi_is_in_heap_region`, the name that both versions have
 fn each_has_its_own() {
@@ -174,7 +174,7 @@ fn each_has_its_own() {
     assert_eq!(library.call("errors", 0), theirs);
     callbacks::remove_error();
 
-    // Purging threads, and heaps in threads that know both copies.
+    // Purging threads, and heaps in threads that use both copies.
     let background = Background::start(Duration::from_millis(1)).unwrap();
     library.call("start", 0);
     std::thread::scope(|scope| {

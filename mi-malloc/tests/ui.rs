@@ -1,11 +1,11 @@
 //! What the compiler refuses. trybuild compares its messages with those of `ui/`, which are of one Rust version;
-//! `TRYBUILD=overwrite cargo test -p mi-malloc --test ui` writes them anew, also with `--features v2`.
+//! `TRYBUILD=overwrite cargo test -p mi-malloc --test ui` writes them again, also with `--features v2`.
 
 /// The version of Rust whose messages these are.
 const RUST: &str = "rustc 1.95.";
 
 #[test]
-fn what_the_compiler_refuses() {
+fn refused_programs() {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = std::process::Command::new(rustc).arg("--version").output();
     let version = String::from_utf8(output.unwrap().stdout).unwrap();

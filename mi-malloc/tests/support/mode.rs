@@ -1,4 +1,4 @@
-//! What a build of mimalloc does otherwise than the usual one.
+//! How a build of mimalloc differs from the usual one.
 
 /// Upstream's assertions are on (`MI_DEBUG`).
 pub const DEBUG: bool = cfg!(any(
@@ -7,10 +7,10 @@ pub const DEBUG: bool = cfg!(any(
     all(feature = "debug_in_debug", debug_assertions)
 ));
 
-/// v2 keeps what was leaked into a heap, because it has guard pages.
+/// v2 does not free what was leaked into a heap, because it has guard pages.
 pub const KEEPS_LEAKED: bool = cfg!(mi_v2) && (DEBUG || cfg!(feature = "guarded"));
 
-/// Whether to leave a test out that leaks much: assertions of v2 end the process when a heap ends that has full pages
+/// Whether to skip tests that leak much: assertions of v2 end the process when a heap with full pages is destroyed
 /// (`mi_page_set_in_full`).
 #[must_use]
 pub fn leaks_end_the_process() -> bool {

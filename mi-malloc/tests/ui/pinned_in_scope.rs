@@ -1,4 +1,4 @@
-//! Memory that a heap frees is no place for a pinned value, whose destructor would have to run before.
+//! A pinned value cannot be in memory that a heap frees: its destructor would have to run before.
 use allocator_api2::boxed::Box;
 use mi_malloc::Heap;
 use std::marker::PhantomPinned;

@@ -1,4 +1,4 @@
-//! A heap is not visited while something lives in it, or while its visitor allocates from it.
+//! A heap cannot be visited while values in it are live, or while its visitor allocates from it.
 use allocator_api2::vec::Vec;
 use mi_malloc::Heap;
 

@@ -1,4 +1,4 @@
-//! On v2 what lives in a heap does not go to another thread, which could free it there.
+//! On v2 a value in a heap cannot be moved to another thread, which could free it there.
 use allocator_api2::vec::Vec;
 use mi_malloc::Heap;
 use std::thread;
