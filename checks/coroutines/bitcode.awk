@@ -1,5 +1,5 @@
 # Reads LLVM's text form of the bitcode (`llvm-dis`), and lists each function that may be inlined although it depends on
-# the thread in a way that the compiler takes for constant: by the address of a thread-local variable, by the
+# the thread in a way that the compiler treats as constant: by the address of a thread-local variable, by the
 # thread pointer, or by assembly that reads it and may be merged with the same assembly before.
 /^@[^ ]+ = .*thread_local/ { variables[$1] }
 /^define / {

@@ -1,6 +1,6 @@
 """The public surface of a crate, a line for each item, from rustdoc's JSON: surface.py CRATE.json
 
-A line is a path and what stands behind it: types, generics, traits. What a user does not see (spans, texts,
+A line is a path and what belongs to it: types, generics, traits. What a user does not see (spans, texts,
 private fields, names of arguments, blanket implementations) is left out.
 """
 
@@ -11,7 +11,7 @@ crate = json.load(open(sys.argv[1]))
 index = crate["index"]
 lines = set()
 
-# Of no meaning for a user, or an item of its own.
+# Without meaning for a user, or a separate item.
 HIDDEN = {"id", "span", "docs", "links", "deprecation", "impls", "items", "variants", "fields", "has_body", "value", "expr"}
 
 

@@ -1,4 +1,4 @@
-//! Hands on what the crate's build script says about the C that it has built.
+//! Passes on what the crate's build script reports about the C that it has built.
 
 fn main() {
     for (variable, metadata) in [

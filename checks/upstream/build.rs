@@ -1,17 +1,17 @@
 //! Compiles upstream's tests as upstream does: with the definitions and flags of the library, which the
-//! crate's own plan gives, and linked with the crate's archive.
+//! crate's own plan decides, and links them with the crate's archive.
 
-#[allow(dead_code)]
-#[path = "../../build/pure.rs"]
-mod pure;
 #[allow(dead_code)]
 #[path = "../../build/env.rs"]
 mod env;
-#[path = "../../build/rustc.rs"]
-mod rustc;
 #[allow(dead_code)]
 #[path = "src/programs.rs"]
 mod programs;
+#[allow(dead_code)]
+#[path = "../../build/pure.rs"]
+mod pure;
+#[path = "../../build/rustc.rs"]
+mod rustc;
 
 /// What `env.rs` needs of the module of that name.
 mod emit {
@@ -20,9 +20,9 @@ mod emit {
     }
 }
 
-use pure::{config, plan};
 use plan::Plan;
 use programs::{OnV2, Program, PROGRAMS};
+use pure::{config, plan};
 use std::path::{Path, PathBuf};
 
 /// The folder of upstream's tests. The pinned package has them for v3 alone, and v2 gets the same.

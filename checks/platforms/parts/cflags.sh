@@ -1,4 +1,4 @@
-# `tests/host/cflags.rs` with clang: what distributions and users set for it links and runs. `cargo test` does so with gcc.
+# `tests/host/cflags.rs` with clang: with the flags of distributions and users, programs link and run. `cargo test` does so with gcc.
 
 run_cflags() {
   local clang=clang-19 log=$LOGS/cflags.log

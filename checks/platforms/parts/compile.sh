@@ -62,8 +62,8 @@ compile() {
   fi
 }
 
-# zig TARGET ZIG-TARGET FORMAT [CPU]. zig has names of its own for targets and processors, so what
-# `cc` says of them is dropped.
+# zig TARGET ZIG-TARGET FORMAT [CPU]. zig has its own names for targets and processors, so the
+# options that `cc` passes for them are dropped.
 zig() {
   local cc
   cc=$(wrapper "zig-$1" '

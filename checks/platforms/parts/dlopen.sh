@@ -1,4 +1,4 @@
-# A library with a mimalloc of its own, opened and closed by a program that has another.
+# A library with its own mimalloc, opened and closed by a program that has another.
 
 # loading TARGET-DIR NAME FEATURES: the library in a folder of its own.
 plugin() {
@@ -6,7 +6,7 @@ plugin() {
     mkdir -p "$WORK/plugins/$1" && cp "$WORK/dlopen/debug/libplugin.so" "$WORK/plugins/$1/"
 }
 
-# Libraries that take up the space for initial-exec thread-locals, large ones first.
+# Libraries that occupy the space for initial-exec thread-locals, large ones first.
 fillers() {
   local size copy
   mkdir -p "$WORK/fillers"

@@ -1,9 +1,9 @@
 # `program` with MiMalloc as its global allocator, run on the platform itself or under an emulator.
-# Debian's Rust 1.63 has standard libraries for the most platforms, and is also the oldest supported Rust.
+# Debian's Rust 1.63 has standard libraries for more platforms than others, and is also the oldest supported Rust.
 
-# both_majors KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
+# both_versions KIND PLATFORM HOW COMMAND..: runs the command for v3 and for v2 and adds up what passed.
 # The command's last arguments are Cargo's features.
-both_majors() {
+both_versions() {
   local kind=$1 platform=$2 how=$3 major passed sum=0
   local log=$LOGS/$kind-${platform// /-}.log
   shift 3
@@ -17,7 +17,7 @@ both_majors() {
     fi
     cat "$log.$major" >>"$log"
     passed=$(tr -d '\r' <"$log.$major" | sed -n 's/^passed \([0-9]*\)$/\1/p')
-    [ -n "$passed" ] || { failed "$kind" "$platform" "$log" "$major, $how: it did not come to its end"; return; }
+    [ -n "$passed" ] || { failed "$kind" "$platform" "$log" "$major, $how: it did not finish"; return; }
     sum=$((sum + passed))
   done
   report "$kind" "$platform" "passed $sum" "$how"
@@ -69,17 +69,17 @@ emulated() {
     { report execute "$target" "not run: apt-get could not install its gcc and qemu" ""; return; }
   foreign "$(debian_of "$target")" "$WORK/rust-1.63" libstd-rust-dev=1.63* ||
     { report execute "$target" "not run: no standard library of Rust for it" ""; return; }
-  both_majors execute "$target" "Rust 1.63${release:+, release}, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
+  both_versions execute "$target" "Rust 1.63${release:+, release}, $qemu $("$qemu" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" env \
     "$(of_target "$target" LINKER "$tools-gcc")" \
     "$(of_target "$target" RUNNER "$(emulator "$target")")" \
     "$(of_target "$target" RUSTFLAGS "--sysroot $WORK/rust-1.63/usr")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target "$target" ${release:+--release}
-  [ -z "$release" ] || in_line "$target" "$WORK/old/target" "${BOTH[@]}"
+  [ -z "$release" ] || layout_confirmed "$target" "$WORK/old/target" "${BOTH[@]}"
 }
 
-# in_line TARGET FOLDER VERSION...: in the builds for the optimised program of these major versions, the C compiler
+# layout_confirmed TARGET FOLDER VERSION...: in the builds for the optimised program of these major versions, the C compiler
 # confirmed the layout that the Rust code for small blocks assumes.
-in_line() {
+layout_confirmed() {
   local target=$1 outputs=("$2/$1"/release/build/mi-malloc-sys-*/output) version output found
   shift 2
   for version in "$@"; do
@@ -101,7 +101,7 @@ windows() {
     { report execute $target "not run: apt-get could not install MinGW and Rust's library" ""; return; }
   have wine || { report execute $target "not run: apt-get could not install wine" ""; return; }
   wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
-  both_majors execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
+  both_versions execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
     WINEPREFIX="$WORK/wine" WINEDEBUG=-all \
     "$(of_target $target LINKER x86_64-w64-mingw32-gcc)" "$(of_target $target RUNNER "$wine")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
@@ -113,7 +113,7 @@ wasi() {
     { report execute wasm32-wasip1 "not run: apt-get could not install wasi-libc and Rust's library" ""; return; }
   have_pip wasmtime || { report execute wasm32-wasip1 "not run: pip could not install wasmtime" ""; return; }
   runner=$(wrapper wasmtime "exec $WORK/pip/bin/python $HERE/wasi.py \"\$@\"")
-  both_majors execute wasm32-wasip1 "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
+  both_versions execute wasm32-wasip1 "Rust 1.63, wasmtime $("$WORK/pip/bin/pip" show wasmtime | sed -n 's/^Version: //p')" env \
     CC_wasm32_wasi=clang-14 AR_wasm32_wasi=llvm-ar-19 "$(of_target $target RUNNER "$runner")" \
     bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
 }
@@ -132,9 +132,9 @@ newer_rust() {
   wrapper "rustc-$NEWER_RUST" "LD_LIBRARY_PATH=$folder/lib/x86_64-linux-gnu exec $folder/bin/rustc \"\$@\""
 }
 
-# Rust's standard library for musl is in no package of Debian's, but its sources are, and Cargo can
+# Debian has no package of Rust's standard library for musl, but one of its sources, and Cargo can
 # build it. Linked statically: the C library, mimalloc and Rust. The unwinder is LLVM's, compiled
-# for glibc, of whose own functions it wants one, to print what goes on in it.
+# for glibc, of whose own functions it needs one, to print its diagnostics.
 musl_variables() {
   local target=x86_64-unknown-linux-musl runner
   # A program with an interpreter is not static, and would find glibc's.
@@ -154,25 +154,25 @@ musl() {
   newer_rust_is_here || { report execute $target "not run: Debian's Rust $NEWER_RUST could not be found" ""; return; }
   musl_variables
   # shellcheck disable=SC2086 # PATIENCE is a command with its arguments
-  both_majors execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
+  both_versions execute $target "Rust $NEWER_RUST, release, static, musl $(dpkg-query -W -f '${Version}' musl-dev | cut -d- -f1)" env \
     RUSTC="$(newer_rust)" "${MUSL[@]}" $PATIENCE cargo run --manifest-path "$TREE/checks/platforms/Cargo.toml" \
     --target-dir "$WORK/musl/target" --locked -p program --target $target --release
-  in_line $target "$WORK/musl/target" v3 # v2 identifies threads in another way there
+  layout_confirmed $target "$WORK/musl/target" v3 # v2 identifies threads differently there
 }
 
 run_execute() {
-  # `cargo test` is more than that.
-  [ -n "$FAST" ] || both_majors execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
+  # `cargo test` needs more than that.
+  [ -n "$FAST" ] || both_versions execute x86_64-unknown-linux-gnu "Rust $(rustc --version | cut -d' ' -f2)" current_cargo
   if ! old_rust; then
     report execute "all with Rust 1.63" "not run: apt-get could not install rustc and cargo, or cargo not fetch the sources" ""
     return
   fi
   # `env` starts programs, not functions of this shell.
   { declare -p TREE WORK PATIENCE && declare -f old_cargo; } >"$WORK/functions"
-  both_majors execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
+  both_versions execute "x86_64-unknown-linux-gnu, oldest" "Rust $(/usr/bin/rustc --version | cut -d' ' -f2), cargo $(/usr/bin/cargo --version | cut -d' ' -f2)" old_cargo
   windows
   wasi
-  # Optimised, `MiMalloc` is another one there.
+  # Optimised code of `MiMalloc` differs there.
   emulated aarch64-unknown-linux-gnu release
   [ -n "$FAST" ] && return
   emulated armv7-unknown-linux-gnueabihf

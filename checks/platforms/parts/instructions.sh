@@ -8,7 +8,7 @@ mnemonics() {
 }
 
 # instructions NAME TARGET WANTED UNWANTED OBJDUMP VARIABLE=VALUE..: patterns of whole mnemonics, - for none.
-# The features of the target are what rustc says, unless CARGO_CFG_TARGET_FEATURE is among the variables.
+# rustc determines the features of the target, unless CARGO_CFG_TARGET_FEATURE is among the variables.
 instructions() {
   local name=$1 target=$2 wanted=$3 unwanted=$4 objdump=$5 major out found pattern passed=0
   shift 5
@@ -37,7 +37,7 @@ instructions() {
   report instructions "$name" "passed $passed" "${how//|//}"
 }
 
-# What Rust itself calls a processor.
+# Rust's own name for a processor.
 features_of() {
   rustc --print cfg --target "$1" -C "target-cpu=$2" | sed -n 's/^target_feature="\(.*\)"$/\1/p' | paste -sd,
 }

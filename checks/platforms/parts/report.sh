@@ -1,4 +1,4 @@
-# The lines that are printed and remembered.
+# The lines that are printed and stored.
 
 PASSED=0 FAILED=0 SKIPPED=0
 

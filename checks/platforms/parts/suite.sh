@@ -2,9 +2,9 @@
 # for the same architectures as the old one's.
 
 # library_tests TARGET: the test programs. Left out are those of tests/host, which do not depend on the
-# platform, and what an emulator cannot do: tests that start themselves again, for a child is not under
-# qemu any more; that fork, which qemu's own locks do not survive in a program with threads; and that
-# weigh the process, for its memory is qemu's.
+# platform, and what an emulator does not support: tests that start themselves again, since a child does
+# not run under qemu; that fork, after which qemu's own locks may stay held in a program with threads; and
+# that measure the process, since its memory includes qemu's.
 library_tests() {
   local file
   for file in "$ROOT"/tests/*.rs; do
@@ -14,7 +14,7 @@ library_tests() {
     file=$(basename "$(dirname "$file")")
     [ "$file" = host ] || printf '%s\n' --test "$file"
   done
-  # And of the groups the modules of such tests.
+  # In the groups, the modules of such tests are left out.
   [ -n "$(natively "$1")" ] || {
     echo --
     for file in $(grep -lE '\b(respawn|fork|resident)::' "$ROOT"/tests/*/*.rs); do
@@ -32,7 +32,7 @@ natively() {
   esac
 }
 
-# suite TARGET [release]: of optimised programs only those with v3, since of v2 they are the same.
+# suite TARGET [release]: optimised programs only with v3, since those with v2 are the same.
 suite() {
   local target=$1 release=${2:-} platform=$1${2:+, release} log=$LOGS/suite-$1${2:+-release}.log
   local majors=(v3 v2) major passed=0 tools how tests way

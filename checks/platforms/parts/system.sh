@@ -1,7 +1,7 @@
 # MIMALLOC_SYS_USE_PKG_CONFIG=1, against a mimalloc that is installed into a folder here, as a
 # distribution would.
 
-# install PREFIX MAJOR CC AR: a static library, the headers, and a .pc file.
+# install PREFIX VERSION CC AR: a static library, the headers, and a .pc file.
 install_mimalloc() {
   local prefix=$1 major=$2 cc=$3 ar=$4 from
   from=$(sources "$major")
@@ -29,7 +29,7 @@ with_system() {
   env MIMALLOC_SYS_USE_PKG_CONFIG=1 PKG_CONFIG_PATH="$prefix/lib/pkgconfig" "$@"
 }
 
-# system_refused NAME MAJOR PREFIX PART..
+# system_refused NAME VERSION PREFIX PART..
 system_refused() {
   local name=$1 major=$2 prefix=$3 out=$WORK/refused part
   shift 3
@@ -80,7 +80,7 @@ run_system() {
   cross_build
 }
 
-# The variables of one target, in a build for it: the plain form says the opposite and must lose.
+# The variables of one target, in a build for it: they take precedence over the plain ones, which are set to the opposite.
 cross_build() {
   have aarch64 || { report system "cross build" "not run: apt-get could not install a gcc for it" ""; return; }
   local prefix=$WORK/system/aarch64 out=$WORK/system/cross log=$LOGS/system-cross.log

@@ -1,6 +1,6 @@
 # What the checks need: upstream's sources, compilers, emulators, standard libraries of Rust.
 
-# Debian's packages of each thing, by the name that the checks ask for.
+# Debian's packages for each tool, by the name that the checks use.
 declare -A PACKAGES=(
   [clang]="clang-19 llvm-19"
   [mingw]="gcc-mingw-w64-x86-64 gcc-mingw-w64-i686"
@@ -66,7 +66,7 @@ prepare() {
       failed execute "the crate, $major" "$LOGS/native-$major.log" "cargo build"
       return 1
     fi
-    # The build script passes the place of the headers on to its dependents.
+    # The build script passes the folder of the headers to its dependents.
     local out
     out=$(grep '"build-script-executed"' "$LOGS/native-$major.json" | grep 'mi-malloc-sys' |
       sed 's/.*"out_dir":"\([^"]*\)".*/\1/')

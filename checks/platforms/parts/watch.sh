@@ -29,7 +29,7 @@ nightly() { rustc +nightly --version >/dev/null 2>&1; }
 
 std_sources() { [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
 
-# sanitizer NAME MAJOR CARGO-ARGUMENT RUSTFLAGS CC FAULT=PATTERN..
+# sanitizer NAME VERSION CARGO-ARGUMENT RUSTFLAGS CC FAULT=PATTERN..
 sanitizer() {
   local name=$1 major=$2 argument=$3 rustflags=$4 cc=$5 log fault target passed=0
   shift 5
@@ -60,7 +60,7 @@ valgrind_major() {
   report tools "valgrind, $major" "passed $passed" "$(valgrind --version)"
 }
 
-# refused NAME PART VARIABLE=VALUE..: the build must fail, with a message that says why.
+# refused NAME PART VARIABLE=VALUE..: the build must fail, with a message that contains the reason.
 refused() {
   local name=$1 part=$2 out=$WORK/refused
   shift 2

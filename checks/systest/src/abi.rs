@@ -7,7 +7,7 @@ pub struct Abi {
 
 pub struct CFamily {
     pub name: &'static str,
-    /// The first of these commands that works is taken.
+    /// The first of these commands that works is used.
     pub commands: &'static [&'static str],
 }
 
@@ -41,7 +41,7 @@ pub const ABIS: &[Abi] = &[
         target: "i686-unknown-linux-gnu",
         c_compilers: &[
             gcc(&["i686-linux-gnu-gcc", "gcc -m32"]),
-            // The folder is where Debian puts the headers of its cross C library.
+            // Debian's folder for the headers of its cross C library.
             clang(&[
                 "clang --target=i686-linux-gnu -isystem/usr/i686-linux-gnu/include",
                 "clang-19 --target=i686-linux-gnu -isystem/usr/i686-linux-gnu/include",

@@ -1,7 +1,7 @@
-//! What the headers declare: parsed by a C parser from the text that the preprocessor gives.
+//! What the headers declare, parsed by a C parser from the output of the preprocessor.
 //!
-//! Everything that stands in the headers themselves counts, whatever its name; what they include
-//! from elsewhere does not.
+//! Everything in the headers themselves counts, whatever its name; what they include from elsewhere
+//! does not.
 
 use crate::macros::{self, Call};
 use crate::text;
@@ -25,7 +25,7 @@ pub enum CKind {
         inline: bool,
         parameters: Vec<String>,
     },
-    /// A macro with parameters; with the call that it makes, if that is all it does.
+    /// A macro with parameters; with the call that it consists of, if that is all it does.
     Macro {
         parameters: Vec<String>,
         call: Option<Call>,
@@ -77,7 +77,7 @@ pub fn c_api(include: &Path, headers: &[String]) -> Result<CApi, String> {
     let Reader {
         mut api, structs, ..
     } = reader;
-    // A struct's body may stand after its typedef.
+    // A struct's body may follow its typedef.
     for item in api.values_mut() {
         if let CKind::Type(kind @ CTypeKind::Opaque) = &mut item.kind {
             let tag = item
@@ -100,7 +100,7 @@ fn preprocess(include: &Path, headers: &[String]) -> Result<String, String> {
         .iter()
         .map(|name| format!("#include \"{name}\"\n"))
         .collect();
-    // -dD keeps the macro definitions. Attributes and assertions say nothing about the API.
+    // -dD keeps the macro definitions. Attributes and assertions are not part of the API.
     let output = crate::run::with_input(
         Command::new("gcc")
             .args([
@@ -119,12 +119,12 @@ fn preprocess(include: &Path, headers: &[String]) -> Result<String, String> {
     Ok(output)
 }
 
-/// The preprocessor's output, taken apart.
+/// The parts of the preprocessor's output.
 struct Preprocessed {
     /// The text without definitions.
     source: String,
     macros: BTreeMap<String, CItem>,
-    /// From which offset on the text comes from the headers, or from elsewhere.
+    /// The offsets at which text of the headers begins, or text from elsewhere.
     origins: Vec<(usize, bool)>,
 }
 
@@ -347,7 +347,7 @@ fn name(declarator: &Node<Declarator>) -> Option<&str> {
     }
 }
 
-/// The declared thing is a function, not a pointer to one: no `*` stands beside its name.
+/// Whether a function is declared, not a pointer to one: there is no `*` beside its name.
 fn is_function(declarator: &Node<Declarator>) -> bool {
     let inner_pointer = match &declarator.node.kind.node {
         DeclaratorKind::Declarator(inner) => !inner.node.derived.is_empty(),

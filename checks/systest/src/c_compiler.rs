@@ -5,7 +5,7 @@ use crate::run;
 use std::path::Path;
 use std::process::Command;
 
-/// A C compiler that was seen to work.
+/// A C compiler that works.
 pub struct CCompiler {
     command: &'static str,
 }
@@ -42,7 +42,7 @@ impl CCompiler {
             .unwrap_or_default()
     }
 
-    /// Compiles C to an object file and gives its content.
+    /// Compiles C to an object file and returns its content.
     pub fn compile(
         &self,
         source: &str,
@@ -61,7 +61,7 @@ impl CCompiler {
     }
 }
 
-/// Of all that a compiler has said, the line with the error.
+/// The line with the error in a compiler's output.
 fn essence(said: &str) -> &str {
     let error = said.lines().find(|line| line.contains("error:"));
     error.or(said.lines().next()).unwrap_or_default()

@@ -65,7 +65,7 @@ pub enum CType {
         parameters: Vec<CType>,
         result: Box<CType>,
     },
-    /// An array; the layout tells its length.
+    /// An array; its length follows from the layout.
     Array(Box<CType>),
 }
 
@@ -91,7 +91,7 @@ impl CType {
         self.declare(name, false)
     }
 
-    /// C puts a type around the name that it declares: `inner` is what stands there.
+    /// In C, a type surrounds the name that it declares: `inner` is the text in that place.
     fn declare(&self, inner: &str, is_const: bool) -> String {
         let constness = if is_const { "const " } else { "" };
         match self {
@@ -137,7 +137,7 @@ impl CType {
     }
 }
 
-/// The C type of a Rust type, or what is wrong with it.
+/// The C type of a Rust type, or the fault.
 ///
 /// `generic` are type parameters that are in scope: a pointer to one is a `void*` in C.
 pub fn c_type(type_: &Type, api: &RustApi, generic: &[String]) -> Result<CType, String> {

@@ -1,4 +1,4 @@
-//! Header against bindings: what stands on one side only, and what to ask the compilers about the rest.
+//! Compares headers and bindings: finds what only one side has, and the questions to the compilers about all else.
 //!
 //! Pure: reads no file and starts no program.
 
@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Comparison {
     pub faults: Vec<Fault>,
     pub questions: Vec<Question>,
-    /// How many things of each kind the headers have, without the exceptions.
+    /// How many items of each kind the headers have, without the exceptions.
     pub counts: BTreeMap<Count, usize>,
     pub exceptions: usize,
     /// How many `extern` functions have their symbol in the library.
     pub linked: usize,
-    /// C functions that the crate gives as Rust functions, because upstream defines no symbol.
+    /// C functions that the crate provides as Rust functions, because upstream defines no symbol.
     pub replaced: Vec<String>,
 }
 
@@ -110,7 +110,7 @@ impl Comparer<'_> {
         self.ask(Question::number(name, what, c, rust));
     }
 
-    /// Asks whether the C expression `pointer` points to the claimed type.
+    /// Queries whether the C expression `pointer` points to the type of the binding.
     fn ask_type(&mut self, name: &str, header: &str, pointer: &str, claim: Result<CType, String>) {
         let claim = match claim {
             Ok(claim) => claim,
@@ -118,7 +118,7 @@ impl Comparer<'_> {
         };
         let mut types = BTreeSet::new();
         claim.names(&mut types);
-        // A type that the header lacks would end the whole compilation.
+        // A type that the header lacks would fail the whole compilation.
         let is_type = |name: &&String| {
             !matches!(
                 self.header.get(*name),
@@ -219,7 +219,7 @@ impl Comparer<'_> {
         }
     }
 
-    /// Types cannot tell `(size, alignment)` from `(alignment, size)`, names can.
+    /// Types do not distinguish `(size, alignment)` from `(alignment, size)`; names do.
     fn parameter_order(&mut self, name: &str, in_header: &[String], function: &RustFunction) {
         for (index, (parameter, _)) in function.parameters.iter().enumerate() {
             let elsewhere = in_header.iter().position(|other| other == parameter);
@@ -234,7 +234,7 @@ impl Comparer<'_> {
         }
     }
 
-    /// A macro that makes a call: the binding must pass what the called function takes.
+    /// A macro that is a call: the binding must pass what the called function takes.
     fn macro_(&mut self, name: &str, item: &CItem, in_header: &[String], function: &RustFunction) {
         let CKind::Macro {
             call: Some(call), ..
@@ -359,7 +359,7 @@ impl Comparer<'_> {
         }
         for bound in &structure.fields {
             if let Some(field) = in_header.iter().find(|field| field.name == bound.name) {
-                // With a field too many or too few, all that follow it have moved: no news.
+                // With a field too many or too few, all fields after it have moved; that need not be reported.
                 self.field(name, field, bound, same_fields);
             }
         }

@@ -1,9 +1,9 @@
-//! What stands on one side only, and why that is right.
+//! What only one side has, and why that is correct.
 //!
-//! An entry that is no longer needed is an error, so the list cannot rot.
+//! An entry that is no longer needed is an error, so the list stays current.
 
 pub struct Exception {
-    /// The major versions that it is for.
+    /// The major versions to which it applies.
     pub majors: &'static [&'static str],
     pub side: Side,
     pub name: &'static str,

@@ -1,6 +1,6 @@
-//! What can be wrong.
+//! The kinds of faults.
 
-/// Something that is wrong, under the name of the item that it is wrong with.
+/// A fault, with the name of its item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     pub sort: Sort,
@@ -16,6 +16,6 @@ pub enum Sort {
     BindingOnly,
     /// Seen from a newer header: changed.
     Differs,
-    /// The exception list, or the crate's source, is wrong by itself.
+    /// A fault in the exception list, or in the crate's source.
     Other,
 }

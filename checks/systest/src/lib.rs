@@ -1,4 +1,4 @@
-//! Proves bindings against the headers that they bind. See the README of this package.
+//! Checks bindings against the headers that they bind. See the README of this package.
 
 pub mod abi;
 pub mod c_api;
@@ -45,7 +45,7 @@ pub struct Subject {
     /// The built library, for its symbols.
     pub archive: Option<PathBuf>,
     pub exceptions: Vec<&'static Exception>,
-    /// A folder for files that do not matter.
+    /// A folder for temporary files.
     pub scratch: PathBuf,
 }
 
@@ -59,7 +59,7 @@ pub fn cfg_of(major: &str) -> String {
     format!("mi_{major}")
 }
 
-/// The public surface of a crate, as the compiler of this machine sees it.
+/// The public surface of a crate, for the compiler of this machine.
 pub fn surface(crate_root: &Path, cfgs: &[String]) -> Result<Surface, String> {
     let printed = run::output(Command::new("rustc").args(["--print", "cfg"]))?;
     let cfg = Cfg::parse(printed.lines().chain(cfgs.iter().map(String::as_str)));
@@ -81,7 +81,7 @@ pub fn headers(include: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Does every check.
+/// Runs every check.
 pub fn check(subject: &Subject) -> Result<Report, String> {
     run::create_folder(&subject.scratch)?;
     let header = c_api::c_api(&subject.include, &subject.headers)?;
@@ -110,7 +110,7 @@ pub fn check(subject: &Subject) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Asks the compilers for one ABI, and records where their answers differ.
+/// Queries the compilers for one ABI, and records where their answers differ.
 fn check_abi(
     subject: &Subject,
     abi: &Abi,

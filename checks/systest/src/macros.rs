@@ -1,6 +1,6 @@
-//! Function-like macros that stand for a call: `((tp*)mi_calloc(n,sizeof(tp)))`.
+//! Function-like macros that are a call: `((tp*)mi_calloc(n,sizeof(tp)))`.
 
-/// The call that a macro's body makes.
+/// The call in a macro's body.
 #[derive(Debug, PartialEq)]
 pub struct Call {
     /// The result is cast to a pointer to the macro's type parameter.
@@ -26,7 +26,7 @@ impl Call {
     }
 }
 
-/// Reads the body of a macro with these parameters; `None` if it is not just a call.
+/// Reads the body of a macro with these parameters; `None` if it is not only a call.
 pub fn call(parameters: &[String], body: &str) -> Option<Call> {
     let compact: String = body.chars().filter(|c| !c.is_whitespace()).collect();
     let mut rest = compact.as_str();
@@ -65,7 +65,7 @@ pub fn call(parameters: &[String], body: &str) -> Option<Call> {
     (is_name(callee) && known && cast_fits).then_some(call)
 }
 
-/// What stands inside, if the first parenthesis is closed by the last character.
+/// The text inside, if the last character closes the first parenthesis.
 fn without_outer_parentheses(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('(')?.strip_suffix(')')?;
     let mut depth = 0;

@@ -1,14 +1,14 @@
 //! Checks the major version that this program was built for. `run` checks both.
 //!
 //! `--write-api` writes the snapshot of the public surface instead.
-//! `--strict` makes a check that cannot run a failure.
+//! With `--strict`, a check that cannot run is a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use systest::exceptions::EXCEPTIONS;
 use systest::{Subject, cfg_of, check, crate_root, headers, snapshot};
 
-// Links the crate: bindings that cannot be linked are not worth comparing.
+// Links the crate: bindings that cannot be linked need not be compared.
 use mi_malloc_sys as _;
 
 const MAJOR: &str = env!("SYSTEST_MAJOR");
@@ -46,12 +46,12 @@ fn run(write_api: bool, strict: bool) -> Result<bool, String> {
 fn subject() -> Result<Subject, String> {
     let include = PathBuf::from(env!("SYSTEST_INCLUDE"));
     let archive = Path::new(env!("SYSTEST_ROOT")).join("libmimalloc.a");
-    // target/debug/systest: what is compiled for this stands beside what is compiled for the tests.
+    // target/debug/systest: next to what is compiled for the tests.
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let target = program
         .ancestors()
         .nth(2)
-        .ok_or("this program stands in no target folder")?;
+        .ok_or("this program is in no target folder")?;
     Ok(Subject {
         name: MAJOR.into(),
         version: concat!("mimalloc ", env!("SYSTEST_VERSION")).into(),

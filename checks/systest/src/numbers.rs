@@ -1,6 +1,6 @@
-//! Asks both compilers: each writes its answers as a table of numbers into an object file.
+//! Queries both compilers: each writes its answers as a table of numbers into an object file.
 //!
-//! Nothing is linked or run, so any target will do for which there are compilers.
+//! Nothing is linked or run, so every target works for which there are compilers.
 
 use crate::c_compiler::CCompiler;
 
@@ -55,7 +55,7 @@ pub fn ask_rust(
     object::numbers(&object, TABLE, questions.len())
 }
 
-/// `core::mem::offset_of` is newer than the oldest compiler that this must do with.
+/// `core::mem::offset_of` is newer than the oldest compiler that this must support.
 const HELPERS: &str = r#"
 #![no_std]
 #![allow(non_upper_case_globals)]

@@ -11,9 +11,7 @@ pub fn numbers(content: &[u8], table: &str, count: usize) -> Result<Vec<u64>, St
     let file = File::parse(content).map_err(words)?;
     let symbol = file.symbols().find(|symbol| symbol.name() == Ok(table));
     let symbol = symbol.ok_or_else(|| format!("the object file has no `{table}`"))?;
-    let section = symbol
-        .section_index()
-        .ok_or("the table stands in no section")?;
+    let section = symbol.section_index().ok_or("the table is in no section")?;
     let section = file.section_by_index(section).map_err(words)?;
     let start = (symbol.address() - section.address()) as usize;
     let data = section.data().map_err(words)?;

@@ -1,4 +1,4 @@
-//! What the compilers are asked.
+//! The questions to the compilers.
 
 use crate::c_types::CType;
 use crate::fault::{Fault, Sort};
@@ -28,7 +28,7 @@ impl Question {
         }
     }
 
-    /// Is the C expression `pointer` a pointer to the type that the binding claims?
+    /// Is the C expression `pointer` a pointer to the type of the binding?
     pub fn type_(name: &str, header: &str, pointer: &str, claim: &CType) -> Question {
         let own_name = name.rsplit('.').next().unwrap_or(name);
         Question {

@@ -1,4 +1,4 @@
-//! What a check has found, for people.
+//! The readable report of a check.
 
 use crate::Subject;
 use crate::compare::{Comparison, Count};
@@ -7,7 +7,7 @@ use crate::question::{About, Question};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// An ABI and the C compiler that was asked about it.
+/// An ABI and the C compiler that was queried about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     pub target: &'static str,
@@ -27,7 +27,7 @@ pub struct Report {
     counts: String,
     stages: Vec<String>,
     not_run: Vec<(String, String)>,
-    /// Each fault with the places where it was seen; none for those that need no compiler.
+    /// Each fault with the ABIs that show it; none for faults that need no compiler.
     faults: BTreeMap<Fault, Vec<Place>>,
     places: Vec<Place>,
 }

@@ -1,10 +1,10 @@
-//! Starts other programs, and makes the folders that they write to.
+//! Starts other programs, and creates the folders that they write to.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The standard output of a command that succeeds, or the words with which it failed.
+/// The standard output of a command that succeeds, or its error message.
 pub fn output(command: &mut Command) -> Result<String, String> {
     with_input(command, "")
 }
@@ -18,7 +18,7 @@ pub fn with_input(command: &mut Command, input: &str) -> Result<String, String> 
         .spawn()
         .map_err(|error| format!("{program} cannot be started: {error}"))?;
     let mut stdin = child.stdin.take().expect("standard input is piped");
-    // A program that fails early closes its input; what it says on standard error is the reason.
+    // A program that fails early closes its input; the reason is on its standard error.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child

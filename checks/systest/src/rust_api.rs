@@ -12,7 +12,7 @@ pub enum RustItem {
     Constant(Type),
     Alias(Type),
     Struct(RustStruct),
-    /// Something that C does not have.
+    /// An item that C does not have.
     Other(&'static str),
 }
 
@@ -21,7 +21,7 @@ pub struct RustFunction {
     pub foreign: Option<String>,
     pub type_parameters: Vec<String>,
     pub parameters: Vec<(String, Type)>,
-    /// `None` stands for `()`.
+    /// `None` means `()`.
     pub result: Option<Type>,
 }
 

@@ -1,4 +1,4 @@
-//! Finds and runs a Rust compiler for a target, if need be with a `core` compiled from source.
+//! Finds and runs a Rust compiler for a target, if necessary with a `core` compiled from source.
 
 use crate::run;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::Command;
 pub struct RustCompiler {
     program: &'static str,
     target: &'static str,
-    /// Where compiled crates go.
+    /// The folder for compiled crates.
     folder: PathBuf,
     /// Where `core` is, if it was compiled here.
     core: Option<PathBuf>,
@@ -21,7 +21,7 @@ const RUST_COMPILERS: &[&str] = &["rustc", "/usr/bin/rustc"];
 impl RustCompiler {
     /// The first compiler that has the target's `core`, or can compile it.
     ///
-    /// A compiled `core` is kept in `cache`, everything else goes to `scratch`.
+    /// A compiled `core` is kept in `cache`, everything else is written to `scratch`.
     pub fn find(target: &'static str, scratch: &Path, cache: &Path) -> Result<Self, String> {
         let mut reasons = Vec::new();
         for program in RUST_COMPILERS {
@@ -70,21 +70,21 @@ impl RustCompiler {
         Ok(compiler)
     }
 
-    /// Metadata of `core` is enough: the numbers are constants, and no machine code is made.
+    /// Metadata of `core` is enough: the numbers are constants, and no machine code is generated.
     fn compile_core(&self, source: &Path) -> Result<(), String> {
         let folder = self.core.as_ref().expect("there is a folder for it");
         if folder.join("libcore.rmeta").exists() {
             return Ok(());
         }
         run::create_folder(folder)?;
-        // `core` does without it, but the compiler adds it to everything else that is `no_std`.
+        // `core` does not need it, but the compiler adds it to all other crates that are `no_std`.
         let stub = folder.join("compiler_builtins.rs");
         let text = "#![feature(no_core, compiler_builtins)]\n#![compiler_builtins]\n#![no_core]\n";
         std::fs::write(&stub, text).map_err(|error| format!("{}: {error}", stub.display()))?;
         let core = source.join("src/lib.rs");
         for (name, root) in [("compiler_builtins", stub), ("core", core)] {
             let mut command = self.command(name, "2021", &[]);
-            command.env("RUSTC_BOOTSTRAP", "1"); // `core` is made of unstable features
+            command.env("RUSTC_BOOTSTRAP", "1"); // `core` uses unstable features
             command.arg("--emit=metadata").arg(root);
             command.arg("--out-dir").arg(folder);
             run::output(&mut command)?;
@@ -92,7 +92,7 @@ impl RustCompiler {
         Ok(())
     }
 
-    /// Compiles a crate far enough that others can use its types and constants.
+    /// Compiles a crate as far as others need for its types and constants.
     pub fn metadata(
         &self,
         name: &str,
@@ -110,7 +110,7 @@ impl RustCompiler {
         run::output(&mut command).map(drop)
     }
 
-    /// Compiles Rust to an object file and gives its content.
+    /// Compiles Rust to an object file and returns its content.
     pub fn object(&self, source: &str, externs: &[&str]) -> Result<Vec<u8>, String> {
         let object = self.folder.join("numbers-rust.o");
         let mut command = self.command("numbers", "2021", externs);

@@ -10,7 +10,7 @@ pub fn file(major: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../api/{major}.txt"))
 }
 
-/// The snapshot of the crate as it is.
+/// The snapshot of the present crate.
 pub fn of_crate(major: &str) -> Result<String, String> {
     Ok(snapshot(&crate::surface(
         &crate::crate_root(),
@@ -39,7 +39,7 @@ pub fn snapshot(surface: &Surface) -> String {
     let mut impls = Vec::new();
     for block in &surface.impls {
         let type_ = text::rust(&block.self_ty);
-        // An `impl` for something that users cannot name is of no concern to them.
+        // An `impl` for an item that users cannot name does not concern them.
         if !surface.items.contains_key(&type_) {
             continue;
         }
@@ -133,7 +133,7 @@ fn deprecated(attributes: &[Attribute]) -> &'static str {
     if deprecated { " #[deprecated]" } else { "" }
 }
 
-/// How two snapshots differ: the lines that stand in only one of them, or their order.
+/// How two snapshots differ: the lines that only one of them has, or their order.
 pub fn difference(recorded: &str, found: &str) -> Vec<String> {
     let only_in = |one: &str, other: &str, sign: char| -> Vec<String> {
         let other: Vec<&str> = other.lines().collect();

@@ -1,7 +1,7 @@
 //! The crate's source text: follows the modules, applies `cfg`, and finds what is public at the root.
 //!
-//! Only as much of Rust as a `-sys` crate needs: items, glob re-exports and renames. Whatever else
-//! stands in the crate's root is an error here, so nothing is left out silently.
+//! Only as much of Rust as a `-sys` crate needs: items, glob re-exports and renames. Anything else in
+//! the crate's root is an error here, so nothing is left out silently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use syn::{Attribute, Item, Meta, Token, UseTree, Visibility};
 pub struct Cfg(BTreeSet<(String, Option<String>)>);
 
 impl Cfg {
-    /// Takes the lines of `rustc --print cfg`: `unix`, `target_os="linux"`.
+    /// Parses the lines of `rustc --print cfg`: `unix`, `target_os="linux"`.
     pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Cfg {
         let entry = |line: &str| match line.split_once('=') {
             Some((name, value)) => (name.into(), Some(value.trim_matches('"').into())),
@@ -48,7 +48,7 @@ impl Cfg {
         }
     }
 
-    /// Applies `cfg` and `cfg_attr`: false means that the thing is not there.
+    /// Applies `cfg` and `cfg_attr`: false means that the item does not exist.
     fn apply(&self, attributes: &mut Vec<Attribute>) -> bool {
         let mut result = Vec::new();
         for attribute in attributes.drain(..) {
@@ -96,23 +96,23 @@ pub enum Public {
     Item(Item),
 }
 
-/// What a crate shows to its users.
+/// The public items of a crate.
 pub struct Surface {
-    /// What stands in the root, under the name that it has there.
+    /// The items in the root, by their names there.
     pub items: BTreeMap<String, Public>,
-    /// All `impl` blocks, wherever they stand.
+    /// All `impl` blocks, in any module.
     pub impls: Vec<syn::ItemImpl>,
 }
 
 /// Reads the crate whose root module is the file `root`.
 pub fn read(root: &Path, cfg: &Cfg) -> Surface {
-    let folder = root.parent().expect("a file stands in a folder");
+    let folder = root.parent().expect("a file is in a folder");
     let root = Module::read(root, folder, cfg);
     let (mut pool, mut impls) = (BTreeMap::new(), Vec::new());
     root.collect(&mut pool, &mut impls);
     let mut shown = BTreeMap::new();
     root.exports(&[], &root, &mut BTreeSet::new(), &mut shown);
-    // An exported macro is in the root, wherever it stands.
+    // An exported macro is in the root, whichever module defines it.
     for (name, item) in &pool {
         if let Public::Item(Item::Macro(_)) = item {
             shown.insert(name.clone(), name.clone());
@@ -136,7 +136,7 @@ struct Module {
 }
 
 impl Module {
-    /// Reads a module from its file; its children stand in `folder`.
+    /// Reads a module from its file; its children are in `folder`.
     fn read(file: &Path, folder: &Path, cfg: &Cfg) -> Module {
         let text = std::fs::read_to_string(file)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
@@ -219,7 +219,7 @@ impl Module {
         }
     }
 
-    /// Which names the module at `path` shows, each with the name that the item has at home.
+    /// The public names of the module at `path`, each with the name that the item has where it is defined.
     fn exports(
         &self,
         path: &[String],

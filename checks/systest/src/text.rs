@@ -1,4 +1,4 @@
-//! Source text on one line, for people.
+//! Source text on one line, for messages.
 
 use quote::ToTokens;
 

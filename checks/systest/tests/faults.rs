@@ -1,11 +1,11 @@
-//! The checks can fail: the fixture has one fault of each sort, and every one is reported by name.
+//! The checks can fail: the fixture has one fault of each kind, and every one is reported by name.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use systest::exceptions::{Exception, Side};
 use systest::{Subject, check, run};
 
-/// What is wrong, a word that the report must say about it, and the ABIs that show it.
+/// The item, a word that the report must contain for it, and the ABIs that show the fault.
 const EVERYWHERE: &str = "";
 #[rustfmt::skip] // one line for each
 const FAULTS: &[(&str, &str, &str)] = &[
@@ -45,7 +45,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("fx_wrong_result", "binding: int fx_wrong_result(void *)", EVERYWHERE),
     ("fx_wrong_result_tp", "returns something else", EVERYWHERE),
     ("fx_wrong_tp", "binding: void *fx_wrong_tp(void *, int, size_t)", EVERYWHERE),
-    // Wrong by itself.
+    // A fault without a counterpart in the header.
     ("fx_excepted_in_vain", "is not needed any more", EVERYWHERE),
     ("fx_gone", "is not needed any more", EVERYWHERE),
 ];
@@ -101,7 +101,7 @@ fn every_fault_is_reported_and_nothing_else() {
             None => unexpected.push(format!("{}: {}", fault.name, fault.text)),
         }
     }
-    // A fault that only a foreign ABI shows is not seen where the compilers for it are missing.
+    // A fault that only a foreign ABI shows is not found where the compilers for it are missing.
     expected.retain(|(_, _, abis)| *abis == EVERYWHERE || report.checks_not_run() == 0);
     assert!(expected.is_empty(), "not reported: {expected:#?}");
     assert!(

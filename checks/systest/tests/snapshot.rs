@@ -1,4 +1,4 @@
-//! The public surface of each major version is what checks/api records.
+//! The public surface of each major version is the one that checks/api records.
 
 use systest::snapshot::{difference, file, of_crate};
 

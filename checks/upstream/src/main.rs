@@ -63,7 +63,7 @@ fn mentions(folder: &Path, name: &str) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// The settings that upstream's build gives its tests.
+/// The settings of upstream's tests in upstream's build.
 fn environment(program: &Program) -> &'static [(&'static str, &'static str)] {
     let profiles = ["profile", "pprof", "stress-pprof"].contains(&program.name);
     match program.name {
@@ -80,8 +80,8 @@ fn environment(program: &Program) -> &'static [(&'static str, &'static str)] {
 /// Upstream's full load, which takes minutes.
 const FULL: bool = cfg!(feature = "full");
 
-/// Threads, load and rounds of a release build. (Upstream's build defines `MI_GUARDED` also as 0, which
-/// its stress test takes for guard pages, and then does with 8, 25 and 10.)
+/// Threads, load and rounds of a release build. (Upstream's build also defines `MI_GUARDED` as 0, which
+/// its stress test treats as guard pages, and then uses 8, 25 and 10.)
 const FULL_STRESS: [&str; 3] = ["32", "50", "50"];
 
 fn run(program: &Program) -> Result<String, String> {
@@ -134,7 +134,7 @@ fn wait(command: &mut Command, limit: Duration) -> Result<ExitStatus, String> {
     }
 }
 
-/// A program that counts its checks must have made some; one with a known fault must have that fault.
+/// A program that counts its checks must have counted some; one with a known fault must have that fault.
 fn judge(program: &Program, status: ExitStatus, text: &str) -> Result<String, String> {
     if let Some(known) = programs::known(program) {
         let missing = known.output.iter().find(|part| !text.contains(**part));

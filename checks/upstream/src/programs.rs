@@ -7,16 +7,16 @@ pub struct Program {
     pub source: &'static str,
     /// Definitions beyond those of the archive.
     pub defines: &'static [&'static str],
-    /// What v2 says to it.
+    /// Whether it compiles with v2.
     pub on_v2: OnV2,
 }
 
 pub enum OnV2 {
     Runs,
-    /// Runs with malloc's names, for which `v2/malloc.h` puts mimalloc's: the program's own calls are
-    /// of v3 in a few places only.
+    /// It does with malloc's names, which `v2/malloc.h` replaces by mimalloc's: only a few of the program's own
+    /// calls are of v3.
     ByMallocsNames,
-    /// Cannot: the program needs this name, which none of v2's headers knows.
+    /// It does not: the program needs this name, which none of v2's headers declares.
     Lacks(&'static str),
 }
 
@@ -89,7 +89,7 @@ pub fn left_out(program: &Program, tsan: bool) -> Option<String> {
 
 /// A fault that upstream's own code has, and upstream's own build would have.
 pub struct Known {
-    /// What the output must have, so that nothing else is taken for it.
+    /// What the output must contain, so that no other fault is mistaken for it.
     pub output: &'static [&'static str],
     pub reason: &'static str,
 }

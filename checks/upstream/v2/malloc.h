@@ -1,4 +1,4 @@
-// Upstream's header that gives mimalloc's functions malloc's names. The C library's own declarations
+// Upstream's header that defines malloc's names as mimalloc's functions. The C library's own declarations
 // must come first.
 #include <stdlib.h>
 #include <mimalloc-override.h>

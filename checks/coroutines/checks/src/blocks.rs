@@ -1,10 +1,10 @@
-//! Whose a block is, and what its page counts. Each is a function without a suspension, and is not inlined into one
-//! with: so it is right in every build.
+//! The thread that owns a block, and the counts of its page. No function here suspends, and none is inlined into one
+//! that does, so they are right in every build.
 
 use mi_malloc_sys::*;
 use std::ffi::c_void;
 
-/// Whether the page that the block lies in is of the thread that calls.
+/// Whether the calling thread owns the page of the block.
 #[inline(never)]
 #[cfg(not(feature = "v2"))]
 pub fn is_of_this_thread(block: *mut c_void) -> bool {
@@ -17,7 +17,7 @@ pub fn is_of_this_thread(block: *mut c_void) -> bool {
     }
 }
 
-/// Whether the block is of a heap of the thread that calls.
+/// Whether the block is of a heap of the calling thread.
 #[inline(never)]
 #[cfg(feature = "v2")]
 pub fn is_of_this_thread(block: *mut c_void) -> bool {
@@ -25,8 +25,8 @@ pub fn is_of_this_thread(block: *mut c_void) -> bool {
     unsafe { mi_heap_contains_block(mi_heap_get_backing(), block) }
 }
 
-/// Of the page that an address lies in: where its blocks start, and how many of them are in use, as its thread knows.
-/// `None` if there is no such page in the address's heap (v2: in those of this thread's).
+/// The start of the blocks of the page that contains an address, and how many of them are in use by the page's own
+/// count. `None` if there is no such page in the address's heap (v2: in the heaps of this thread).
 #[inline(never)]
 fn page_of(address: *mut c_void) -> Option<(usize, usize)> {
     struct Search {
@@ -64,7 +64,7 @@ fn page_of(address: *mut c_void) -> Option<(usize, usize)> {
     search.page
 }
 
-/// Whether there is a page that an address lies in. Its thread frees it as soon as that knows that it is empty.
+/// Whether a page contains an address. Its thread frees the page as soon as it finds it empty.
 #[cfg(not(feature = "v2"))]
 #[inline(never)]
 pub fn is_in_page(address: *mut c_void) -> bool {
@@ -72,8 +72,8 @@ pub fn is_in_page(address: *mut c_void) -> bool {
     !unsafe { mi_heap_of(address) }.is_null()
 }
 
-/// The same, to be called by the page's own thread. (It counts a block that another thread has freed when it looks
-/// for one to allocate.)
+/// The same, to be called by the page's own thread. (That thread counts a block that another thread has freed when it
+/// searches for one to allocate.)
 #[cfg(feature = "v2")]
 #[inline(never)]
 pub fn is_in_page(address: *mut c_void) -> bool {
@@ -86,8 +86,8 @@ pub struct Page {
     pub others: Vec<*mut c_void>,
 }
 
-/// Allocates until there is a page of this thread that is full of these blocks, and another that is not full: of
-/// several pages of its size, one that becomes empty is freed.
+/// Allocates until this thread has a page that is full of these blocks, and another that is not full: a page that
+/// becomes empty is freed if there are others of its size.
 #[inline(never)]
 pub fn full_page(alloc: &impl Fn() -> *mut c_void) -> Page {
     // Each with the start of its page.

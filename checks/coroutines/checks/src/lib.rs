@@ -1,9 +1,9 @@
-//! A coroutine that is resumed by two threads in turn. Whatever it does with mimalloc, within a single function, has
-//! to be done as the thread that it is in at that moment.
+//! A coroutine that two threads resume alternately. Each call of mimalloc, even within a single function, must act for
+//! the thread that the coroutine runs on at that moment.
 //!
-//! The functions with a suspension in them are never inlined, and all that they call of the allocator may be: then
-//! a thread pointer, or an address of a thread-local variable, that was kept across the suspension is the other
-//! thread's.
+//! The functions that suspend are never inlined, and the allocator's functions that they call may be inlined: then a
+//! thread pointer, or an address of a thread-local variable, that was kept across the suspension is that of the other
+//! thread.
 
 mod blocks;
 mod threads;
@@ -16,7 +16,7 @@ use std::ffi::c_void;
 #[global_allocator]
 static GLOBAL: MiMalloc = MiMalloc;
 
-/// Hands the coroutine to the other thread.
+/// Passes the coroutine to the other thread.
 type Switch = Yielder<(), ()>;
 
 /// Blocks that one coroutine allocates.
@@ -55,7 +55,7 @@ impl Results {
         println!("{name}: {first} ({count} failures)");
     }
 
-    /// Blocks from `alloc` are the current thread's, and `free` knows whose a block is.
+    /// Blocks from `alloc` are the current thread's, and `free` recognises the owner of a block.
     fn pair(
         &mut self,
         name: &str,
@@ -92,8 +92,8 @@ fn allocations(
     failures
 }
 
-/// What another thread frees stays in its page until the page's own thread looks there. If it were freed as if by that
-/// thread itself, the page would be known to be empty, and freed.
+/// A block that another thread frees stays in its page until the page's own thread collects it. If it were freed as by
+/// that thread itself, the page would count as empty, and would be freed.
 #[inline(never)]
 fn frees(
     switch: &Switch,
@@ -200,18 +200,18 @@ fn c(results: &mut Results) {
     results.pair(
         "mi_realloc that frees",
         || unsafe { mi_malloc(750) },
-        // The block that takes its place is freed as well.
+        // The block that replaces it is freed as well.
         |block| unsafe { mi_free(mi_realloc(block, 2000)) },
     );
 }
 
-/// Calls a function where nothing is known of before.
+/// Calls a function of which the compiler assumes nothing.
 #[inline(never)]
 fn apart<T>(function: &impl Fn() -> T) -> T {
     function()
 }
 
-/// What a thread has set as its default is the default there.
+/// The default that a thread has set is the default in that thread.
 #[inline(never)]
 fn defaults<T: Copy + PartialEq>(
     switch: &Switch,

@@ -1,4 +1,4 @@
-//! Two threads that resume a coroutine in turn.
+//! Two threads that resume a coroutine alternately.
 
 use crate::Switch;
 use corosensei::{Coroutine, CoroutineResult};
@@ -9,10 +9,10 @@ use std::thread;
 struct Suspended<T>(Coroutine<(), (), T>);
 
 // SAFETY: what a body holds across a suspension are its closures, which are `Copy` and hold at most the address of a
-// heap that all threads may use, addresses of blocks, and a list of static strings. All of that may be anywhere.
+// heap that all threads may use, addresses of blocks, and a list of static strings. All of these may be used in any thread.
 unsafe impl<T> Send for Suspended<T> {}
 
-/// Runs `body` to its end, on two new threads in turn, and returns its result.
+/// Runs `body` to its end, alternating between two new threads, and returns its result.
 pub fn alternate<T: Send + 'static>(body: impl FnOnce(&Switch) -> T + 'static) -> T {
     let start = Suspended(Coroutine::new(move |switch: &Switch, ()| body(switch)));
     let (to_first, first) = channel();
@@ -28,14 +28,14 @@ pub fn alternate<T: Send + 'static>(body: impl FnOnce(&Switch) -> T + 'static) -
         }),
         thread::spawn(move || take_turns(second, partner, done)),
     ];
-    let result = result.recv().expect("the coroutine came to its end");
+    let result = result.recv().expect("the coroutine ended");
     for thread in threads {
         thread.join().expect("the thread has not panicked");
     }
     result
 }
 
-/// Resumes what comes, and hands it on. Ends with the coroutine.
+/// Resumes each coroutine that it receives, and passes it on. Ends with the coroutine.
 fn take_turns<T>(mine: Receiver<Suspended<T>>, other: Sender<Suspended<T>>, done: Sender<T>) {
     while let Ok(Suspended(mut coroutine)) = mine.recv() {
         match coroutine.resume(()) {

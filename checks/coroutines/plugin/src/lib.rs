@@ -1,4 +1,4 @@
-//! The checks as a library, with a mimalloc of its own.
+//! The checks as a library with its own mimalloc.
 
 /// Prints each failure. Returns how many checks have passed, or 0.
 #[no_mangle]

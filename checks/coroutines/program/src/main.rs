@@ -1,5 +1,5 @@
 //! `program`: the checks. `program LIBRARY`: those of the library, which is loaded with `dlopen`.
-//! Ends with `passed` and how many have.
+//! Prints `passed` and the number of checks at its end.
 
 use std::ffi::{CStr, CString};
 use std::process::exit;

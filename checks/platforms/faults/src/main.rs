@@ -20,7 +20,7 @@ fn main() {
     println!("came to the end of {}", name);
 }
 
-/// Nothing wrong: a tool that reports here reports too much.
+/// Correct use: a tool that reports an error here is wrong.
 fn none() {
     let threads: Vec<_> = (0..4usize)
         .map(|thread| {
@@ -50,14 +50,14 @@ fn use_after_free() {
 }
 
 fn leak() {
-    // The first block of a page is known to mimalloc itself, so the second is leaked.
+    // mimalloc itself has a pointer to the first block of a page, so the second is leaked.
     let first = allocate(12_345);
     let second = allocate(12_345);
     unsafe { second.write_volatile(1) };
     free(first);
 }
 
-/// Many times: the sanitizer sees a race only while it remembers both accesses.
+/// Many times: the sanitizer detects a race only while it has recorded both accesses.
 fn race() {
     for round in 1..=40 {
         race_once(2 * round);
@@ -65,8 +65,8 @@ fn race() {
 }
 
 fn race_once(expected: usize) {
-    // Both run at the same time: threads one after the other may be in order by the allocator's
-    // own atomics. Relaxed, for else the waiting would put them in order.
+    // Both run at the same time: the allocator's own atomics may order threads that run one after
+    // the other. Relaxed, because otherwise the wait would order them.
     static READY: AtomicUsize = AtomicUsize::new(0);
     let block = allocate(64) as usize;
     let writers: Vec<_> = (0..2)
@@ -98,7 +98,7 @@ fn free(block: *mut u8) {
     unsafe { mi::mi_free(block as *mut _) };
 }
 
-/// A number that the optimiser does not know.
+/// A number that is unknown to the optimiser.
 fn hidden(number: usize) -> usize {
     let place = number;
     unsafe { std::ptr::read_volatile(&place) }

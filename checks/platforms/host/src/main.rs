@@ -1,7 +1,7 @@
-//! Loads and unloads a library that has a mimalloc of its own, as this program has.
+//! Loads and unloads a library that has its own mimalloc, as this program has.
 //!
-//! `host PLUGIN CHECK [FILLER..]`, where the fillers are libraries that take up static thread-local
-//! space. Ends with `passed`, or with the panic of what failed.
+//! `host PLUGIN CHECK [FILLER..]`, where the fillers are libraries that occupy static thread-local
+//! space. Prints `passed` at its end, or the panic of the check that failed.
 
 use std::ffi::{CStr, CString};
 use std::os::raw::{c_char, c_void};
@@ -31,7 +31,7 @@ fn main() {
     println!("passed {}", check);
 }
 
-/// Two mimallocs live side by side, and each knows its own blocks only.
+/// Two copies of mimalloc in one process: each recognises only its own blocks.
 fn copies(path: &str) {
     let plugin = Plugin::open(path).unwrap();
     let ours = Box::new([1u8; 500]);
@@ -43,7 +43,7 @@ fn copies(path: &str) {
     assert_eq!(plugin.work(3), 301);
 }
 
-/// Open, work, close, two hundred times, with blocks of the program alive all the while.
+/// Opens the library, works with it and closes it, two hundred times, while blocks of the program stay live.
 ///
 /// The work is done on a thread that ends before: Rust's own thread-locals of the library keep it
 /// loaded as long as their thread lives.
@@ -64,7 +64,8 @@ fn reload(path: &str) {
     assert_eq!(unloaded, 200, "it stayed in memory");
 }
 
-/// Open, work, close, again and again: what stays behind, with and without the library's own remedy.
+/// Opens the library, works with it and closes it, repeatedly: what is not freed, with and without the library's own
+/// remedy.
 fn memory(path: &str) {
     const ROUNDS: usize = 50;
     let grown = |tidy: bool| {
@@ -90,19 +91,19 @@ fn memory(path: &str) {
         left, kept
     );
     assert!(left < 1 << 20);
-    // What the guide warns of. If this is no more, the guide can do without the warning.
+    // The guide warns of this. If it no longer happens, the guide does not need the warning.
     assert!(kept > 1 << 20);
 }
 
-/// Of this process, in bytes.
+/// The memory of this process, in bytes.
 fn address_space() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = statm.split(' ').next().unwrap().parse().unwrap();
     pages * 4096
 }
 
-/// Threads that used the library end after it was closed: what mimalloc left for their end must
-/// not be code that is gone.
+/// Threads that used the library end after it was closed: the destructor that mimalloc registered
+/// for their end must not be unloaded code.
 fn threads(path: &str) {
     for _ in 0..20 {
         let plugin = Plugin::open(path).unwrap();
@@ -128,7 +129,7 @@ fn threads(path: &str) {
     }
 }
 
-/// After `fork`, parent and child both go on with both allocators.
+/// After `fork`, parent and child both continue with both allocators.
 fn fork(path: &str) {
     let plugin = Plugin::open(path).unwrap();
     assert_eq!(plugin.work(2), 301);
@@ -140,7 +141,7 @@ fn fork(path: &str) {
         let right = sum == 499 * 250 && plugin.work(2) == 301;
         drop(before);
         if child == 0 {
-            // Straight out: what is registered for the end of the program belongs to the parent.
+            // Exits directly: the handlers for the end of the program belong to the parent.
             unsafe { libc::_exit(if right { 7 } else { 1 }) };
         }
         assert!(right);
@@ -150,7 +151,7 @@ fn fork(path: &str) {
     }
 }
 
-/// Fills the static thread-local space as far as the fillers go, then loads the library.
+/// Loads the fillers, which occupy the static thread-local space, and then the library.
 fn load(path: &str, fillers: &[String]) {
     let mut loaded = 0;
     for filler in fillers {
@@ -159,7 +160,7 @@ fn load(path: &str, fillers: &[String]) {
     println!("{} of {} fillers fit", loaded, fillers.len());
     assert!(
         fillers.is_empty() || loaded < fillers.len(),
-        "there is room left"
+        "there is space left"
     );
     match Plugin::open(path) {
         Ok(plugin) => assert_eq!(plugin.work(1), 301),

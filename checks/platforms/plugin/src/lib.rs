@@ -1,12 +1,12 @@
-//! A shared library with a mimalloc of its own, to be loaded by `host`.
+//! A shared library with its own mimalloc, which `host` loads.
 
 use std::collections::HashMap;
 
 #[global_allocator]
 static GLOBAL: mi_malloc_sys::MiMalloc = mi_malloc_sys::MiMalloc;
 
-/// Works with this library's allocator on the calling thread and, if asked to, on others.
-/// Gives the number of distinct words, which the caller knows.
+/// Works with this library's allocator on the calling thread and, if requested, on others.
+/// Returns the number of distinct words, which the caller checks.
 #[no_mangle]
 pub extern "C" fn plugin_work(threads: usize) -> usize {
     let others: Vec<_> = (0..threads).map(|_| std::thread::spawn(words)).collect();
@@ -17,7 +17,7 @@ pub extern "C" fn plugin_work(threads: usize) -> usize {
     here
 }
 
-/// Whether a block lies in this library's mimalloc.
+/// Whether a block belongs to this library's mimalloc.
 #[no_mangle]
 #[allow(deprecated)] // the name that both major versions have
 pub extern "C" fn plugin_owns(block: *const u8) -> bool {
@@ -30,13 +30,13 @@ pub extern "C" fn plugin_block() -> *mut u8 {
     Box::into_raw(Box::new([5u8; 500])) as *mut u8
 }
 
-/// Lets this library's mimalloc leave nothing behind when the library is closed.
+/// Makes this library's mimalloc free all its memory when the library is closed.
 #[no_mangle]
 pub extern "C" fn plugin_leave_nothing() {
     unsafe { mi_malloc_sys::mi_option_enable(mi_malloc_sys::mi_option_destroy_on_exit) };
 }
 
-/// Takes it back.
+/// Frees it.
 ///
 /// # Safety
 /// `block` comes from [`plugin_block`] and is passed once.

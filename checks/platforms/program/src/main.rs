@@ -1,5 +1,5 @@
-//! A program with `MiMalloc` as its global allocator, for platforms where only a bare Rust can be had.
-//! Ends with `passed N`, or with the panic of the check that failed.
+//! A program with `MiMalloc` as its global allocator, for platforms that have only a compiler and a standard library of Rust.
+//! Prints `passed N` at its end, or the panic of the check that failed.
 
 use mi_malloc_sys as mi;
 use std::alloc::{alloc, alloc_zeroed, dealloc, realloc, Layout};
@@ -9,7 +9,7 @@ use std::ffi::c_void;
 #[global_allocator]
 static GLOBAL: mi::MiMalloc = mi::MiMalloc;
 
-// The system's mimalloc does not know them.
+// The system's mimalloc does not read them.
 #[cfg(feature = "options")]
 mi::options! { mi_option_max_warnings = 7 }
 
@@ -123,7 +123,7 @@ fn zeroed() {
     }
 }
 
-/// Three times half of all addresses: one may be given where pointers have 32 bits, three nowhere.
+/// Three requests for half of all addresses each: with 32-bit pointers one may succeed, but never all three.
 fn refusals() {
     let layout = Layout::from_size_align(isize::MAX as usize - 4095, 4096).unwrap();
     let blocks: Vec<_> = (0..3).map(|_| unsafe { alloc(layout) }).collect();
