@@ -3,7 +3,7 @@
 use crate::modes;
 use crate::step::Step;
 
-/// A check, by the name that `cargo xtask` knows it by.
+/// A check, with its name for `cargo xtask`.
 pub struct Check {
     pub name: &'static str,
     /// What it shows, in a line.
@@ -151,10 +151,10 @@ fn lint() -> Vec<Step> {
                 .words(major)
                 .words("-- -D warnings"),
         );
-        // With the Rust code that only an optimised build has.
+        // Includes the Rust code that only an optimised build has.
         let release = Step::cargo("clippy --release --features").words(major);
         steps.push(release.words("-- -D warnings"));
-        // Newer compilers refuse C that gcc 12 lets pass: calls of functions that are not declared.
+        // Newer compilers refuse C that gcc 12 accepts: calls of functions that are not declared.
         for profile in ["dev", "release"] {
             steps.push(
                 Step::cargo("build --features")
@@ -179,7 +179,7 @@ fn doc() -> Vec<Step> {
         let doc = Step::cargo("doc --workspace --no-deps --features").words(major);
         steps.push(doc.variable("RUSTDOCFLAGS", "-D warnings"));
     }
-    // That of mi-malloc-sys has both major versions.
+    // The page of mi-malloc-sys has both major versions.
     steps.push(Step::new("checks/docs/check"));
     steps
 }
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Each script is there and may be run.
+    /// Each script exists.
     #[test]
     fn scripts_exist() {
         for check in CHECKS {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_argument_refuses_one() {
+    fn checks_without_arguments_refuse_one() {
         let reason = find("lint")
             .unwrap()
             .steps(&["now".to_string()])

@@ -35,5 +35,5 @@ fn list() -> String {
     let line = |check: &Check| format!("{:<14}{}\n", check.name, check.shows);
     let mut text = String::from("cargo xtask CHECK [ARGUMENT..]\n\n");
     text.extend(CHECKS.iter().map(line));
-    text + "\nCONTRIBUTING.md says what each needs.\n"
+    text + "\nCONTRIBUTING.md lists what each needs.\n"
 }

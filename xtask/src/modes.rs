@@ -3,7 +3,7 @@
 use crate::step::{root, Step};
 use std::fs;
 
-/// Features that do not exclude each other.
+/// Features that can be combined.
 const TOGETHER: &str = "local_dynamic_tls,no_thp,skip_collect_on_exit,extended,arena,cty";
 
 /// Features that change what is built: each is a mode, for both major versions.
@@ -93,11 +93,11 @@ fn all() -> Result<Vec<Mode>, String> {
                 cargo("test --release --test large --test reuse").words(&tests),
                 cargo("test --release --test host -- inlined:: quickstart:: examples::"),
                 cargo("test -p mi-malloc --release").words(&safe_tests),
-                // The other size of slices that the Rust code for small blocks knows.
+                // The other size of slices that the Rust code for small blocks supports.
                 cargo("test --release --test model")
                     .words(GLOBAL)
                     .variable("MIMALLOC_SYS_DEFINES", "MI_ARENA_SLICE_SHIFT=17"),
-                // Slices so small that a small block may lie in a page of another size.
+                // Slices so small that a small block may be in a page of another size.
                 cargo("test --release --test global samples_with_much_data")
                     .variable("MIMALLOC_SYS_DEFINES", "MI_ARENA_SLICE_SHIFT=14"),
             ],
@@ -107,7 +107,7 @@ fn all() -> Result<Vec<Mode>, String> {
             vec![cargo("test --release --features v2").words(&tests)],
         ),
     ];
-    // Without debug information they link in half the time.
+    // Without debug information the programs link in half the time.
     let quick = |words: &str| cargo(words).variable("CARGO_PROFILE_DEV_DEBUG", "0");
     for major in ["v3", "v2"] {
         for features in FEATURES {
@@ -172,7 +172,7 @@ fn selected(programs: &[String], chosen: impl Fn(&str) -> bool) -> String {
 mod tests {
     use super::*;
 
-    /// The programs named here exist: one that moved would be left out silently.
+    /// The programs named here exist: one that was renamed would be left out silently.
     #[test]
     fn named_programs_exist() {
         let there = programs("tests").unwrap();

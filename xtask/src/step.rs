@@ -23,7 +23,7 @@ pub fn root() -> PathBuf {
 }
 
 impl Step {
-    /// A program that is called in the repository; a path with a slash is one of its own scripts.
+    /// A program that runs in the root of the repository; a path with a slash is one of its scripts.
     pub fn new(program: &str) -> Step {
         Step {
             program: program.to_string(),
@@ -58,7 +58,7 @@ impl Step {
         self
     }
 
-    /// Does not run it where this program does not start.
+    /// Skips the command, with a message, where this program does not start.
     pub fn needs(mut self, program: &str) -> Step {
         self.needs = Some(program.to_string());
         self
