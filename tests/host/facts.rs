@@ -1,4 +1,4 @@
-//! Facts that stand in more than one place: each has one owner, and the documents are compared with it.
+//! Facts that several documents state: each has one owner, and the documents are compared with it.
 //! Features belong to `Cargo.toml`, variables to `build/env.rs`, releases to the bindings and the pins,
 //! figures to `bench/published/` and `bench/counts.json`.
 
@@ -27,7 +27,7 @@ fn features_are_those_of_the_manifest() {
     assert!(of_the_build.is_disjoint(&without_effect));
     of_the_build.extend(without_effect.clone());
     assert_eq!(of_the_build, manifest, "build/env.rs");
-    // `mi-malloc` passes each on.
+    // `mi-malloc` forwards each.
     let safe = read("mi-malloc/Cargo.toml");
     let own = features("mi-malloc/Cargo.toml");
     for name in &manifest {
@@ -56,7 +56,7 @@ fn variables_are_those_that_the_build_reads() {
     assert_eq!(expected, named, "README.md");
 }
 
-/// Where a document says `mimalloc 3.6.0`, it means the release that is bound.
+/// `mimalloc 3.6.0` in a document is the release that is bound.
 #[test]
 fn releases_are_those_of_the_bindings() {
     let (v3, v2) = (bound("src/extended/v3.rs"), bound("src/extended/v2.rs"));
@@ -107,11 +107,11 @@ fn times_are_those_of_the_published_runs() {
     let all = read("bench/published/results.json");
     let large = read("bench/published/large/results.json");
     let page = read("docs/performance.md");
-    let readme = columns(&table(&read("README.md"), "| | mimalloc 0.1.52"));
+    let readme = table(&read("README.md"), "| compared with |");
     let several = columns(&table(&page, "| | mimalloc 0.1.52"));
     let blocks = columns(&table(&page, "| | mimalloc 0.1.52 | mimalloc3"));
     let mut compared = 0;
-    let mut compare = |said: &str, json: &str, ours: &str, header: &str| {
+    let mut compare = |stated: &str, json: &str, ours: &str, header: &str| {
         let id = allocator(json, header);
         let median = round(mean_ratio(json, ours, &id, "median_ns"));
         let least = round(mean_ratio(
@@ -120,13 +120,17 @@ fn times_are_those_of_the_published_runs() {
             &id,
             name_in(json, "min_ns", "least_ns"),
         ));
-        let is_right = said == median || said == format!("{} ({})", median, least);
-        assert!(is_right, "{}: {}, not {} ({})", header, said, median, least);
+        let is_right = stated == median || stated == format!("{} ({})", median, least);
+        assert!(
+            is_right,
+            "{}: {}, not {} ({})",
+            header, stated, median, least
+        );
         compared += 1;
     };
-    for column in &readme[1..] {
-        compare(&column[1], &all, "v3", &column[0]);
-        compare(&column[2], &large, "v3", &column[0]);
+    for row in &readme[1..] {
+        compare(plotted(&row[1]), &all, "v3", &row[0]);
+        compare(plotted(&row[2]), &large, "v3", &row[0]);
     }
     for column in &several[1..] {
         compare(&column[1], &all, "v3", &column[0]);
@@ -139,8 +143,8 @@ fn times_are_those_of_the_published_runs() {
         assert_eq!(column[2], peak, "{}", column[0]);
     }
     let peak = gibibytes(&large, "v3");
-    let said = &blocks[0][2];
-    assert!(said.contains(&peak), "{} is not {}", said, peak);
+    let stated = &blocks[0][2];
+    assert!(stated.contains(&peak), "{} is not {}", stated, peak);
     assert_eq!(compared, 2 * 5 + 3 * 6 + 7);
     for (count, json) in [("Fifteen workloads", &all), ("Eleven workloads", &large)] {
         let counted = if count.starts_with('F') { 15 } else { 11 };
@@ -148,8 +152,71 @@ fn times_are_those_of_the_published_runs() {
     }
 }
 
+/// The figure of a cell of the README's plot, whose bar must have that length.
+fn plotted(cell: &str) -> &str {
+    let (bar, figure) = cell[1..].split_once("` ").unwrap();
+    let dark = bar.chars().filter(|c| *c == '█').count();
+    let expected = (figure.parse::<f64>().unwrap() * 20.0).round() as usize;
+    assert_eq!((dark, bar.chars().count()), (expected, 20), "{}", cell);
+    figure
+}
+
+/// The README's section on when another allocator is better repeats what these texts state.
 #[test]
-fn instructions_are_the_kept_ones() {
+fn disadvantages_are_those_of_the_other_texts() {
+    let readme = read("README.md");
+    let section = readme.split("\n## When not to use it\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    for (here, path, there) in [
+        (
+            "1.21 of snmalloc's time",
+            "docs/performance.md",
+            "1.21 of snmalloc's time",
+        ),
+        (
+            "jemalloc takes 1.3 ms for 40 blocks, this crate 22",
+            "docs/performance.md",
+            "jemalloc takes 1.3 ms for 40 blocks, this crate 22",
+        ),
+        (
+            "0.55 of this crate's time and retains 540 MiB instead of 246",
+            "docs/performance.md",
+            "0.55 of this crate's time and retains 540 MiB instead of 246",
+        ),
+        (
+            "3.3 GiB instead of 3.6",
+            "docs/performance.md",
+            "(this crate: 3.6 GiB) | 5.8 GiB | 4.6 GiB | 5.8 GiB | 7.7 GiB | 4.0 GiB | 6.8 GiB | 3.3 GiB |",
+        ),
+        (
+            "retain 497 MiB after five seconds",
+            "mi-malloc/README.md",
+            "| all together | 29 | 497 |",
+        ),
+        (
+            "163 MiB remain",
+            "mi-malloc/README.md",
+            "163 MiB remain in all",
+        ),
+        ("101 MiB instead of 42", "mi-malloc/README.md", "42 MiB | 0.28 s, 0.44 s, 101 MiB |"),
+        (
+            "54 with `MIMALLOC_PAGE_RECLAIM_ON_FREE=0`",
+            "mi-malloc/README.md",
+            "With `MIMALLOC_PAGE_RECLAIM_ON_FREE=0` the peak is 54 MiB",
+        ),
+        (
+            "1.6 to 1.7 times as long as `mimalloc3`'s",
+            "CONTRIBUTING.md",
+            "1.6 to 1.7 times as long as `mimalloc3`'s",
+        ),
+    ] {
+        assert!(section.contains(here), "README.md does not state: {}", here);
+        assert!(read(path).contains(there), "{} does not state: {}", path, there);
+    }
+}
+
+#[test]
+fn instructions_are_the_recorded_ones() {
     let kept = read("bench/counts.json");
     let count = |operation: &str, build: &str| {
         let from = kept
@@ -167,12 +234,16 @@ fn instructions_are_the_kept_ones() {
         assert_eq!(row[3], count(operation, "v2"), "{}, v2", row[0]);
     }
     let readme = read("README.md");
-    for said in [
+    for stated in [
         format!("32 bytes takes {} instructions", count("raw", "v3")),
         format!("{} on v2", count("raw", "v2")),
         format!("{} with `secure`", count("raw", "secure")),
     ] {
-        assert!(readme.contains(&said), "README.md does not say: {}", said);
+        assert!(
+            readme.contains(&stated),
+            "README.md does not state: {}",
+            stated
+        );
     }
 }
 
@@ -212,7 +283,7 @@ fn memory_at_rest_is_that_of_the_published_run() {
     assert_eq!(rows[rows.len() - 1][1..], sums[..]);
 }
 
-/// Runs before 2026-12 have other names for some figures.
+/// Runs before 2026-12 use other names for some figures.
 fn name_in<'a>(json: &str, name: &'a str, older: &'a str) -> &'a str {
     if json.contains(&format!("\"{}\"", name)) {
         name
@@ -221,7 +292,7 @@ fn name_in<'a>(json: &str, name: &'a str, older: &'a str) -> &'a str {
     }
 }
 
-/// The workloads of a `results.json` that means are taken over: of the scaling ones only the last, with all
+/// The workloads of a `results.json` that count in means: of those for scaling only the last, with all
 /// processors (`counted` in bench/driver).
 fn workloads(json: &str) -> Vec<&str> {
     let rows: Vec<&str> = json.split("\"workload\": \"").skip(1).collect();
@@ -257,7 +328,7 @@ fn round(ratio: f64) -> String {
     format!("{:.2}", ratio)
 }
 
-/// The allocator's name in the run, by a column's header. A version in the header must be that of the run.
+/// The allocator's name in the run, by a column's header. If the header has a version, it must be that of the run.
 fn allocator(json: &str, header: &str) -> String {
     if header.contains("background thread") {
         return "jemalloc+background".into();
@@ -297,8 +368,8 @@ fn bound(path: &str) -> String {
     )
 }
 
-/// A table of Markdown from the line that begins with `header` on, without the rule below it. A vertical bar
-/// in a cell would be wrong.
+/// The cells of the Markdown table whose first line begins with `header`, without the rule below it. Cells must
+/// not contain a vertical bar.
 fn table(text: &str, header: &str) -> Vec<Vec<String>> {
     let lines = text.lines().skip_while(|line| !line.starts_with(header));
     let lines = lines.take_while(|line| line.starts_with('|'));
@@ -319,7 +390,7 @@ fn columns(rows: &[Vec<String>]) -> Vec<Vec<String>> {
     (0..rows[0].len()).map(column).collect()
 }
 
-/// What stands in backquotes.
+/// The texts in backquotes.
 fn names<'a>(cells: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     let quoted = |cell: &'a String| cell.split('`').skip(1).step_by(2);
     cells.flat_map(quoted).map(str::to_string).collect()
