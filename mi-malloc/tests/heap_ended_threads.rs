@@ -1,5 +1,5 @@
 //! A heap does not free the blocks of threads that have ended. v2 would assign their pages to any heap that needs memory
-//! (`tests/heap_ended_thread.rs` of mi-malloc-sys shows it), so the heaps of this crate have a tag.
+//! (`tests/processes/heap_ended_thread.rs` of mi-malloc-sys shows it), so the heaps of this crate have a tag.
 
 use allocator_api2::boxed::Box;
 use mi_malloc::{Heap, MiMalloc};

@@ -11,6 +11,7 @@ mod memory;
 #[allow(dead_code)] // for all build modes and major versions
 #[path = "../support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
 #[path = "../support/respawn.rs"]
 mod respawn;
 

@@ -1,40 +1,71 @@
-//! Tests that run themselves again, each in a process of its own (`respawn`): options of the environment, what concerns
-//! every allocation of a process, and the end of its memory. Nothing else is done in the process that they share.
+//! What belongs to a whole process: options, callbacks, output, and the memory that it has. Each test runs itself again in
+//! a process of its own (`respawn`), and does nothing in the process that they share.
 
-#[cfg(target_os = "linux")]
+#[allow(dead_code)]
 #[path = "../support/errno.rs"]
 mod errno;
 #[cfg(mi_v3)]
 #[path = "../support/folder.rs"]
 mod folder;
+#[cfg(target_os = "linux")]
+#[path = "../support/mapping.rs"]
+mod mapping;
 #[allow(dead_code)]
 #[path = "../support/memory.rs"]
 mod memory;
 #[allow(dead_code)] // for all build modes and major versions
 #[path = "../support/mode.rs"]
 mod mode;
+#[allow(dead_code)]
 #[path = "../support/options.rs"]
 mod options;
+#[path = "../support/other_threads.rs"]
+mod other_threads;
+#[path = "../support/heap.rs"]
+mod own_heap;
 #[allow(dead_code)]
 #[path = "../support/pprof.rs"]
 mod pprof;
+#[path = "../support/raw_thread.rs"]
+mod raw_thread;
 #[cfg(target_os = "linux")]
 #[allow(dead_code)]
 #[path = "../support/resident.rs"]
 mod resident;
+#[allow(dead_code)]
 #[path = "../support/respawn.rs"]
 mod respawn;
-#[cfg(mi_v2)]
+#[path = "../support/text.rs"]
+mod text;
 #[allow(dead_code)]
 #[path = "../support/visit.rs"]
 mod visit;
 
+mod callbacks_deferred;
+mod callbacks_error;
 mod callbacks_output;
+#[cfg(all(target_os = "linux", mi_v2))]
+mod heap_deleted_v2;
+mod heap_ended_thread;
+#[cfg(target_os = "linux")]
+mod huge_pages;
+#[cfg(target_os = "linux")]
+mod memory_returned;
 mod options_effect;
 mod options_env;
+mod options_set;
 #[cfg(target_os = "linux")]
 mod out_of_memory;
+mod output;
+mod process_info;
 #[cfg(mi_v3)]
 mod profile_main;
+#[cfg(mi_v3)]
+mod subproc;
+#[cfg(all(mi_v3, target_os = "linux"))]
+mod subproc_memory;
+#[cfg(mi_v2)]
+mod subproc_v2;
 #[cfg(mi_v2)]
 mod visit_abandoned;
+mod visit_main;

@@ -8,15 +8,6 @@ use mi_malloc_sys::*;
 
 const MIB: usize = 1 << 20;
 
-/// Runs `work` in a child process with the environment `variables`, as the test `name`.
-fn with(name: &str, variables: &[(&str, &str)], work: impl Fn()) {
-    if respawn::is_this() {
-        work();
-    } else {
-        respawn::succeeds(&format!("options_effect::{name}"), "", variables);
-    }
-}
-
 unsafe fn stats() -> mi_stats_t {
     #[cfg(mi_v2)]
     mi_stats_merge();
@@ -34,7 +25,7 @@ fn no_memory_but_reserved() {
         ("MIMALLOC_DISALLOW_OS_ALLOC", "1"),
         ("MIMALLOC_ARENA_RESERVE", "0"),
     ];
-    with("no_memory_but_reserved", &variables, || unsafe {
+    respawn::alone_with(&variables, || unsafe {
         mi_thread_init();
         assert!(mi_malloc(100_000).is_null());
         assert!(mi_zalloc(MIB).is_null());
@@ -49,7 +40,7 @@ fn no_memory_but_reserved() {
 #[test]
 fn memory_reserved_at_the_start() {
     let variables = [("MIMALLOC_RESERVE_OS_MEMORY", "256M")];
-    with("memory_reserved_at_the_start", &variables, || unsafe {
+    respawn::alone_with(&variables, || unsafe {
         let stats = stats();
         assert!(stats.arena_count.total >= 1);
         assert!(stats.reserved.current >= 256 * MIB as i64);
@@ -59,39 +50,31 @@ fn memory_reserved_at_the_start() {
 
 #[test]
 fn no_arenas() {
-    with(
-        "no_arenas",
-        &[("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")],
-        || unsafe {
-            let p = mi_malloc(3 * MIB);
-            assert!(!p.is_null());
-            assert_eq!(stats().arena_count.total, 0);
-            mi_free(p);
-        },
-    );
+    respawn::alone_with(&[("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")], || unsafe {
+        let p = mi_malloc(3 * MIB);
+        assert!(!p.is_null());
+        assert_eq!(stats().arena_count.total, 0);
+        mi_free(p);
+    });
 }
 
 #[test]
 fn arenas_of_a_given_size() {
-    with(
-        "arenas_of_a_given_size",
-        &[("MIMALLOC_ARENA_RESERVE", "128M")],
-        || unsafe {
-            let p = mi_malloc(3 * MIB);
-            let stats = stats();
-            assert_eq!(stats.arena_count.total, 1);
-            let reserved = stats.reserved.current as usize / MIB;
-            assert!((128..256).contains(&reserved), "{reserved} MiB");
-            mi_free(p);
-        },
-    );
+    respawn::alone_with(&[("MIMALLOC_ARENA_RESERVE", "128M")], || unsafe {
+        let p = mi_malloc(3 * MIB);
+        let stats = stats();
+        assert_eq!(stats.arena_count.total, 1);
+        let reserved = stats.reserved.current as usize / MIB;
+        assert!((128..256).contains(&reserved), "{reserved} MiB");
+        mi_free(p);
+    });
 }
 
 #[cfg(mi_v3)]
 #[test]
 fn the_largest_block_in_an_arena() {
     let variables = [("MIMALLOC_ARENA_MAX_OBJECT_SIZE", "8M")];
-    with("the_largest_block_in_an_arena", &variables, || unsafe {
+    respawn::alone_with(&variables, || unsafe {
         assert_eq!(mi_arena_max_object_size(), 8 * MIB);
         let before = stats().pages_os_allocated.current;
         let small = mi_malloc(4 * MIB);
@@ -238,19 +221,15 @@ fn all_memory_is_destroyed_at_the_end() {
         println!("not run: with `override` the process could not come to its end");
         return;
     }
-    with(
-        "all_memory_is_destroyed_at_the_end",
-        &[("MIMALLOC_DESTROY_ON_EXIT", "1")],
-        || unsafe {
-            let heap = mi_heap_new();
-            for size in [10, 1000, 100_000, 30 * MIB] {
-                assert!(!mi_malloc(size).is_null());
-                if mode::FULL_PAGES_MAY_BE_LEFT {
-                    assert!(!mi_heap_malloc(heap, size).is_null());
-                }
+    respawn::alone_with(&[("MIMALLOC_DESTROY_ON_EXIT", "1")], || unsafe {
+        let heap = mi_heap_new();
+        for size in [10, 1000, 100_000, 30 * MIB] {
+            assert!(!mi_malloc(size).is_null());
+            if mode::FULL_PAGES_MAY_BE_LEFT {
+                assert!(!mi_heap_malloc(heap, size).is_null());
             }
-        },
-    );
+        }
+    });
 }
 
 /// What the first arena takes of the address space, as the guide says.

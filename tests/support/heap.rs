@@ -4,7 +4,7 @@ use mi_malloc_sys::*;
 
 /// A heap that has the test's own blocks and no others.
 ///
-/// v2 lets a heap take over what ended threads left (`heap_ended_thread.rs`): the test's own, and under
+/// v2 lets a heap take over what ended threads left (`processes/heap_ended_thread.rs`): the test's own, and under
 /// `override` those of other tests at any moment. So it is told to take over nothing.
 pub unsafe fn new() -> *mut mi_heap_t {
     #[cfg(mi_v2)]

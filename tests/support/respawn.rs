@@ -5,6 +5,31 @@ use std::process::{Command, Output};
 
 const MARK: &str = "MI_MALLOC_SYS_TEST_CHILD";
 
+/// The command that runs a program of this target, if the system cannot: an emulator with its arguments
+/// (`checks/platforms/parts/suite.sh`). The child needs it, too.
+const EMULATOR: &str = "MI_MALLOC_SYS_TEST_EMULATOR";
+
+/// Runs the whole of a test in a child process: `alone(|| ...)` is all that the test does.
+pub fn alone(test: impl FnOnce()) {
+    alone_with(&[], test);
+}
+
+/// As [`alone`], with further environment variables.
+pub fn alone_with<Test: FnOnce()>(variables: &[(&str, &str)], test: Test) {
+    if is_this() {
+        test();
+    } else {
+        succeeds(name_of::<Test>(), "", variables);
+    }
+}
+
+/// The name of the test that contains a closure: `module::test`, where the closure's type is called
+/// `program::module::test::{{closure}}`. (If this is wrong, no test runs, and [`succeeds`] fails.)
+pub fn name_of<Closure>() -> &'static str {
+    let path = std::any::type_name::<Closure>().trim_end_matches("::{{closure}}");
+    path.split_once("::").map_or(path, |(_program, name)| name)
+}
+
 /// Whether this process is the child.
 pub fn is_this() -> bool {
     std::env::var_os(MARK).is_some()
@@ -18,7 +43,16 @@ pub fn argument() -> String {
 /// Runs the test `name` in a child process, with `argument` and further environment variables. `name` is the
 /// one that the harness prints: with the test's module, if it has one.
 pub fn run(name: &str, argument: &str, variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let program = std::env::current_exe().unwrap();
+    let emulator = std::env::var(EMULATOR).unwrap_or_default();
+    let mut words = emulator.split_whitespace();
+    let mut command = match words.next() {
+        Some(emulator) => Command::new(emulator),
+        None => Command::new(&program),
+    };
+    if !emulator.is_empty() {
+        command.args(words).arg(&program);
+    }
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     for (variable, _) in std::env::vars_os() {
         if variable
@@ -47,5 +81,10 @@ pub fn succeeds(name: &str, argument: &str, variables: &[(&str, &str)]) -> Strin
         "{name} {argument} {variables:?}: {}\n{out}\n{err}",
         output.status
     );
+    // What the child did not run, its parent reports.
+    let not_run = out
+        .lines()
+        .filter_map(|line| line.find("not run: ").map(|at| &line[at..]));
+    not_run.for_each(|line| println!("{line}"));
     err.into_owned()
 }

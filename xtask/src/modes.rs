@@ -131,7 +131,7 @@ fn all() -> Result<Vec<Mode>, String> {
         vec![
             // In this profile it is `debug`, which `debug_full` includes.
             quick("test --features debug_in_debug --test global global_alloc::"),
-            quick("test --features debug_in_debug --test options"),
+            quick("test --features debug_in_debug --test processes options_set::"),
             // Upstream asserts the sizes of frees only in builds without guard pages.
             quick("test --features debug_full --test global global_alloc::")
                 .variable("MIMALLOC_SYS_DEFINES", "MI_GUARDED=0"),

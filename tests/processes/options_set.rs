@@ -2,15 +2,13 @@
 //! reads them without synchronisation.
 #![allow(deprecated)] // an option without effect can be set freely
 
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-
+use crate::mode;
+use crate::respawn;
 use mi_malloc_sys::*;
 
 #[test]
 fn setting_and_reading() {
-    unsafe {
+    respawn::alone(|| unsafe {
         values();
         switches();
         sizes();
@@ -19,7 +17,7 @@ fn setting_and_reading() {
         guarded_bounds();
         unknown();
         legacy_names();
-    }
+    });
 }
 
 const INERT: mi_option_t = mi_option_deprecated_segment_cache;

@@ -1,16 +1,7 @@
 //! Where transparent huge pages are asked for, by `mi_option_allow_thp` (`src/huge_pages.h`).
-#![cfg(target_os = "linux")]
 
-#[path = "support/mapping.rs"]
-mod mapping;
-#[allow(dead_code)]
-#[path = "support/resident.rs"]
-mod resident;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-
-use mapping::{huge_pages, HugePages::*};
+use crate::mapping::{self, huge_pages, HugePages::*};
+use crate::respawn;
 use mi_malloc_sys::*;
 
 const MIB: usize = 1 << 20;
@@ -23,7 +14,7 @@ fn allow_thp() -> i64 {
 }
 
 /// Runs `work` in a child process for each value of the option, which may be "", the default.
-fn with_each(name: &str, values: &[&str], work: impl Fn()) {
+fn with_each<Work: Fn()>(values: &[&str], work: Work) {
     if respawn::is_this() {
         return work();
     }
@@ -36,6 +27,7 @@ fn with_each(name: &str, values: &[&str], work: impl Fn()) {
     }
     for &value in values {
         let variables = [("MIMALLOC_ALLOW_THP", value)];
+        let name = respawn::name_of::<Work>();
         respawn::succeeds(name, value, &variables[..usize::from(!value.is_empty())]);
     }
 }
@@ -50,11 +42,11 @@ fn block(size: usize) -> usize {
 #[cfg(all(mi_v3, target_pointer_width = "64", not(feature = "no_thp")))]
 mod v3 {
     use super::*;
+    use crate::resident;
 
     #[test]
     fn with_3_large_blocks_have_them_and_small_ones_do_not() {
-        let name = "v3::with_3_large_blocks_have_them_and_small_ones_do_not";
-        with_each(name, &["3", ""], || {
+        with_each(&["3", ""], || {
             assert_eq!(allow_thp(), 3);
             for size in [8, 1000, 20_000, 200_000, 3 * MIB] {
                 assert_eq!(huge_pages(block(size)), Unwanted, "{size}");
@@ -73,8 +65,7 @@ mod v3 {
     /// From some size of the heap on, the rest has them as well.
     #[test]
     fn with_3_a_large_heap_has_them() {
-        let name = "v3::with_3_a_large_heap_has_them";
-        with_each(name, &["3"], || {
+        with_each(&["3"], || {
             let blocks: Vec<_> = (0..100).map(|_| block(MIB)).collect();
             assert_eq!(huge_pages(blocks[0]), Unwanted);
             assert_eq!(huge_pages(blocks[99]), Wanted);
@@ -83,7 +74,7 @@ mod v3 {
 
     #[test]
     fn with_1_and_2_all_have_them() {
-        with_each("v3::with_1_and_2_all_have_them", &["1", "2"], || {
+        with_each(&["1", "2"], || {
             for size in [8, 20_000, 3 * MIB, 100 * MIB] {
                 assert_eq!(huge_pages(block(size)), Wanted, "{size}");
             }
@@ -93,8 +84,7 @@ mod v3 {
     /// With 2 a purge leaves huge pages whole.
     #[test]
     fn with_3_a_purge_goes_by_slices() {
-        let name = "v3::with_3_a_purge_goes_by_slices";
-        with_each(name, &["3", "2", ""], || unsafe {
+        with_each(&["3", "2", ""], || unsafe {
             const SIZE: usize = 600 << 10; // no huge page is free if each second one of these is
             let blocks: Vec<_> = (0..100).map(|_| mi_malloc(SIZE)).collect();
             for p in &blocks {
@@ -113,8 +103,7 @@ mod v3 {
 /// mimalloc's memory has none, and that is no matter of the process: a program that it starts has its own.
 #[test]
 fn with_0_there_are_none_and_children_keep_theirs() {
-    let name = "with_0_there_are_none_and_children_keep_theirs";
-    with_each(name, &["0"], || {
+    with_each(&["0"], || {
         assert_eq!(allow_thp(), 0);
         for size in [8, 20_000, 3 * MIB, 100 * MIB, 400 * MIB] {
             let p = block(size);

@@ -1,23 +1,16 @@
 //! Subprocesses of v2: what an ended thread leaves behind stays within its own.
-#![cfg(mi_v2)]
 
+use crate::raw_thread;
+use crate::respawn;
+use crate::visit;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::mpsc::channel;
 
-#[path = "support/raw_thread.rs"]
-mod raw_thread;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
-
 #[test]
 fn the_main_one_is_null() {
-    unsafe {
+    respawn::alone(|| unsafe {
         assert!(mi_subproc_main().is_null());
         mi_subproc_delete(null_mut());
         mi_thread_init();
@@ -26,7 +19,7 @@ fn the_main_one_is_null() {
         mi_subproc_delete(id);
         // The thread may join the main one, where it is already.
         mi_subproc_add_current_thread(null_mut());
-    }
+    });
 }
 
 /// Blocks that a thread of the subprocess `id` leaves behind.
@@ -43,13 +36,9 @@ fn leave(id: mi_subproc_id_t) -> Vec<usize> {
 
 #[test]
 fn what_a_thread_leaves_behind() {
-    if !respawn::is_this() {
-        // Only so can one see what ended threads have left.
-        let variables = [("MIMALLOC_VISIT_ABANDONED", "1")];
-        respawn::succeeds("what_a_thread_leaves_behind", "", &variables);
-        return;
-    }
-    unsafe {
+    // Only with it can a process visit what ended threads have left.
+    let variables = [("MIMALLOC_VISIT_ABANDONED", "1")];
+    respawn::alone_with(&variables, || unsafe {
         mi_thread_init();
         let ids = [null_mut(), mi_subproc_new(), mi_subproc_new()];
         let left = ids.map(leave);
@@ -75,5 +64,5 @@ fn what_a_thread_leaves_behind() {
         }
         mi_subproc_delete(ids[1]);
         mi_subproc_delete(ids[2]);
-    }
+    });
 }

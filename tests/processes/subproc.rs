@@ -1,16 +1,11 @@
 //! Subprocesses: threads that share no memory with the rest of the program.
-#![cfg(mi_v3)]
 
+use crate::raw_thread;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex};
-
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[path = "support/raw_thread.rs"]
-mod raw_thread;
 
 const NONE: mi_subproc_id_t = mi_subproc_id_t {
     _mi_subproc_id: null_mut(),
@@ -51,7 +46,7 @@ unsafe fn heaps_of(id: mi_subproc_id_t) -> Vec<*mut mi_heap_t> {
 
 #[test]
 fn every_thread_starts_in_the_main_one() {
-    unsafe {
+    respawn::alone(|| unsafe {
         let main = mi_subproc_main();
         assert_ne!(main, NONE);
         assert_eq!(mi_subproc_current(), main);
@@ -60,12 +55,12 @@ fn every_thread_starts_in_the_main_one() {
         std::thread::spawn(|| assert_eq!(mi_subproc_current(), mi_subproc_main()))
             .join()
             .unwrap();
-    }
+    });
 }
 
 #[test]
 fn a_thread_in_its_own() {
-    unsafe {
+    respawn::alone(|| unsafe {
         let id = mi_subproc_new();
         assert!(id != NONE && id != mi_subproc_main());
         let (current, heap, blocks) = inside(id, || {
@@ -107,7 +102,7 @@ fn a_thread_in_its_own() {
             .for_each(|p| mi_free(*p as *mut c_void));
         assert_eq!(mi_heap_of(blocks[250] as *const c_void), heap);
         mi_subproc_destroy(id);
-    }
+    });
 }
 
 /// `debug_full` is left out: making a heap can extend a table that lives in the main subprocess, and an
@@ -116,7 +111,7 @@ fn a_thread_in_its_own() {
 #[cfg(not(feature = "debug_full"))]
 #[test]
 fn the_heaps_of_each() {
-    unsafe {
+    respawn::alone(|| unsafe {
         let ours = mi_heap_new();
         let id = mi_subproc_new();
         let (main, made) = inside(id, || {
@@ -135,47 +130,49 @@ fn the_heaps_of_each() {
         mi_heap_delete(ours);
         assert!(!heaps_of(mi_subproc_main()).contains(&ours));
         mi_subproc_destroy(id);
-    }
+    });
 }
 
 /// Without `debug_full` for the same reason.
 #[cfg(not(feature = "debug_full"))]
 #[test]
 fn a_visitor_ends_the_visit() {
-    unsafe extern "C" fn stop_at_two(_heap: *mut mi_heap_t, calls: *mut c_void) -> bool {
-        let calls = &mut *calls.cast::<usize>();
-        *calls += 1;
-        *calls < 2
-    }
-    unsafe {
-        let id = mi_subproc_new();
-        inside(id, || {
-            for _ in 0..3 {
-                assert!(!mi_heap_new().is_null());
-            }
-        });
-        let mut calls = 0usize;
-        let argument: *mut usize = &mut calls;
-        assert!(!mi_subproc_visit_heaps(
-            id,
-            Some(stop_at_two),
-            argument.cast()
-        ));
-        assert_eq!(calls, 2);
-        calls = 0;
-        assert!(!mi_subproc_visit_heaps(
-            NONE,
-            Some(stop_at_two),
-            argument.cast()
-        ));
-        assert_eq!(calls, 0);
-        mi_subproc_destroy(id);
-    }
+    respawn::alone(|| {
+        unsafe extern "C" fn stop_at_two(_heap: *mut mi_heap_t, calls: *mut c_void) -> bool {
+            let calls = &mut *calls.cast::<usize>();
+            *calls += 1;
+            *calls < 2
+        }
+        unsafe {
+            let id = mi_subproc_new();
+            inside(id, || {
+                for _ in 0..3 {
+                    assert!(!mi_heap_new().is_null());
+                }
+            });
+            let mut calls = 0usize;
+            let argument: *mut usize = &mut calls;
+            assert!(!mi_subproc_visit_heaps(
+                id,
+                Some(stop_at_two),
+                argument.cast()
+            ));
+            assert_eq!(calls, 2);
+            calls = 0;
+            assert!(!mi_subproc_visit_heaps(
+                NONE,
+                Some(stop_at_two),
+                argument.cast()
+            ));
+            assert_eq!(calls, 0);
+            mi_subproc_destroy(id);
+        }
+    });
 }
 
 #[test]
 fn a_thread_that_has_allocated_stays() {
-    unsafe {
+    respawn::alone(|| unsafe {
         let id = mi_subproc_new();
         let number = id._mi_subproc_id as usize;
         std::thread::spawn(move || {
@@ -196,44 +193,48 @@ fn a_thread_that_has_allocated_stays() {
         });
         mi_subproc_destroy(id);
         mi_subproc_destroy(other);
-    }
+    });
 }
 
 #[test]
 fn many_one_after_the_other() {
-    let block = unsafe { mi_malloc(100) };
-    for _ in 0..30 {
-        unsafe {
-            let id = mi_subproc_new();
-            let p = inside(id, || {
-                let p = mi_zalloc(3_000_000);
-                let bytes = std::slice::from_raw_parts_mut(p.cast::<u8>(), 3_000_000);
-                assert!(bytes.iter().step_by(1000).all(|byte| *byte == 0));
-                bytes.fill(1);
-                p as usize
-            });
-            assert_ne!(mi_heap_of(p as *const c_void), mi_heap_main());
-            mi_subproc_destroy(id);
+    respawn::alone(|| {
+        let block = unsafe { mi_malloc(100) };
+        for _ in 0..30 {
+            unsafe {
+                let id = mi_subproc_new();
+                let p = inside(id, || {
+                    let p = mi_zalloc(3_000_000);
+                    let bytes = std::slice::from_raw_parts_mut(p.cast::<u8>(), 3_000_000);
+                    assert!(bytes.iter().step_by(1000).all(|byte| *byte == 0));
+                    bytes.fill(1);
+                    p as usize
+                });
+                assert_ne!(mi_heap_of(p as *const c_void), mi_heap_main());
+                mi_subproc_destroy(id);
+            }
         }
-    }
-    unsafe {
-        // The main one and none do not end.
-        mi_subproc_destroy(mi_subproc_main());
-        mi_subproc_destroy(NONE);
-        assert_eq!(mi_heap_of(block), mi_heap_main());
-        mi_free(block);
-    }
+        unsafe {
+            // The main one and none do not end.
+            mi_subproc_destroy(mi_subproc_main());
+            mi_subproc_destroy(NONE);
+            assert_eq!(mi_heap_of(block), mi_heap_main());
+            mi_free(block);
+        }
+    });
 }
 
 /// A debug build stops the program instead.
 #[cfg(not(any(feature = "debug", all(feature = "debug_in_debug", debug_assertions))))]
 #[test]
 fn no_subprocess_changes_nothing() {
-    raw_thread::run(|| unsafe {
-        mi_subproc_add_current_thread(NONE);
-        assert_eq!(mi_subproc_current(), mi_subproc_main());
-        let p = mi_malloc(10);
-        assert_eq!(mi_heap_of(p), mi_heap_main());
-        mi_free(p);
+    respawn::alone(|| {
+        raw_thread::run(|| unsafe {
+            mi_subproc_add_current_thread(NONE);
+            assert_eq!(mi_subproc_current(), mi_subproc_main());
+            let p = mi_malloc(10);
+            assert_eq!(mi_heap_of(p), mi_heap_main());
+            mi_free(p);
+        });
     });
 }

@@ -1,17 +1,10 @@
 //! Memory goes back to the system. One test, because it looks at the whole process.
-#![cfg(target_os = "linux")]
 
+use crate::resident::resident;
+use crate::respawn;
+use crate::visit;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
-
-#[allow(dead_code)]
-#[path = "support/resident.rs"]
-mod resident;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
-
-use resident::resident;
 
 const MIB: usize = 1 << 20;
 
@@ -27,14 +20,14 @@ unsafe fn touched(heap: *mut mi_heap_t, size: usize, total: usize) -> Vec<*mut c
 
 #[test]
 fn memory_returns() {
-    unsafe {
+    respawn::alone(|| unsafe {
         // Warm up, so that what is measured is what comes on top.
         mi_free(mi_malloc(MIB));
         of_freed_blocks();
         of_ended_heaps();
         #[cfg(mi_v3)]
         of_purged_arenas();
-    }
+    });
 }
 
 unsafe fn of_freed_blocks() {

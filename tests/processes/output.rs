@@ -1,39 +1,34 @@
-//! What is printed on request: to the registered output, and to one given with the call. One test,
-//! because the registered output belongs to the whole process.
+//! What is printed on request: to the registered output, which belongs to the whole process, and to one given with the
+//! call.
 
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/options.rs"]
-mod options;
-#[path = "support/text.rs"]
-mod text;
-
+use crate::mode;
+use crate::options::{Kind, OPTIONS};
+use crate::respawn;
+use crate::text::{note, Text};
 use mi_malloc_sys::*;
-use options::{Kind, OPTIONS};
 use std::ptr::null_mut;
-use text::{note, Text};
 
 #[test]
 fn printing() {
-    let mut registered = Text::new();
-    unsafe {
-        mi_thread_init();
-        mi_register_output(Some(note), registered.argument());
-        // What came before; with `override` there may be warnings about the test's own doings.
-        registered.take();
+    respawn::alone(|| {
+        let mut registered = Text::new();
+        unsafe {
+            mi_thread_init();
+            mi_register_output(Some(note), registered.argument());
+            // What came before; with `override` there may be warnings about the test's own doings.
+            registered.take();
 
-        options_are_listed(&mut registered);
-        arenas_are_drawn(&mut registered);
-        #[cfg(mi_v3)]
-        process_information(&mut registered);
+            options_are_listed(&mut registered);
+            arenas_are_drawn(&mut registered);
+            #[cfg(mi_v3)]
+            process_information(&mut registered);
 
-        mi_register_output(None, null_mut());
-        #[cfg(mi_v2)]
-        mi_stats_print_out(None, null_mut()); // to the standard error stream
-        assert_eq!(registered.take(), "");
-    }
+            mi_register_output(None, null_mut());
+            #[cfg(mi_v2)]
+            mi_stats_print_out(None, null_mut()); // to the standard error stream
+            assert_eq!(registered.take(), "");
+        }
+    });
 }
 
 /// Each option in a line of its own, in order, with its present value and its unit.
