@@ -1,17 +1,12 @@
 //! Thread-local heaps (v3): the part that one thread has of a heap.
-#![cfg(mi_v3)]
 
+use crate::mode;
+use crate::respawn;
+use crate::visitor;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::slice::from_raw_parts_mut;
-
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
 
 unsafe fn bytes<'a>(p: *mut c_void, size: usize) -> &'a mut [u8] {
     assert!(!p.is_null());
@@ -125,7 +120,7 @@ fn every_way_to_allocate() {
                     );
                 }
             }
-            assert_eq!(visit::heap(heap).blocks.len(), blocks.len());
+            assert_eq!(visitor::heap(heap).blocks.len(), blocks.len());
             for p in blocks {
                 mi_free(p);
             }
@@ -136,7 +131,7 @@ fn every_way_to_allocate() {
         assert!(mi_theap_calloc(theap, half, 3).is_null());
         assert!(mi_theap_malloc_aligned(theap, half + 1, 64).is_null());
         assert!(mi_theap_alloc_new_nothrow(theap, half + 1).is_null());
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
         mi_heap_delete(heap);
     }
 }
@@ -175,7 +170,7 @@ fn reallocation() {
         for p in [p, q, z] {
             mi_free(p);
         }
-        assert_eq!(visit::heap(heap).blocks, []);
+        assert_eq!(visitor::heap(heap).blocks, []);
         mi_heap_delete(heap);
         mi_heap_delete(other);
     }
@@ -187,12 +182,12 @@ fn collecting() {
         let heap = mi_heap_new();
         let theap = mi_heap_theap(heap);
         let blocks: Vec<_> = (0..1000).map(|_| mi_theap_malloc(theap, 300)).collect();
-        assert!(visit::heap(heap).areas.len() > 1);
+        assert!(visitor::heap(heap).areas.len() > 1);
         blocks.into_iter().for_each(|p| mi_free(p));
         mi_theap_collect(null_mut(), true);
         mi_theap_collect(theap, false);
         mi_theap_collect(theap, true);
-        assert_eq!(visit::heap(heap).calls(), 0);
+        assert_eq!(visitor::heap(heap).calls(), 0);
         mi_heap_delete(heap);
     }
 }
@@ -219,7 +214,7 @@ fn the_end_of_a_part_is_not_that_of_its_blocks() {
                 .all(|byte| *byte == (index as u8).wrapping_add(1)));
             assert_eq!(mi_thread_id_of(*p), 0);
         }
-        assert_eq!(visit::heap(heap).blocks.len(), blocks.len());
+        assert_eq!(visitor::heap(heap).blocks.len(), blocks.len());
         // The thread gets a new part, and allocation goes on.
         let p = mi_heap_malloc(heap, 10);
         assert_eq!(mi_heap_of(p), heap);
@@ -231,24 +226,26 @@ fn the_end_of_a_part_is_not_that_of_its_blocks() {
 /// A thread's part of the main heap does not end; it only gives up its pages.
 #[test]
 fn the_part_of_the_main_heap_stays() {
-    std::thread::spawn(|| unsafe {
-        // Of a size that no other thread here asks the main heap for: it might take the page up again.
-        const SIZE: usize = 44_444;
-        let theap = mi_theap_get_default();
-        let p = mi_malloc(SIZE);
-        bytes(p, SIZE).fill(8);
-        assert_ne!(mi_thread_id_of(p), 0);
-        mi_theap_delete(theap);
-        assert_eq!(mi_theap_get_default(), theap);
-        assert_eq!(mi_thread_id_of(p), 0);
-        assert!(bytes(p, SIZE).iter().all(|byte| *byte == 8));
-        let q = mi_malloc(SIZE);
-        assert_eq!(mi_heap_of(q), mi_heap_main());
-        mi_free(p);
-        mi_free(q);
-    })
-    .join()
-    .unwrap();
+    // Another thread that allocates from the main heap could get the page.
+    respawn::alone(|| {
+        std::thread::spawn(|| unsafe {
+            const SIZE: usize = 44_444;
+            let theap = mi_theap_get_default();
+            let p = mi_malloc(SIZE);
+            bytes(p, SIZE).fill(8);
+            assert_ne!(mi_thread_id_of(p), 0);
+            mi_theap_delete(theap);
+            assert_eq!(mi_theap_get_default(), theap);
+            assert_eq!(mi_thread_id_of(p), 0);
+            assert!(bytes(p, SIZE).iter().all(|byte| *byte == 8));
+            let q = mi_malloc(SIZE);
+            assert_eq!(mi_heap_of(q), mi_heap_main());
+            mi_free(p);
+            mi_free(q);
+        })
+        .join()
+        .unwrap();
+    });
 }
 
 #[test]
@@ -267,12 +264,12 @@ fn pages_are_given_up() {
         mi_theap_quiescent_abandon(theap);
         assert_eq!(mi_thread_id_of(p), 0);
         assert!(bytes(p, 200).iter().all(|byte| *byte == 9));
-        let mut seen = visit::Seen::default();
+        let mut seen = visitor::Seen::default();
         let argument = seen.argument();
         assert!(mi_heap_visit_abandoned_blocks(
             heap,
             true,
-            Some(visit::note),
+            Some(visitor::note),
             argument
         ));
         assert!(seen.block_of(p).is_some());
@@ -288,13 +285,13 @@ fn pages_are_given_up() {
 #[test]
 fn visiting_what_a_thread_owns() {
     #[allow(deprecated)]
-    unsafe fn owned(theap: *const mi_theap_t, visit_blocks: bool) -> visit::Seen {
-        let mut seen = visit::Seen::default();
+    unsafe fn owned(theap: *const mi_theap_t, visit_blocks: bool) -> visitor::Seen {
+        let mut seen = visitor::Seen::default();
         let argument = seen.argument();
         assert!(mi_theap_visit_blocks(
             theap,
             visit_blocks,
-            Some(visit::note),
+            Some(visitor::note),
             argument
         ));
         seen
@@ -319,7 +316,7 @@ fn visiting_what_a_thread_owns() {
         assert!(seen.block_of(p).is_none());
         assert!(ours.iter().all(|p| seen.block_of(*p).is_some()));
         assert_eq!(owned(theap, false).calls(), seen.areas.len());
-        assert_eq!(visit::heap(heap).blocks.len(), ours.len() + 1);
+        assert_eq!(visitor::heap(heap).blocks.len(), ours.len() + 1);
         assert_eq!(owned(null_mut(), true).calls(), 0);
         mi_heap_destroy(heap);
     }

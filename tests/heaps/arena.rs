@@ -1,14 +1,10 @@
 //! Arenas: where heaps take their pages from.
 
+use crate::map;
+use crate::visitor;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
-
-#[path = "support/map.rs"]
-mod map;
-#[allow(dead_code)]
-#[path = "support/visit.rs"]
-mod visit;
 
 const MIB: usize = 1 << 20;
 
@@ -106,7 +102,7 @@ unsafe fn fill(id: mi_arena_id_t, area: Area) {
     assert!(mi_heap_malloc(heap, 8 * MIB).is_null());
     assert!(mi_heap_zalloc(heap, 8 * MIB).is_null());
     mi_free(mi_malloc(8 * MIB));
-    for area_of_heap in visit::heap(heap).areas {
+    for area_of_heap in visitor::heap(heap).areas {
         assert!(area.holds(area_of_heap.blocks, area_of_heap.reserved));
     }
     // What is freed is to be had again.
