@@ -4,9 +4,6 @@
 #[allow(dead_code)]
 #[path = "../support/errno.rs"]
 mod errno;
-#[cfg(mi_v3)]
-#[path = "../support/folder.rs"]
-mod folder;
 #[cfg(target_os = "linux")]
 #[path = "../support/mapping.rs"]
 mod mapping;
@@ -23,9 +20,7 @@ mod options;
 mod other_threads;
 #[path = "../support/heap.rs"]
 mod own_heap;
-#[allow(dead_code)]
-#[path = "../support/pprof.rs"]
-mod pprof;
+#[cfg(unix)]
 #[path = "../support/raw_thread.rs"]
 mod raw_thread;
 #[cfg(target_os = "linux")]
@@ -57,14 +52,13 @@ mod options_set;
 #[cfg(target_os = "linux")]
 mod out_of_memory;
 mod output;
+#[cfg(unix)]
 mod process_info;
-#[cfg(mi_v3)]
-mod profile_main;
-#[cfg(mi_v3)]
+#[cfg(all(mi_v3, unix))]
 mod subproc;
 #[cfg(all(mi_v3, target_os = "linux"))]
 mod subproc_memory;
-#[cfg(mi_v2)]
+#[cfg(all(mi_v2, unix))]
 mod subproc_v2;
 #[cfg(mi_v2)]
 mod visit_abandoned;
