@@ -49,8 +49,6 @@ mod memory_returned;
 mod options_effect;
 mod options_env;
 mod options_set;
-#[cfg(target_os = "linux")]
-mod out_of_memory;
 mod output;
 #[cfg(unix)]
 mod process_info;

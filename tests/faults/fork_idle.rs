@@ -1,15 +1,13 @@
-//! A fork, while other threads are outside mimalloc: parent and child go on with blocks of their own. One test,
-//! because a fork copies the whole process. (For threads that are inside: `faults_fork_locks.rs`.)
-#![cfg(unix)]
+//! A fork, while other threads are outside mimalloc: parent and child go on with blocks of their own. (For threads
+//! that are inside: `tests/faults_fork_locks.rs`.)
 
+use crate::fork;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::slice::from_raw_parts_mut;
 use std::sync::mpsc::{channel, Sender};
 use std::thread::JoinHandle;
-
-#[path = "support/fork.rs"]
-mod fork;
 
 const COUNT: usize = 2000;
 
@@ -52,7 +50,7 @@ fn holder(value: u8) -> (Vec<usize>, Sender<()>, JoinHandle<()>) {
 
 #[test]
 fn parent_and_child() {
-    unsafe {
+    respawn::alone(|| unsafe {
         let own = blocks(1);
         let (others, end, thread) = holder(2);
         let heap = mi_heap_new();
@@ -122,5 +120,5 @@ fn parent_and_child() {
 
         // A child that fails is noticed.
         assert!(!fork::run(|| libc::_exit(3)));
-    }
+    });
 }

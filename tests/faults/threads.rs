@@ -1,23 +1,15 @@
 //! Storms of short threads: what they leave behind is bounded.
-#![cfg(target_os = "linux")]
 
+use crate::mode;
+use crate::resident;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-#[allow(dead_code)]
-#[path = "support/resident.rs"]
-mod resident;
-
-use memory::*;
+use crate::memory::*;
 
 /// Every kind of page.
 const KINDS: [usize; 6] = [16, 200, 1024, 9_000, 70_000, 600_000];
@@ -97,28 +89,31 @@ fn crowd(threads: usize) {
 
 #[test]
 fn ten_thousand_threads_leave_nothing() {
-    // A thread that has not allocated collects nothing.
-    unsafe { mi_free(mi_malloc(1)) };
-    let settled = |storm: fn(usize), threads| {
-        storm(threads);
-        unsafe { mi_collect(true) };
-        resident::memory()
-    };
-    // Upstream's full checks take their time.
-    let threads = if mode::DEBUG { 1_000 } else { 5_000 };
-    for (name, kind) in [("storm", storm as fn(usize)), ("crowd", crowd)] {
-        // A crowd that happens to overlap more takes more, and keeps its addresses. So there are three goes, each
-        // compared with the one before it: a leak grows with each.
-        let mut seen = vec![settled(kind, threads / 10)];
-        let settles = (0..3).any(|_| {
-            let [addresses, resident] = seen[seen.len() - 1].map(|bytes| bytes as u64);
-            let many = settled(kind, threads);
-            seen.push(many);
-            // Some megabytes come and go; 4 KiB for each thread would be too much. Addresses are taken in pieces of
-            // 1 GiB and more, as many as the threads that happened to be there at once needed. A segment of v2 for
-            // each thread would be 30 GiB or more.
-            (many[0] as u64) < addresses + (16 << 30) && (many[1] as u64) < resident + (16 << 20)
-        });
-        assert!(settles, "{name} {seen:?}");
-    }
+    respawn::alone(|| {
+        // A thread that has not allocated collects nothing.
+        unsafe { mi_free(mi_malloc(1)) };
+        let settled = |storm: fn(usize), threads| {
+            storm(threads);
+            unsafe { mi_collect(true) };
+            resident::memory()
+        };
+        // Upstream's full checks take their time.
+        let threads = if mode::DEBUG { 1_000 } else { 5_000 };
+        for (name, kind) in [("storm", storm as fn(usize)), ("crowd", crowd)] {
+            // A crowd that happens to overlap more takes more, and keeps its addresses. So there are three goes, each
+            // compared with the one before it: a leak grows with each.
+            let mut seen = vec![settled(kind, threads / 10)];
+            let settles = (0..3).any(|_| {
+                let [addresses, resident] = seen[seen.len() - 1].map(|bytes| bytes as u64);
+                let many = settled(kind, threads);
+                seen.push(many);
+                // Some megabytes come and go; 4 KiB for each thread would be too much. Addresses are taken in pieces of
+                // 1 GiB and more, as many as the threads that happened to be there at once needed. A segment of v2 for
+                // each thread would be 30 GiB or more.
+                (many[0] as u64) < addresses + (16 << 30)
+                    && (many[1] as u64) < resident + (16 << 20)
+            });
+            assert!(settles, "{name} {seen:?}");
+        }
+    });
 }

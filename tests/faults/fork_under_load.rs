@@ -1,23 +1,16 @@
 //! A process that forks under load. No other thread is inside mimalloc at that moment, so that each block
-//! can be checked. (For threads that are inside: `faults_fork_locks.rs`.)
-#![cfg(target_os = "linux")]
+//! can be checked. (For threads that are inside: `tests/faults_fork_locks.rs`.)
 
+use crate::fork;
+use crate::mode;
+use crate::respawn;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::RwLock;
 use std::thread;
 
-#[path = "support/fork.rs"]
-mod fork;
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/mode.rs"]
-mod mode;
-
-use memory::*;
+use crate::memory::*;
 
 /// Held for reading inside the allocator and for writing during a fork.
 static INSIDE: RwLock<()> = RwLock::new(());
@@ -109,35 +102,37 @@ fn in_the_child(own: &[*mut c_void]) {
 
 #[test]
 fn under_load() {
-    let forks = if mode::DEBUG { 4 } else { 12 };
-    unsafe {
-        for (number, p) in SHARED.iter().enumerate() {
-            p.store(block(number) as usize, SeqCst);
-        }
-        let threads: Vec<_> = (0..LOADS)
-            .map(|kept| thread::spawn(move || load(kept)))
-            .collect();
-        for _ in 0..forks {
-            let before = ROUNDS.load(SeqCst);
-            while ROUNDS.load(SeqCst) < before + 2 {
-                thread::yield_now();
+    respawn::alone(|| {
+        let forks = if mode::DEBUG { 4 } else { 12 };
+        unsafe {
+            for (number, p) in SHARED.iter().enumerate() {
+                p.store(block(number) as usize, SeqCst);
             }
-            let own: Vec<_> = (0..BLOCKS).map(|number| block(number)).collect();
-            {
-                let _alone = INSIDE.write().unwrap();
-                assert!(fork::run(|| in_the_child(&own)));
+            let threads: Vec<_> = (0..LOADS)
+                .map(|kept| thread::spawn(move || load(kept)))
+                .collect();
+            for _ in 0..forks {
+                let before = ROUNDS.load(SeqCst);
+                while ROUNDS.load(SeqCst) < before + 2 {
+                    thread::yield_now();
+                }
+                let own: Vec<_> = (0..BLOCKS).map(|number| block(number)).collect();
+                {
+                    let _alone = INSIDE.write().unwrap();
+                    assert!(fork::run(|| in_the_child(&own)));
+                }
+                // The parent's are as they were.
+                for (number, p) in own.into_iter().enumerate() {
+                    free(p, number);
+                }
             }
-            // The parent's are as they were.
-            for (number, p) in own.into_iter().enumerate() {
-                free(p, number);
+            STOP.store(true, SeqCst);
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+            for (number, p) in SHARED.iter().enumerate() {
+                free(p.load(SeqCst) as *mut c_void, number);
             }
         }
-        STOP.store(true, SeqCst);
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
-        for (number, p) in SHARED.iter().enumerate() {
-            free(p.load(SeqCst) as *mut c_void, number);
-        }
-    }
+    });
 }

@@ -1,18 +1,14 @@
 //! Allocation that signals interrupt all the time. The handler itself does not allocate: no
 //! allocator's functions may be called from one.
-#![cfg(unix)]
 
+use crate::respawn;
 use core::ffi::c_void;
 use cty::c_int;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-
-use memory::*;
+use crate::memory::*;
 
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -78,10 +74,12 @@ fn rounds() {
 
 #[test]
 fn interrupted_all_the_time() {
-    start();
-    let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(rounds)).collect();
-    for thread in threads {
-        thread.join().unwrap();
-    }
-    every(0);
+    respawn::alone(|| {
+        start();
+        let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(rounds)).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        every(0);
+    });
 }
