@@ -1,5 +1,5 @@
-//! `MiMalloc`, called by hand: at its corners, and what mimalloc does from time to time. Each test runs itself again in a
-//! process of its own (`respawn`).
+//! `MiMalloc`, called by hand: at its corners, what mimalloc does from time to time, which blocks are used again, and
+//! damage. Each test runs itself again in a process of its own (`respawn`).
 
 #[allow(dead_code)]
 #[path = "../support/memory.rs"]
@@ -16,3 +16,10 @@ mod sampling;
 
 mod global_alloc;
 mod global_housekeeping;
+mod global_lifo;
+#[cfg(all(
+    mi_v3, // on v2 all functions are upstream's
+    any(feature = "secure", feature = "secure_full"),
+    not(any(feature = "guarded", feature = "debug", feature = "debug_full"))
+))]
+mod global_secure;

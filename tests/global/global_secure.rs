@@ -1,13 +1,10 @@
 //! `MiMalloc` in builds with mitigations: damage is noticed for blocks of every size, wherever in a page they lie. On v3
 //! the usual case is an entry point of our own, which has to pass on whatever is not usual. The kinds of damage, and
-//! what comes of each, are in `attacks.rs`.
+//! what comes of each, are in `tests/attacks.rs`.
 //!
-//! In a test program of its own, because the error callback is the whole process's.
+//! The test runs in a process of its own, because the error callback is the whole process's.
 
-#![cfg(mi_v3)] // on v2 all functions are upstream's
-#![cfg(any(feature = "secure", feature = "secure_full"))]
-#![cfg(not(any(feature = "guarded", feature = "debug", feature = "debug_full")))]
-
+use crate::respawn;
 use core::ffi::c_void;
 use cty::c_int;
 use mi_malloc_sys::*;
@@ -91,63 +88,65 @@ fn is_freed_again(p: *mut u8, size: usize) {
 /// One after the other: they share the error callback.
 #[test]
 fn damage_is_noticed_for_every_size() {
-    for_each_size(|p, size| {
-        // The first byte of the padding, and with byte-precise checks the first one behind the block.
-        let block = unsafe { mi_good_size(size) };
-        let bytes = [block - PADDING, size];
-        let count = if cfg!(feature = "secure_full") { 2 } else { 1 };
-        for &byte in &bytes[..count] {
-            let p = alloc(size, false);
-            unsafe { p.add(byte).write_volatile(b'X') };
-            assert_eq!(
-                errors_of(|| free(p, size)),
-                (1, libc::EFAULT),
-                "{size} {byte}"
-            );
-        }
-        free(p, size);
-    });
-
-    // A distance from the padding to the end of the contents that cannot be.
-    for_each_size(|p, size| unsafe {
-        let distance = p.add(mi_good_size(size) - PADDING + 4).cast::<u32>();
-        distance.write_unaligned((mi_good_size(size) - PADDING + 1) as u32);
-        assert_eq!(errors_of(|| free(p, size)), (1, libc::EFAULT), "{size}");
-    });
-
-    for_each_size(|p, size| {
-        free(p, size);
-        is_freed_again(p, size);
-    });
-
-    // A pointer into a block frees the block.
-    for_each_size(|p, size| {
-        for inside in [1, 8, 16, size / 2, size - 1] {
-            if inside > 0 && inside < size {
-                let q = alloc(size, false);
-                let middle = unsafe { q.add(inside) };
-                assert_eq!(errors_of(|| free(middle, size)), (0, 0), "{size} {inside}");
-                is_freed_again(q, size);
+    respawn::alone(|| {
+        for_each_size(|p, size| {
+            // The first byte of the padding, and with byte-precise checks the first one behind the block.
+            let block = unsafe { mi_good_size(size) };
+            let bytes = [block - PADDING, size];
+            let count = if cfg!(feature = "secure_full") { 2 } else { 1 };
+            for &byte in &bytes[..count] {
+                let p = alloc(size, false);
+                unsafe { p.add(byte).write_volatile(b'X') };
+                assert_eq!(
+                    errors_of(|| free(p, size)),
+                    (1, libc::EFAULT),
+                    "{size} {byte}"
+                );
             }
-        }
-        free(p, size);
-    });
-
-    // A list of free blocks that leads elsewhere.
-    for_each_size(|p, size| {
-        if size > MI_SMALL_SIZE_MAX {
-            return free(p, size);
-        }
-        free(p, size);
-        unsafe { p.cast::<usize>().write_unaligned(!0) };
-        let mut blocks = Vec::new();
-        let noticed = errors_of(|| {
-            while ERRORS.load(SeqCst) == 0 && blocks.len() < 20_000 {
-                blocks.push(alloc(size, size % 2 == 0));
-            }
+            free(p, size);
         });
-        assert_eq!(noticed, (1, libc::EFAULT), "{size}");
-        assert_eq!(blocks.last(), Some(&p), "{size}");
-        blocks.iter().for_each(|&p| free(p, size));
+
+        // A distance from the padding to the end of the contents that cannot be.
+        for_each_size(|p, size| unsafe {
+            let distance = p.add(mi_good_size(size) - PADDING + 4).cast::<u32>();
+            distance.write_unaligned((mi_good_size(size) - PADDING + 1) as u32);
+            assert_eq!(errors_of(|| free(p, size)), (1, libc::EFAULT), "{size}");
+        });
+
+        for_each_size(|p, size| {
+            free(p, size);
+            is_freed_again(p, size);
+        });
+
+        // A pointer into a block frees the block.
+        for_each_size(|p, size| {
+            for inside in [1, 8, 16, size / 2, size - 1] {
+                if inside > 0 && inside < size {
+                    let q = alloc(size, false);
+                    let middle = unsafe { q.add(inside) };
+                    assert_eq!(errors_of(|| free(middle, size)), (0, 0), "{size} {inside}");
+                    is_freed_again(q, size);
+                }
+            }
+            free(p, size);
+        });
+
+        // A list of free blocks that leads elsewhere.
+        for_each_size(|p, size| {
+            if size > MI_SMALL_SIZE_MAX {
+                return free(p, size);
+            }
+            free(p, size);
+            unsafe { p.cast::<usize>().write_unaligned(!0) };
+            let mut blocks = Vec::new();
+            let noticed = errors_of(|| {
+                while ERRORS.load(SeqCst) == 0 && blocks.len() < 20_000 {
+                    blocks.push(alloc(size, size % 2 == 0));
+                }
+            });
+            assert_eq!(noticed, (1, libc::EFAULT), "{size}");
+            assert_eq!(blocks.last(), Some(&p), "{size}");
+            blocks.iter().for_each(|&p| free(p, size));
+        });
     });
 }

@@ -1,9 +1,9 @@
 //! Allocation where a thread or a process is already half gone, and where a panic has struck: in
 //! destructors, thread-local destructors and exit handlers. Rust's own containers do it, on `MiMalloc`.
-#![cfg(unix)]
 
+use crate::memory;
+use crate::respawn;
 use core::ffi::c_void;
-use mi_malloc_sys::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, panic_any};
@@ -11,16 +11,6 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Mutex;
 use std::thread;
-
-#[global_allocator]
-static GLOBAL: MiMalloc = MiMalloc;
-
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[allow(dead_code)]
-#[path = "support/respawn.rs"]
-mod respawn;
 
 /// Takes, changes and frees all kinds of blocks, and counts that it came to its end.
 fn work(number: usize) -> BTreeMap<usize, Vec<u8>> {
@@ -180,7 +170,7 @@ fn in_exit_handlers() {
         }
         println!("the exit handler came to its end");
     }
-    let name = "in_exit_handlers";
+    let name = "destructors::in_exit_handlers";
     if respawn::is_this() {
         LEFT.lock().unwrap().push(work(3));
         assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
@@ -198,32 +188,34 @@ fn in_exit_handlers() {
 /// destructors.
 #[test]
 fn in_panics() {
-    static DONE: AtomicUsize = AtomicUsize::new(0);
-    const PANICS: usize = 100;
+    respawn::alone(|| {
+        static DONE: AtomicUsize = AtomicUsize::new(0);
+        const PANICS: usize = 100;
 
-    fn deep(depth: usize) {
-        let _end = AtTheEnd::new(&DONE);
-        let _blocks = work(depth);
-        if depth == 0 {
-            // With a payload, and without the message that a usual panic prints.
-            panic_any(work(9));
+        fn deep(depth: usize) {
+            let _end = AtTheEnd::new(&DONE);
+            let _blocks = work(depth);
+            if depth == 0 {
+                // With a payload, and without the message that a usual panic prints.
+                panic_any(work(9));
+            }
+            deep(depth - 1);
         }
-        deep(depth - 1);
-    }
 
-    std::panic::set_hook(Box::new(|_| {}));
-    for depth in 0..PANICS {
-        let panicked = catch_unwind(|| deep(depth % 8)).unwrap_err();
-        let payload = panicked.downcast::<BTreeMap<usize, Vec<u8>>>().unwrap();
-        end(*payload, 9);
-        // And a whole thread of them.
-        if depth % 8 == 0 {
-            assert!(thread::spawn(|| deep(3)).join().is_err());
+        std::panic::set_hook(Box::new(|_| {}));
+        for depth in 0..PANICS {
+            let panicked = catch_unwind(|| deep(depth % 8)).unwrap_err();
+            let payload = panicked.downcast::<BTreeMap<usize, Vec<u8>>>().unwrap();
+            end(*payload, 9);
+            // And a whole thread of them.
+            if depth % 8 == 0 {
+                assert!(thread::spawn(|| deep(3)).join().is_err());
+            }
+            free_what_is_left();
         }
-        free_what_is_left();
-    }
-    let _ = std::panic::take_hook();
-    let in_threads = (PANICS + 7) / 8 * 4;
-    let here: usize = (0..PANICS).map(|depth| depth % 8 + 1).sum();
-    assert_eq!(DONE.load(SeqCst), here + in_threads);
+        let _ = std::panic::take_hook();
+        let in_threads = (PANICS + 7) / 8 * 4;
+        let here: usize = (0..PANICS).map(|depth| depth % 8 + 1).sum();
+        assert_eq!(DONE.load(SeqCst), here + in_threads);
+    });
 }

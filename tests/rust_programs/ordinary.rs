@@ -1,4 +1,4 @@
-//! Ordinary Rust code with `MiMalloc` as this program's global allocator. (`global/global_alloc.rs` calls it
+//! Ordinary Rust code with `MiMalloc` as this program's global allocator. (`tests/global/global_alloc.rs` calls it
 //! by hand, at its corners.)
 
 use core::ffi::c_void;
@@ -9,17 +9,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 
-#[allow(dead_code)]
-#[path = "support/memory.rs"]
-mod memory;
-#[path = "support/random.rs"]
-mod random;
-
-use memory::is_aligned;
-use random::Random;
-
-#[global_allocator]
-static GLOBAL: MiMalloc = MiMalloc;
+use crate::memory::is_aligned;
+use crate::random::Random;
 
 #[repr(align(64))]
 #[derive(Clone, Copy, PartialEq, Debug)]
