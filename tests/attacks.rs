@@ -3,6 +3,8 @@
 //! `attacks/README.md` has a table for each major version: a row for each attack, a column for each mode. This test
 //! runs every attack in a process of its own and compares what happened with the column of the mode that
 //! it was built for. So the tables are what happens, "not caught" included.
+//!
+//! A program of its own, because it damages memory on purpose: no sanitizer runs it.
 
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 

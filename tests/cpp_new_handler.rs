@@ -1,4 +1,5 @@
-//! C++'s new-handler: this program has one, as if a C++ runtime were linked into it.
+//! C++'s new-handler: this program has one, as if a C++ runtime were linked into it. Its symbol is the whole program's, and
+//! so no other test is in this one.
 //!
 //! gcc and clang on Linux only: elsewhere the C code asks for it under another name, or not at all.
 #![cfg(target_os = "linux")]

@@ -1,6 +1,8 @@
 //! A process that forks while its other threads are inside mimalloc, where they hold its locks: the child must
 //! go on (`src/fork.c`). Without the handlers a child hangs within about a hundred forks: on v3 in most tests, on
 //! v2 in those of output functions, of memory outside arenas and of first blocks.
+//!
+//! A program of its own, because it takes long: few build modes run it (`xtask/src/modes.rs`).
 #![cfg(unix)]
 
 use core::ffi::c_void;

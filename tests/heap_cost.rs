@@ -1,4 +1,6 @@
 //! What a heap costs in memory, and how many there can be: the figures of the guide's page on heaps.
+//!
+//! A program of its own, whose measurements other tests would disturb.
 
 #[allow(dead_code)]
 #[path = "support/mode.rs"]

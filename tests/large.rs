@@ -1,6 +1,8 @@
 //! Blocks of many MiB: how they grow, and which zeroes are written (`src/large.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, or changes what the system allows.
+//!
+//! A program of its own, because it takes long: few build modes run it (`xtask/src/modes.rs`).
 #![cfg(all(target_os = "linux", target_pointer_width = "64", mi_v3))]
 
 use mi_malloc_sys::*;

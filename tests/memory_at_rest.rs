@@ -1,5 +1,8 @@
 //! When freed memory goes back to the system, and when it does not: what the guide's page on memory
-//! says. One test, because it looks at the whole process and sets options.
+//! says.
+//!
+//! One test in a program of its own: it measures the whole process and sets options, and it waits for delays of
+//! milliseconds, within which tests beside it could take the processor.
 #![cfg(target_os = "linux")]
 
 use core::ffi::c_void;

@@ -1,5 +1,7 @@
 //! Random programs that allocate with the C functions and with `MiMalloc`, checked against a model.
 //! `checks/soak` runs many more of them.
+//!
+//! A program of its own, because some builds run only this (`xtask/src/modes.rs`).
 
 use std::panic::catch_unwind;
 

@@ -1,6 +1,8 @@
 //! Large blocks that a program allocates again and again: their memory is kept for a while (`src/reuse.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, and sets options.
+//!
+//! A program of its own, because it takes long: few build modes run it (`xtask/src/modes.rs`).
 #![cfg(all(target_os = "linux", target_pointer_width = "64", mi_v3))]
 
 use core::ffi::c_void;
