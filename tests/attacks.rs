@@ -30,7 +30,7 @@ mod mode;
 #[path = "support/respawn.rs"]
 mod respawn;
 
-/// An attack tells what came of it. If mimalloc reports it or the process dies, that counts instead.
+/// An attack returns its outcome. If mimalloc reports it or the process dies, that counts instead.
 type Attack = unsafe fn() -> &'static str;
 
 const ATTACKS: [(&str, Attack); 13] = [
@@ -272,7 +272,7 @@ unsafe fn write_after_free_elsewhere() -> &'static str {
 
 static REPORTED: AtomicI32 = AtomicI32::new(0);
 
-unsafe extern "C" fn hear(error: c_int, _argument: *mut c_void) {
+unsafe extern "C" fn on_error(error: c_int, _argument: *mut c_void) {
     // The first is the attack's; later ones may be consequences.
     let _ = REPORTED.compare_exchange(0, error, SeqCst, SeqCst);
 }
@@ -286,7 +286,7 @@ fn name_of(error: c_int) -> &'static str {
     }
 }
 
-/// The child's part: attacks, tells, and ends before anything else uses the heap.
+/// The child's part: attacks, reports the outcome, and ends before anything else uses the heap.
 unsafe fn attack(attack: Attack) -> ! {
     // A thread's first block is always an ordinary one.
     mi_free(mi_malloc(1));
@@ -412,7 +412,7 @@ fn compare(test: &str, is_compared: fn(&str) -> bool) {
 
 fn as_child_with_callback() {
     if respawn::is_this() {
-        unsafe { mi_register_error(Some(hear), null_mut()) };
+        unsafe { mi_register_error(Some(on_error), null_mut()) };
         as_child();
     }
 }

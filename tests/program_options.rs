@@ -22,7 +22,7 @@ mi_malloc_sys::options! {
 
 /// In a child: prints the value of the option whose number is the argument.
 #[test]
-fn tell() {
+fn print_value() {
     if respawn::is_this() {
         let option = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
@@ -30,7 +30,7 @@ fn tell() {
 }
 
 fn value_with(option: mi_option_t, variables: &[(&str, &str)]) -> i64 {
-    let output = respawn::run("tell", &option.to_string(), variables);
+    let output = respawn::run("print_value", &option.to_string(), variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let value = out.split("value=").nth(1);
     let value = value.and_then(|rest| rest.split(';').next());

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString};
 use std::ptr::null_mut;
 
 #[test]
-fn malloc_gives_aligned_room_that_nobody_else_has() {
+fn malloc_returns_aligned_memory_that_nobody_else_has() {
     unsafe {
         let blocks: Vec<_> = (0..3)
             .flat_map(|_| SIZES)
@@ -102,7 +102,7 @@ fn calloc_multiplies_without_overflow() {
             let p = mi_calloc(count, size);
             assert!(
                 !p.is_null(),
-                "{count} * {size} is nothing, which can be had"
+                "{count} * {size} is nothing, which can be allocated"
             );
             mi_free(p);
         }
@@ -231,7 +231,7 @@ fn expand_takes_what_the_block_has() {
             fill(p, size, 9);
             let usable = mi_usable_size(p);
             for (to, fits) in [(usable, true), (usable + 1, false), (0, true), (size, true)] {
-                // Padding stands where the size that was asked for ends.
+                // Padding begins where the requested size ends.
                 let expected = if fits && !mode::PADDING {
                     p
                 } else {

@@ -208,8 +208,8 @@ fn local_blocks() {
         }
         for size in [1, 8, 24, 100, MI_SMALL_SIZE_MAX - 24, MI_SMALL_SIZE_MAX] {
             for n in 0..2000 {
-                // The page in which this thread just found room is its own: it gives one up only
-                // when it looks for room elsewhere.
+                // The page in which this thread just found a free block is its own: it gives one up only
+                // when it looks for a free block elsewhere.
                 let p = mi_malloc_small(size);
                 let mine = mi_thread_id_of(p);
                 assert_ne!(mine, 0);

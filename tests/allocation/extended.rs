@@ -325,14 +325,14 @@ fn collecting_keeps_the_blocks() {
 }
 
 #[test]
-fn process_info_tells_plausible_numbers() {
-    let this = "extended::process_info_tells_plausible_numbers";
+fn process_info_returns_plausible_numbers() {
+    let this = "extended::process_info_returns_plausible_numbers";
     if !respawn::is_this() {
         respawn::succeeds(this, "", &[]);
         return;
     }
     unsafe {
-        // Some work and memory, so that there is something to tell.
+        // Some work and memory, so that there is something to report.
         let size = 64 << 20;
         let p = mi_malloc(size);
         fill(p, size, 1);

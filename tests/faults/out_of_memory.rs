@@ -143,7 +143,7 @@ fn limit(room: usize) {
 static ERRORS: AtomicUsize = AtomicUsize::new(0);
 static LAST_ERROR: AtomicI32 = AtomicI32::new(0);
 
-unsafe extern "C" fn hear(error: c_int, _: *mut c_void) {
+unsafe extern "C" fn on_error(error: c_int, _: *mut c_void) {
     ERRORS.fetch_add(1, SeqCst);
     LAST_ERROR.store(error, SeqCst);
 }
@@ -208,8 +208,8 @@ unsafe fn exhaust(allocate: Allocate, size: usize, room: usize) {
     assert!(count * room > ROOM / 3, "{count}");
     mi_collect(true);
 
-    // With one, it alone hears of it.
-    mi_register_error(Some(hear), null_mut());
+    // With one, the failure is reported to it alone.
+    mi_register_error(Some(on_error), null_mut());
     errno::set(0);
     let chain = Chain::fill(size, allocate, usize::MAX);
     let error = errno::get();

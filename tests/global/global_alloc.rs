@@ -2,8 +2,8 @@
 //! of small pages, so the question is which blocks come there.
 //!
 //! Three judges: `MiMalloc` frees the blocks itself, which with a wrong block ends in a crash or in
-//! another block's bytes; `mi_ufree` tells how large the block really was; and in debug builds
-//! `mi_free_size` checks what it is told. (The sized free itself has an assertion for it, which
+//! another block's bytes; `mi_ufree` reports how large the block really was; and in debug builds
+//! `mi_free_size` checks its arguments. (The sized free itself has an assertion for it, which
 //! upstream leaves out of builds with guard pages, and so of its debug builds: the modes of
 //! `checks/soak` have one without.)
 
@@ -133,7 +133,7 @@ impl Block {
                     mi_ufree(p, &mut size);
                     // Not so with a guard page, but then the entry point takes any block.
                     let fits = size <= SMALL_BLOCK_MAX || mode::GUARDED;
-                    assert!(fits || !sized(layout), "{layout:?} lies in {size} bytes");
+                    assert!(fits || !sized(layout), "{layout:?} is in {size} bytes");
                 }
                 Judge::Upstream if sized(layout) => mi_free_size(p, layout.size()),
                 Judge::Upstream => mi_free(p),
@@ -399,7 +399,7 @@ fn plain() {
     under("plain", &[]);
 }
 
-/// What cannot be had leaves the block as it was, whether it is small or not.
+/// A request that cannot be served leaves the block as it was, whether it is small or not.
 #[test]
 fn refused() {
     if !respawn::is_this() {
@@ -448,7 +448,7 @@ fn sometimes_guarded() {
     under("sometimes_guarded", &variables);
 }
 
-/// A block that a profiler samples lies behind the profiler's data.
+/// A block that a profiler samples is behind the profiler's data.
 #[cfg(mi_v3)]
 #[test]
 fn profiled() {

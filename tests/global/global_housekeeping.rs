@@ -317,7 +317,7 @@ fn taken_by(work: impl Fn()) -> u64 {
 }
 
 /// Pages of these layouts that have free blocks: one that is sampled comes from another page, in
-/// which the profiler's data has room too.
+/// which the profiler's data fits, too.
 #[cfg(mi_v3)]
 fn make_pages(layouts: &[Layout]) {
     for &layout in layouts {
@@ -383,7 +383,7 @@ fn a_profiler_counts_from_its_start() {
     });
 }
 
-/// The largest data that a profiler may have beside a sample, and more than that: a small block still lies where it
+/// The largest data that a profiler may have beside a sample, and more than that: a small block is still where it
 /// is freed as one, also when it was shrunk in place. (With slices of 16 KiB it does not.)
 #[cfg(mi_v3)]
 #[test]
@@ -448,8 +448,8 @@ fn samples_far_apart() {
     });
 }
 
-/// A block that was sampled lies behind the profiler's data, also for a thread that takes no samples any
-/// more, and the profiler is told of its end.
+/// A block that was sampled is behind the profiler's data, also for a thread that takes no samples any
+/// more, and its end is reported to the profiler.
 #[cfg(mi_v3)]
 #[test]
 fn samples_are_followed_to_their_end() {
@@ -467,7 +467,7 @@ fn samples_are_followed_to_their_end() {
         assert!(sampling::taken() >= blocks.len() as u64);
         sampling::stop();
         work_by_mimalloc(layout(4096, 8), false);
-        // On again, of which this thread has not heard.
+        // On again, which this thread has not noticed yet.
         std::thread::spawn(sampling::join).join().unwrap();
         let (taken, before) = (sampling::taken(), sampling::ended());
         let others: Vec<_> = (0..10).flat_map(|_| layouts.iter().map(of)).collect();

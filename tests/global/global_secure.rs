@@ -17,7 +17,7 @@ const PADDING: usize = 8;
 static ERRORS: AtomicUsize = AtomicUsize::new(0);
 static LAST: AtomicI32 = AtomicI32::new(0);
 
-unsafe extern "C" fn hear(error: c_int, _argument: *mut c_void) {
+unsafe extern "C" fn on_error(error: c_int, _argument: *mut c_void) {
     ERRORS.fetch_add(1, SeqCst);
     LAST.store(error, SeqCst);
 }
@@ -64,7 +64,7 @@ fn sizes() -> impl Iterator<Item = usize> {
 
 /// A page has neighbours of the block: on the odd turns fresh blocks, on the even ones used ones.
 fn for_each_size(check: impl Fn(*mut u8, usize)) {
-    unsafe { mi_register_error(Some(hear), null_mut()) };
+    unsafe { mi_register_error(Some(on_error), null_mut()) };
     for size in sizes() {
         for zeroed in [false, true] {
             let neighbours: Vec<_> = (0..3).map(|_| alloc(size, zeroed)).collect();

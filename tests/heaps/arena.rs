@@ -70,8 +70,8 @@ impl Area {
     }
 }
 
-/// Fills a heap that is bound to the arena `id`: all of it lies there, and when the arena is full
-/// there is nothing more to be had.
+/// Fills a heap that is bound to the arena `id`: all of it is there, and when the arena is full
+/// allocations fail.
 unsafe fn fill(id: mi_arena_id_t, area: Area) {
     let heap = mi_heap_new_in_arena(id);
     assert!(!heap.is_null());
@@ -105,7 +105,7 @@ unsafe fn fill(id: mi_arena_id_t, area: Area) {
     for area_of_heap in visitor::heap(heap).areas {
         assert!(area.holds(area_of_heap.blocks, area_of_heap.reserved));
     }
-    // What is freed is to be had again.
+    // What is freed can be allocated again.
     let count = large.len();
     large.drain(..).for_each(|p| mi_free(p));
     mi_heap_collect(heap, true);
@@ -296,7 +296,7 @@ fn an_exclusive_arena() {
     }
 }
 
-/// Large alignments take memory of their own, which a heap bound to an arena does not ask for.
+/// Large alignments take memory of their own, which a heap bound to an arena does not allocate.
 #[test]
 fn large_alignments_in_an_arena() {
     init();
@@ -341,7 +341,7 @@ fn huge_pages() {
         let mut id = UNSET;
         assert_eq!(mi_reserve_huge_os_pages_at_ex(0, 0, 0, true, &mut id), 0);
         assert!(is_none(id));
-        // Few machines have one to give.
+        // Few machines have one free.
         id = UNSET;
         match mi_reserve_huge_os_pages_at_ex(1, 0, 100, true, &mut id) {
             0 => assert_eq!(Area::of(id).size, 1 << 30),

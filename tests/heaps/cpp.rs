@@ -107,7 +107,7 @@ fn blocks_from_a_heap_are_its_own() {
 }
 
 #[test]
-fn nothrow_gives_null() {
+fn nothrow_returns_null() {
     unsafe {
         for size in [TOO_LARGE, usize::MAX] {
             assert!(mi_new_nothrow(size).is_null(), "{size}");
@@ -121,7 +121,7 @@ fn nothrow_gives_null() {
     }
 }
 
-/// Each way to ask one of the others for what there is not.
+/// Each request that one of the others cannot serve.
 type Ask = unsafe fn() -> *mut c_void;
 
 const HOPELESS: [(&str, Ask); 10] = [

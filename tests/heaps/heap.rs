@@ -315,7 +315,7 @@ fn a_block_of_another_heap_is_reallocated() {
 }
 
 #[test]
-fn what_cannot_be_had_is_null() {
+fn impossible_requests_return_null() {
     unsafe {
         let heap = own_heap::new();
         let half = usize::MAX / 2;

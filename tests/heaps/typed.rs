@@ -17,7 +17,7 @@ struct Point {
 #[repr(C)]
 struct Nothing;
 
-/// One block of each type, from each function that gives one.
+/// One block of each type, from each function that returns one.
 unsafe fn one<T>(heap: *mut mi_heap_t) {
     let what = std::any::type_name::<T>();
     for (p, zeroed) in [
@@ -160,7 +160,7 @@ fn too_many_are_refused() {
 }
 
 #[test]
-fn uninitialised_arrays_have_room() {
+fn uninitialised_arrays_are_large_enough() {
     unsafe {
         let heap = own_heap::new();
         for count in [1, 2, 64, 65, 10_000] {

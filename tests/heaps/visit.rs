@@ -6,7 +6,7 @@ use crate::visitor::{self, note, Seen};
 use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::collections::HashSet;
-#[allow(unused_imports)] // not every line and feature has a test that needs it
+#[allow(unused_imports)] // not every major version and feature has a test that needs it
 use std::ptr::null_mut;
 
 /// Blocks of many sizes, with their sizes.
@@ -32,7 +32,7 @@ unsafe fn fill(heap: *mut mi_heap_t) -> Vec<(*mut c_void, usize)> {
     blocks
 }
 
-/// Every block is reported once, with room for what was asked for.
+/// Every block is reported once, and is at least as large as requested.
 unsafe fn assert_agree(seen: &Seen, blocks: &[(*mut c_void, usize)]) {
     assert_eq!(seen.blocks.len(), blocks.len());
     let starts: HashSet<usize> = seen.blocks.iter().map(|(start, _)| *start).collect();
@@ -87,7 +87,7 @@ fn a_visit_sees_what_was_allocated() {
 }
 
 #[test]
-fn an_area_tells_what_it_holds() {
+fn an_area_describes_what_it_holds() {
     unsafe {
         let heap = own_heap::new();
         let blocks = fill(heap);

@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use mi_malloc_sys::*;
 use std::ptr::null_mut;
 
-/// A function that gives a block a new size, and the alignment that it promises.
+/// A function that resizes a block, and the alignment that it promises.
 struct Resize {
     name: &'static str,
     resize: unsafe fn(*mut mi_heap_t, *mut c_void, usize) -> *mut c_void,

@@ -15,20 +15,20 @@ use std::sync::Mutex;
 const ARGUMENT: *mut c_void = 0x77 as *mut c_void;
 
 /// The errors that were reported. (Not a `Vec`: with the feature `override` that would be mimalloc's.)
-static HEARD: Mutex<([c_int; 8], usize)> = Mutex::new(([0; 8], 0));
+static REPORTED: Mutex<([c_int; 8], usize)> = Mutex::new(([0; 8], 0));
 
-unsafe extern "C" fn hear(error: c_int, argument: *mut c_void) {
+unsafe extern "C" fn on_error(error: c_int, argument: *mut c_void) {
     assert_eq!(argument, ARGUMENT);
-    let mut heard = HEARD.lock().unwrap();
-    let count = heard.1;
-    heard.0[count] = error;
-    heard.1 += 1;
+    let mut reported = REPORTED.lock().unwrap();
+    let count = reported.1;
+    reported.0[count] = error;
+    reported.1 += 1;
 }
 
-/// The errors that a request for what cannot be had is reported with.
+/// The errors that are reported for a request that cannot be served.
 fn errors(request: impl FnOnce() -> *mut c_void) -> Vec<c_int> {
     assert!(request().is_null());
-    let (errors, count) = std::mem::take(&mut *HEARD.lock().unwrap());
+    let (errors, count) = std::mem::take(&mut *REPORTED.lock().unwrap());
     errors[..count].to_vec()
 }
 
@@ -45,7 +45,7 @@ const COUNT_ERRORS: &[c_int] = if mode::DEBUG { &[EOVERFLOW] } else { &[] };
 #[test]
 fn too_large() {
     respawn::alone(|| unsafe {
-        mi_register_error(Some(hear), ARGUMENT);
+        mi_register_error(Some(on_error), ARGUMENT);
         let p = mi_malloc(8);
         for size in [TOO_LARGE, usize::MAX] {
             assert_eq!(errors(|| mi_malloc(size)), TOO_LARGE_ERRORS);
@@ -63,7 +63,7 @@ fn too_large() {
 #[test]
 fn counts_that_overflow() {
     respawn::alone(|| unsafe {
-        mi_register_error(Some(hear), ARGUMENT);
+        mi_register_error(Some(on_error), ARGUMENT);
         let p = mi_malloc(8);
         let heap = own_heap::new();
         for (count, size) in [
@@ -97,7 +97,7 @@ fn counts_that_overflow() {
 fn aligned_requests() {
     respawn::alone(|| {
         unsafe {
-            mi_register_error(Some(hear), ARGUMENT);
+            mi_register_error(Some(on_error), ARGUMENT);
             let p = mi_malloc(8);
             for bad in [0, 3, 24, usize::MAX] {
                 assert_eq!(errors(|| mi_malloc_aligned(100, bad)), [EINVAL], "{bad}");
@@ -146,11 +146,11 @@ fn aligned_requests() {
 fn no_memory() {
     respawn::alone(|| {
         unsafe {
-            mi_register_error(Some(hear), ARGUMENT);
+            mi_register_error(Some(on_error), ARGUMENT);
             let p = mi_malloc(8);
             let (size, held) = too_much();
             // Of what 32 bits had no addresses for.
-            std::mem::take(&mut *HEARD.lock().unwrap());
+            std::mem::take(&mut *REPORTED.lock().unwrap());
             assert_eq!(errors(|| mi_malloc(size)), [ENOMEM]);
             assert_eq!(errors(|| mi_calloc(size / 8, 8)), [ENOMEM]);
             assert_eq!(errors(|| mi_malloc_aligned(size, 64)), [ENOMEM]);
@@ -168,7 +168,7 @@ fn no_memory() {
 #[test]
 fn errno_is_the_callbacks() {
     respawn::alone(|| unsafe {
-        mi_register_error(Some(hear), ARGUMENT);
+        mi_register_error(Some(on_error), ARGUMENT);
         mi_thread_init();
         errno::set(0);
         errors(|| mi_malloc(usize::MAX));
@@ -184,7 +184,7 @@ fn errno_is_the_callbacks() {
 fn the_usual_treatment_can_follow() {
     respawn::alone(|| {
         unsafe extern "C" fn add(error: c_int, argument: *mut c_void) {
-            hear(error, argument);
+            on_error(error, argument);
             assert!(default_error(error));
         }
         unsafe {
@@ -200,7 +200,7 @@ fn the_usual_treatment_can_follow() {
     });
 }
 
-/// A pointer that is no block, in the builds that look. It lies between two words: any other is first
+/// A pointer that is no block, in the builds that look. It is between two words: any other is first
 /// looked up, which only a pointer into mimalloc's memory survives.
 #[test]
 fn a_pointer_that_is_no_block() {
@@ -210,7 +210,7 @@ fn a_pointer_that_is_no_block() {
             return;
         }
         unsafe {
-            mi_register_error(Some(hear), ARGUMENT);
+            mi_register_error(Some(on_error), ARGUMENT);
             let p = mi_malloc(100);
             let inside: *mut c_void = p.cast::<u8>().add(3).cast();
             let free: [unsafe extern "C" fn(*mut c_void); 2] = [mi_free, mi_free_small];

@@ -8,18 +8,18 @@ use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::Mutex;
 
-/// What was said to the callback with this argument.
-static SAID: Mutex<[String; 3]> = Mutex::new([String::new(), String::new(), String::new()]);
+/// What the callback with this argument has received.
+static RECEIVED: Mutex<[String; 3]> = Mutex::new([String::new(), String::new(), String::new()]);
 
 unsafe extern "C" fn keep(text: *const c_char, number: *mut c_void) {
     let text = CStr::from_ptr(text)
         .to_str()
         .expect("mimalloc prints ASCII");
-    SAID.lock().unwrap()[number as usize].push_str(text);
+    RECEIVED.lock().unwrap()[number as usize].push_str(text);
 }
 
-fn said(number: usize) -> String {
-    std::mem::take(&mut SAID.lock().unwrap()[number])
+fn received(number: usize) -> String {
+    std::mem::take(&mut RECEIVED.lock().unwrap()[number])
 }
 
 fn argument(number: usize) -> *mut c_void {
@@ -42,14 +42,14 @@ fn what_mimalloc_prints_goes_where_it_is_sent() {
         return;
     }
     unsafe {
-        // Said before anybody listens: it goes to the screen, and to the callback when there is one.
+        // Printed before there is a callback: it goes to the screen, and later to the first callback.
         assert!(mi_malloc(usize::MAX).is_null());
         mi_register_output(Some(keep), argument(1));
-        assert!(said(1).contains("too large"));
+        assert!(received(1).contains("too large"));
 
         // From now on all goes to the callback.
         mi_options_print();
-        let options = said(1);
+        let options = received(1);
         let version = mi_version();
         let version = format!(
             "{}.{}.{}",
@@ -61,32 +61,32 @@ fn what_mimalloc_prints_goes_where_it_is_sent() {
         assert!(options.contains("allow_thp"), "{options}");
         assert!(options.ends_with('\n'));
         assert!(mi_calloc(usize::MAX, 1).is_null());
-        assert!(said(1).contains("error"));
+        assert!(received(1).contains("error"));
 
-        // Another callback takes over; it too is told what was said when nobody listened.
+        // Another callback takes over. It, too, receives what was printed before there was one.
         mi_register_output(Some(keep), argument(2));
-        assert!(said(2).contains("too large"));
+        assert!(received(2).contains("too large"));
         mi_options_print();
-        assert_eq!(said(2), options);
-        assert_eq!(said(1), "");
+        assert_eq!(received(2), options);
+        assert_eq!(received(1), "");
 
         #[cfg(mi_v3)]
         {
             mi_options_print_out(Some(keep), argument(0));
-            assert_eq!(said(0), options);
+            assert_eq!(received(0), options);
             mi_options_print_out(None, argument(0));
-            assert_eq!(said(2), options);
+            assert_eq!(received(2), options);
             mi_process_info_print();
-            assert!(said(2).contains("peak"));
+            assert!(received(2).contains("peak"));
             mi_process_info_print_out(Some(keep), argument(0));
-            assert!(said(0).contains("peak"));
-            assert_eq!(said(2), "");
+            assert!(received(0).contains("peak"));
+            assert_eq!(received(2), "");
         }
 
         // Back to the screen.
         mi_register_output(None, null_mut());
         assert!(mi_malloc(usize::MAX).is_null());
         eprintln!("last to the screen");
-        assert_eq!([said(0), said(1), said(2)], [""; 3]);
+        assert_eq!([received(0), received(1), received(2)], [""; 3]);
     }
 }

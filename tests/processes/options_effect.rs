@@ -20,7 +20,7 @@ unsafe fn stats() -> mi_stats_t {
 #[cfg(not(feature = "override"))]
 #[test]
 fn no_memory_but_reserved() {
-    // v2 goes on to reserve arenas unless it is told not to.
+    // v2 goes on to reserve arenas unless an option forbids it.
     let variables = [
         ("MIMALLOC_DISALLOW_OS_ALLOC", "1"),
         ("MIMALLOC_ARENA_RESERVE", "0"),
@@ -88,8 +88,8 @@ fn the_largest_block_in_an_arena() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_is_kept_or_given_back_at_once() {
-    let name = "options_effect::memory_is_kept_or_given_back_at_once";
+fn memory_is_kept_or_purged_at_once() {
+    let name = "options_effect::memory_is_kept_or_purged_at_once";
     let work = || unsafe {
         let before = resident::resident();
         let blocks: Vec<_> = (0..200).map(|_| mi_zalloc(300_000)).collect();
@@ -156,7 +156,7 @@ fn huge_pages_fill_a_small_program() {
         if huge {
             assert!(without * 5 < with * 4, "{without} and {with} MiB");
         } else {
-            println!("not run: this system has no transparent huge pages to give");
+            println!("not run: this system has no free transparent huge pages");
         }
     }
     // Blocks so small lie in the part of the first arena that has none.

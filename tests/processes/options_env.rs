@@ -5,9 +5,9 @@ use crate::options::{Entry, Kind, OPTIONS};
 use crate::respawn;
 use mi_malloc_sys::*;
 
-/// In a child: tells the value of the option whose number is the argument.
+/// In a child: prints the value of the option whose number is the argument.
 #[test]
-fn tell() {
+fn print_value() {
     if respawn::is_this() {
         let option: mi_option_t = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
@@ -16,15 +16,15 @@ fn tell() {
 
 /// The value in a process with the variables `variables`, and its standard error.
 fn value(option: mi_option_t, variables: &[(&str, &str)]) -> (i64, String) {
-    let output = respawn::run("options_env::tell", &option.to_string(), variables);
+    let output = respawn::run("options_env::print_value", &option.to_string(), variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{variables:?}: {out}\n{err}");
-    let told = out
+    let printed = out
         .split("value=")
         .nth(1)
         .and_then(|rest| rest.split(';').next());
-    (told.expect("it did not tell").parse().unwrap(), err)
+    (printed.expect("it printed no value").parse().unwrap(), err)
 }
 
 fn variable(name: &str) -> String {
@@ -57,8 +57,8 @@ fn defaults() {
 fn every_option_has_its_variable() {
     for entry in &OPTIONS {
         let text = entry.number.to_string();
-        let (told, _) = value(entry.option, &[(&variable(entry.name), &text)]);
-        assert_eq!(told, kept(entry), "{}", entry.name);
+        let (printed, _) = value(entry.option, &[(&variable(entry.name), &text)]);
+        assert_eq!(printed, kept(entry), "{}", entry.name);
     }
 }
 
@@ -101,11 +101,11 @@ fn words_for_yes_and_no() {
     }
     // An option that is on by default.
     for no in ["0", "false", "FALSE", "no", "No", "off", "oFF"] {
-        let (told, _) = value(
+        let (printed, _) = value(
             mi_option_purge_decommits,
             &[("MIMALLOC_PURGE_DECOMMITS", no)],
         );
-        assert_eq!(told, 0, "{no}");
+        assert_eq!(printed, 0, "{no}");
     }
 }
 
@@ -149,14 +149,14 @@ fn case_and_place_of_the_name() {
 }
 
 #[test]
-fn a_text_that_is_not_understood_gives_a_warning() {
+fn a_text_that_is_not_understood_causes_a_warning() {
     let bad = ("MIMALLOC_PURGE_DELAY", "soon");
     let default = OPTIONS[mi_option_purge_delay as usize].default;
-    let (told, err) = value(mi_option_purge_delay, &[bad]);
-    assert_eq!(told, default);
+    let (printed, err) = value(mi_option_purge_delay, &[bad]);
+    assert_eq!(printed, default);
     assert_eq!(err.contains("invalid value"), mode::SHOWS_ERRORS, "{err}");
-    let (told, err) = value(mi_option_purge_delay, &[bad, ("MIMALLOC_SHOW_ERRORS", "1")]);
-    assert_eq!(told, default);
+    let (printed, err) = value(mi_option_purge_delay, &[bad, ("MIMALLOC_SHOW_ERRORS", "1")]);
+    assert_eq!(printed, default);
     assert!(
         err.contains("mimalloc_purge_delay") && err.contains("invalid value"),
         "{err}"

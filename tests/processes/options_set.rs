@@ -57,7 +57,7 @@ unsafe fn sizes() {
     assert_eq!(mi_option_get_size(option), 3000 * 1024);
     mi_option_set(option, -1);
     assert_eq!((mi_option_get(option), mi_option_get_size(option)), (-1, 0));
-    // Too large to be a size: the largest that the line knows.
+    // Too large to be a size: the largest that the major version knows.
     mi_option_set(option, cty::c_long::MAX);
     let largest = mi_option_get_size(option);
     if cfg!(mi_v3) {

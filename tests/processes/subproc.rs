@@ -18,7 +18,7 @@ fn id_of(number: usize) -> mi_subproc_id_t {
     }
 }
 
-/// Runs `work` in a thread of the subprocess `id`, and gives its result.
+/// Runs `work` in a thread of the subprocess `id`, and returns its result.
 fn inside<T: Send + 'static>(id: mi_subproc_id_t, work: impl Fn() -> T + Send + 'static) -> T {
     let result = Arc::new(Mutex::new(None));
     let slot = result.clone();

@@ -1,4 +1,4 @@
-//! The built-in profiler (v3): its files are profiles, and they tell what was allocated. Each test runs in a
+//! The built-in profiler (v3): its files are profiles, and they show what was allocated. Each test runs in a
 //! process of its own: a process makes one snapshot at a time, and leaves out another.
 
 use crate::folder::Folder;
@@ -36,7 +36,7 @@ unsafe fn profiler(
 
 const SIZE: usize = 300_000;
 
-/// Makes a heap sample, allocates `kept + freed` blocks, and gives the kept ones.
+/// Makes a heap sample, allocates `kept + freed` blocks, and returns the kept ones.
 #[inline(never)]
 unsafe fn work(heap: *mut mi_heap_t, kept: usize, freed: usize) -> Vec<*mut core::ffi::c_void> {
     let mut blocks: Vec<_> = (0..kept + freed)
@@ -46,7 +46,7 @@ unsafe fn work(heap: *mut mi_heap_t, kept: usize, freed: usize) -> Vec<*mut core
     blocks
 }
 
-/// Samples nothing any more, so that the numbers stand still.
+/// Samples nothing any more, so that the numbers do not change.
 unsafe fn stop(heap: *mut mi_heap_t, profiler: *mut mi_profiler_t) {
     assert!(mi_profiler_stop(profiler));
     assert!(mi_heap_profile(heap, std::ptr::null_mut()));

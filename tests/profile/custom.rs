@@ -32,7 +32,7 @@ struct Seen {
     faults: Vec<String>,
 }
 
-/// As the documentation asks: the profiler first, then the program's own fields.
+/// As the documentation requires: the profiler first, then the program's own fields.
 #[repr(C)]
 struct Mine {
     profiler: mi_profiler_t,
@@ -456,7 +456,7 @@ fn snapshots() {
     }
 }
 
-/// What a subprocess is told goes for its heaps, present and future.
+/// What is set for a subprocess applies to its heaps, present and future.
 #[test]
 fn a_subprocess() {
     unsafe {

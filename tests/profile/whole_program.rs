@@ -1,4 +1,4 @@
-//! Profiling the whole program (v3): by its own word, and by the environment alone. In children, because
+//! Profiling the whole program (v3): at its own request, and by the environment alone. In children, because
 //! it concerns every allocation of the process.
 
 use crate::folder::Folder;
@@ -76,7 +76,7 @@ fn the_whole_program() {
     }
 }
 
-/// Only the environment asks for it.
+/// Only the environment requests it.
 #[test]
 fn by_the_environment() {
     if respawn::is_this() {

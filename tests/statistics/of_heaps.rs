@@ -70,7 +70,7 @@ fn a_heap_counts_its_own_blocks() {
     }
 }
 
-/// Each number stands where it belongs.
+/// Each number is where it belongs.
 #[test]
 fn json_of_made_up_statistics() {
     unsafe {
@@ -231,7 +231,7 @@ fn sizes_of_bins() {
         for bin in [MI_BIN_HUGE + 1, MI_BIN_HUGE + 2, usize::MAX] {
             assert_eq!(mi_stats_get_bin_size(bin), 0);
         }
-        // A block lies in the smallest bin that holds it.
+        // A block is in the smallest bin that holds it.
         for size in [10usize, 100, 1000, 10_000, 100_000] {
             let heap = mi_heap_new();
             let p = mi_heap_malloc(heap, size);

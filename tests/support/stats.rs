@@ -40,7 +40,7 @@ pub fn numbers_in(json: &Json) -> Vec<i64> {
     numbers
 }
 
-/// What stands in the text and not in the struct.
+/// What is in the text and not in the struct.
 pub fn assert_frame(json: &Json) {
     assert_eq!(json.get("stat_version").number(), MI_STAT_VERSION as i64);
     assert_eq!(

@@ -25,7 +25,7 @@ impl Seen {
         this.cast()
     }
 
-    /// The block that the pointer `p` of a program lies in. It is the block's start, unless a guard
+    /// The block that the pointer `p` of a program is in. It is the block's start, unless a guard
     /// page, an alignment or the profiler moved it.
     pub fn block_of(&self, p: *const c_void) -> Option<(usize, usize)> {
         let mut found = self
@@ -33,7 +33,7 @@ impl Seen {
             .iter()
             .filter(|(start, size)| (*start..*start + *size).contains(&(p as usize)));
         let first = found.next().copied();
-        assert!(found.next().is_none(), "{p:p} lies in two blocks");
+        assert!(found.next().is_none(), "{p:p} is in two blocks");
         first
     }
 }
