@@ -143,6 +143,8 @@ impl Arena {
                 least: alignment + needed.max(alignment),
             });
         }
+        #[cfg(mi_v3)]
+        clear_page_data(memory, lost);
         init_thread();
         let mut id = sys::MI_ARENA_ID_NONE;
         let start: *mut c_void = start.cast();
@@ -209,6 +211,23 @@ const SEGMENT: usize = if cfg!(target_pointer_width = "64") {
 } else {
     4 << 20
 };
+
+/// v3 has the data of its pages at each multiple of the alignment. It clears only the first of them, but expects of all
+/// that they are zero (an assertion in `mi_page_meta_select`; builds with `debug` would abort).
+///
+/// That is data of 4096 pages on 64-bit and of 1024 on 32-bit, for each of which 1/256 of the alignment has more than
+/// enough. Where the alignment is small (`free_use_pagemap`) there is no such data.
+#[cfg(mi_v3)]
+fn clear_page_data(memory: &mut [MaybeUninit<u8>], first: usize) {
+    let alignment = Arena::alignment();
+    if alignment <= Arena::unit() {
+        return;
+    }
+    for start in (first..memory.len()).step_by(alignment).skip(1) {
+        let end = memory.len().min(start + alignment / 256);
+        memory[start..end].fill(MaybeUninit::new(0));
+    }
+}
 
 /// v2 crashes if a thread creates an arena before it has allocated.
 fn init_thread() {

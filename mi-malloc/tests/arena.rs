@@ -94,6 +94,52 @@ fn over_memory_of_the_program() {
     serves_again_and_again(arena);
 }
 
+/// What the program's memory contains does not matter, also where mimalloc has data of its pages: at each multiple of
+/// the alignment.
+#[test]
+fn over_memory_that_is_not_zero() {
+    if needs_guard_pages() {
+        return;
+    }
+    let memory = memory(3 * Arena::alignment() + Arena::unit());
+    let first = memory.as_ptr().align_offset(Arena::alignment());
+    for start in (first..memory.len()).step_by(Arena::alignment()) {
+        let end = memory.len().min(start + (4 << 20));
+        memory[start..end].fill(MaybeUninit::new(0xa5));
+    }
+    let arena = Arena::over(memory).unwrap();
+    Heap::scope_in(arena, |heap| {
+        let heap = &*heap;
+        // Beyond the first multiple, and without a use for most of the memory.
+        let mut large = std::vec::Vec::new();
+        let mut beyond = 0;
+        while beyond < 4 {
+            let mut block = Vec::<u8, _>::new_in(heap);
+            if block.try_reserve_exact(Arena::unit() / 8).is_err() {
+                break;
+            }
+            let offset = block.as_ptr() as usize - arena.start() as usize;
+            beyond += usize::from(offset > Arena::alignment());
+            large.push(block);
+        }
+        // The last ones make place for small blocks, which are freed in another order.
+        large.truncate(large.len().saturating_sub(4));
+        let mut small: std::vec::Vec<_> = (0..200_000)
+            .map(|n: usize| Box::new_in([n; 4], heap))
+            .collect();
+        let far = small.iter().filter(|block| {
+            &raw const block[0] as usize - arena.start() as usize > Arena::alignment()
+        });
+        assert!(cfg!(mi_v2) || far.count() > 1000);
+        for n in 0..small.len() {
+            small.swap(n, n * 7919 % 200_000);
+        }
+        drop(small.split_off(100_000));
+        assert!(small.iter().all(|block| block[0] == block[3]));
+    })
+    .unwrap();
+}
+
 /// A range that begins where an arena may begin.
 #[test]
 fn over_aligned_memory() {
