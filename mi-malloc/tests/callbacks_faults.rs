@@ -184,3 +184,208 @@ fn threads_and_the_process_end() {
     }
     assert!(CALLS.load(SeqCst) >= 20);
 }
+
+/// Ends this process with a message if `work` takes too long: a deadlock must not look like a slow test.
+#[cfg(unix)]
+fn within_a_minute(work: impl FnOnce()) {
+    // SAFETY: no pointers. The signal's default action ends the process.
+    unsafe { libc::alarm(60) };
+    work();
+    // SAFETY: as above.
+    unsafe { libc::alarm(0) };
+}
+
+/// What is registered and removed inside a callback is in force afterwards, for each kind, and none is called inside
+/// itself. One of another kind is called.
+#[cfg(unix)]
+#[test]
+fn callbacks_register_and_remove_inside_each_other() {
+    static ERRORS: AtomicUsize = AtomicUsize::new(0);
+    static PIECES: AtomicUsize = AtomicUsize::new(0);
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+    if !child::is_this() {
+        let name = "callbacks_register_and_remove_inside_each_other";
+        child::succeeds(name, "", &[]);
+        return;
+    }
+    let collect = || unsafe { sys::mi_collect(true) };
+    let print = || unsafe { sys::mi_options_print() };
+    within_a_minute(|| {
+        // An error inside an output, output inside a deferred free, a deferred free inside an error.
+        callbacks::on_output(|_| {
+            PIECES.fetch_add(1, SeqCst);
+            if ERRORS.load(SeqCst) == 0 {
+                too_much();
+            }
+        });
+        callbacks::on_error(move |_| {
+            if ERRORS.fetch_add(1, SeqCst) == 0 {
+                collect();
+            }
+        });
+        callbacks::on_deferred_free(move |_| {
+            if REQUESTS.fetch_add(1, SeqCst) == 0 {
+                print();
+            }
+        });
+        print();
+        assert!(ERRORS.load(SeqCst) >= 1, "no error inside the output");
+        assert!(REQUESTS.load(SeqCst) >= 1, "no request inside the error");
+
+        // Each removes itself; the output's may be put back from outside only.
+        let requests = || REQUESTS.load(SeqCst);
+        callbacks::on_deferred_free(|_| {
+            REQUESTS.fetch_add(1, SeqCst);
+            callbacks::remove_deferred_free();
+        });
+        let before = requests();
+        (0..3).for_each(|_| collect());
+        assert_eq!(requests(), before + 1);
+        // And registers its successor.
+        callbacks::on_deferred_free(|_| {
+            callbacks::on_deferred_free(|_| {
+                REQUESTS.fetch_add(1000, SeqCst);
+            })
+        });
+        (0..3).for_each(|_| collect());
+        assert!(requests() >= 1000, "{}", requests());
+        callbacks::remove_deferred_free();
+
+        callbacks::on_output(|_| {
+            PIECES.fetch_add(1, SeqCst);
+            callbacks::remove_output();
+        });
+        print();
+        let before = PIECES.load(SeqCst);
+        print();
+        assert_eq!(PIECES.load(SeqCst), before, "it was removed");
+        callbacks::on_output(|_| {
+            PIECES.fetch_add(1, SeqCst);
+        });
+        print();
+        assert!(PIECES.load(SeqCst) > before, "it is there again");
+        callbacks::remove_output();
+    });
+}
+
+/// A value that a callback owns is dropped neither when it is replaced nor when it is removed, also by itself: another
+/// thread may be in it.
+#[test]
+fn a_callback_that_removes_itself_is_not_dropped() {
+    struct Owned;
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            eprintln!("dropped");
+            std::process::abort();
+        }
+    }
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    if !child::is_this() {
+        child::succeeds("a_callback_that_removes_itself_is_not_dropped", "", &[]);
+        return;
+    }
+    let owned = Owned;
+    callbacks::on_error(move |_| {
+        callbacks::remove_error();
+        let _still_there = &owned;
+        CALLS.fetch_add(1, SeqCst);
+    });
+    too_much();
+    too_much();
+    assert_eq!(CALLS.load(SeqCst), 1);
+}
+
+/// A panic that the callback itself catches is none.
+#[test]
+fn a_panic_may_be_caught_inside() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    if !child::is_this() {
+        let err = child::succeeds("a_panic_may_be_caught_inside", "", &[]);
+        assert!(err.contains("a panic of the callback"), "{err}");
+        assert!(!err.contains("mi-malloc: a callback panicked"), "{err}");
+        return;
+    }
+    callbacks::on_error(|_| {
+        let caught = std::panic::catch_unwind(|| panic!("a panic of the callback"));
+        assert!(caught.is_err());
+        CALLS.fetch_add(1, SeqCst);
+    });
+    too_much();
+    assert!(CALLS.load(SeqCst) >= 1);
+}
+
+/// The text that was printed before the first registration arrives under mimalloc's lock; a message about memory while
+/// mimalloc reserves some. A callback that writes into memory which it has gets both.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_about_memory_goes_into_memory_that_is_there() {
+    use std::sync::Mutex;
+    static TEXT: Mutex<String> = Mutex::new(String::new());
+    if !child::is_this() {
+        let variables = [("MIMALLOC_SHOW_ERRORS", "1")];
+        let name = "output_about_memory_goes_into_memory_that_is_there";
+        child::succeeds(name, "", &variables);
+        return;
+    }
+    within_a_minute(|| {
+        TEXT.lock().unwrap().reserve_exact(1 << 16);
+        too_much();
+        callbacks::on_output(|text| {
+            let mut all = TEXT.lock().unwrap();
+            if all.capacity() - all.len() >= text.len() {
+                all.push_str(text);
+            }
+        });
+        assert!(TEXT.lock().unwrap().contains("too large"));
+        limit_memory();
+        let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
+        loop {
+            let mut block = Vec::new();
+            if block.try_reserve_exact(8 << 20).is_err() {
+                break;
+            }
+            blocks.push(block);
+            assert!(blocks.len() < 1000, "there is no limit");
+        }
+        drop(blocks);
+        let text = std::mem::take(&mut *TEXT.lock().unwrap());
+        assert!(text.contains("unable to allocate"), "{text}");
+    });
+}
+
+/// What the page warns of: mimalloc reserves memory under a lock, and a callback that gets the message about it and
+/// needs new memory waits for that lock. If this test fails, the page can say less.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_about_memory_that_needs_memory_deadlocks() {
+    if !child::is_this() {
+        use std::os::unix::process::ExitStatusExt;
+        let variables = [("MIMALLOC_SHOW_ERRORS", "1")];
+        let name = "output_about_memory_that_needs_memory_deadlocks";
+        let output = child::run(name, "", &variables);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(libc::SIGALRM), "{err}");
+        assert!(err.contains("in the callback"), "{err}");
+        assert!(!err.contains("back from it"), "{err}");
+        return;
+    }
+    callbacks::on_output(|text| {
+        if text.contains("unable to allocate") {
+            eprintln!("in the callback");
+            unsafe { libc::alarm(3) };
+            drop(Vec::<u8>::new().try_reserve_exact(8 << 20));
+            unsafe { libc::alarm(0) };
+            eprintln!("back from it");
+        }
+    });
+    limit_memory();
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
+    loop {
+        let mut block = Vec::new();
+        if block.try_reserve_exact(8 << 20).is_err() {
+            break;
+        }
+        blocks.push(block);
+        assert!(blocks.len() < 1000, "there is no limit");
+    }
+}
