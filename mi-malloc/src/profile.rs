@@ -70,6 +70,10 @@
 //! profile continues with what it had; it is the child's own. A profile that is never dropped ([`core::mem::forget`])
 //! samples until the process ends.
 //!
+//! With the features `debug` and `debug_full` an assertion of mimalloc (in `_mi_theap_malloc_profiled`) may end the
+//! process if a profile stops at the moment at which another thread samples a block. Other builds do not have it, and
+//! nothing is wrong there.
+//!
 //! Call stacks come from the unwinder (Unix) or the system (Windows). The module needs the feature `std`. **v2 has no
 //! profiler**, so there this module does not exist.
 
