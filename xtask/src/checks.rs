@@ -97,8 +97,19 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "sanitizers",
-        shows: "the tests under the address and the thread sanitizer and valgrind",
+        shows: "the tests under asan, tsan and valgrind, or what is named: asan mi-malloc v2",
         commands: Commands::Script("checks/sanitizers/run"),
+    },
+    Check {
+        name: "miri",
+        shows: "the parts of mi-malloc that call no C have no undefined behaviour",
+        commands: Commands::Script("checks/miri/run"),
+    },
+    Check {
+        name: "deny",
+        shows:
+            "licences, sources and vulnerabilities of dependencies; or what is named: licenses bans",
+        commands: Commands::Chosen(deny),
     },
     Check {
         name: "downstream",
@@ -141,6 +152,11 @@ fn readme() -> Vec<Step> {
 fn bench(arguments: &[String]) -> Result<Vec<Step>, String> {
     let driver = Step::cargo("run --release --locked --").within("bench/driver");
     Ok(vec![driver.arguments(arguments)])
+}
+
+fn deny(arguments: &[String]) -> Result<Vec<Step>, String> {
+    let check = Step::cargo("deny check").needs("cargo-deny");
+    Ok(vec![check.arguments(arguments)])
 }
 
 fn lint() -> Vec<Step> {

@@ -63,10 +63,12 @@ fn all() -> Result<Vec<Mode>, String> {
     let tests = selected(&own, |name| name != HOST && !LONG.contains(&name));
     let long = selected(&own, |name| LONG.contains(&name));
     let safe = programs("mi-malloc/tests")?;
-    let safe_tests = selected(&safe, |name| !SAFE_HOST.contains(&name));
-    let safe_in_modes = selected(&safe, |name| {
-        !SAFE_HOST.contains(&name) && !name.starts_with("options") && !name.starts_with("purge")
-    });
+    // With its unit tests.
+    let safe_tests = "--lib ".to_string() + &selected(&safe, |name| !SAFE_HOST.contains(&name));
+    let safe_in_modes = "--lib ".to_string()
+        + &selected(&safe, |name| {
+            !SAFE_HOST.contains(&name) && !name.starts_with("options") && !name.starts_with("purge")
+        });
     let mode = |name: &str, steps: Vec<Step>| Mode {
         name: name.to_string(),
         steps,
