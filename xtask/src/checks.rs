@@ -155,7 +155,7 @@ fn bench(arguments: &[String]) -> Result<Vec<Step>, String> {
 }
 
 fn deny(arguments: &[String]) -> Result<Vec<Step>, String> {
-    let check = Step::cargo("deny check").needs("cargo-deny");
+    let check = Step::cargo("deny --workspace check").needs("cargo-deny");
     Ok(vec![check.arguments(arguments)])
 }
 
