@@ -342,9 +342,6 @@ mi_malloc_sys_inline void mi_malloc_sys_free_aligned(void* p) {
 #include "large.c"
 
 void* mi_malloc_sys_zalloc_general(size_t size) {
-  #if MI_MALLOC_SYS_MOVES && !MI_DEBUG // MI_DEBUG fills the block with a pattern first
-  if mi_unlikely(size >= MI_MALLOC_SYS_LARGE_ZEROED) return mi_malloc_sys_zalloc_large(size);
-  #endif
   return mi_malloc_sys_general_impl(size, true);
 }
 

@@ -1,10 +1,12 @@
-// Pages of one large block, on v3: no free list in the block. Included before upstream's `static.c`, only with releases
-// that this was checked with; `huge_blocks.c` is included after it.
+// Blocks above MI_LARGE_MAX_OBJ_SIZE, on v3: they take memory only where the program touches them. Included before
+// upstream's `static.c`, only with releases that this was checked with; `huge_blocks.c` is included after it.
 //
-// Upstream stores the link of the free list in the first word of a free block. A block above MI_LARGE_MAX_OBJ_SIZE is
-// alone in its page, and the page is freed with it, so that link is always NULL. But writing it makes memory resident
-// that the program may never touch: a huge page, which the system first fills with zeroes. For such pages the link is
-// neither written nor read.
+// * Upstream stores the link of the free list in the first word of a free block. Such a block is alone in its page, and
+//   the page is freed with it, so that link is always NULL. But writing it makes memory resident: a huge page, which the
+//   system first fills with zeroes. Here the link is neither written nor read.
+// * Upstream writes zeroes to all of a zeroed block if its memory was ever in use. Memory that was purged or moved away
+//   since is empty, and the system fills it with zeroes when it is touched. So on Linux the system is queried which
+//   parts of the block are resident, and only those are written to.
 //
 // Left out where more is written to a free block, or read from it: mitigations, debug builds, memory checkers.
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out too.

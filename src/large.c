@@ -1,5 +1,4 @@
-// Large blocks that grow, for `mi_malloc_sys_realloc`, or are zeroed, for `mi_malloc_sys_zalloc_general`. Included by
-// `global.c`.
+// Large blocks that grow, for `mi_malloc_sys_realloc`. Included by `global.c`.
 //
 // Upstream copies a block that has outgrown its page to another page, and again each time it grows further. Linux can
 // move the memory itself, and addresses cost nothing before they are used. So here a large block that has to move
@@ -53,21 +52,6 @@ mi_malloc_sys_assert(4*sizeof(mi_page_t) <= MI_MALLOC_SYS_PARTS_AT, "the metadat
 
 static mi_malloc_sys_parts_t* mi_malloc_sys_parts(const mi_page_t* page) {
   return (mi_malloc_sys_parts_t*)((uint8_t*)page->memid.mem.os.base + MI_MALLOC_SYS_PARTS_AT);
-}
-
-// Whether the page is a region that upstream mapped for one block that fits no arena. A region for a large alignment
-// starts elsewhere.
-static bool mi_malloc_sys_is_region(const mi_page_t* page) {
-  return (page->memid.memkind == MI_MEM_OS && !page->memid.is_pinned && mi_page_is_singleton(page) &&
-          mi_page_slice_start(page) == (uint8_t*)page->memid.mem.os.base + MI_PAGE_ALIGN);
-}
-
-// Whether upstream's metadata say that this is ordinary memory of the system.
-static bool mi_malloc_sys_is_system_memory(const mi_page_t* page) {
-  if (page->memid.memkind != MI_MEM_ARENA) return mi_malloc_sys_is_region(page);
-  const mi_arena_t* const arena = page->memid.mem.arena.arena;
-  return (!page->memid.is_pinned && mi_page_is_singleton(page) && arena->memid.memkind == MI_MEM_OS &&
-          arena->commit_fun == NULL && arena->parent == NULL);
 }
 
 // ---- The move.
@@ -214,54 +198,5 @@ static bool mi_malloc_sys_resize_in_place(const mi_page_t* page, void* p, size_t
     if (start < end) { madvise((void*)start, end - start, MADV_DONTNEED); }
   }
   return true;
-}
-
-// ---- Zeroes. Memory that was purged or moved away is empty, and the system fills it with zeroes when it is touched.
-// Upstream does not track that: memory that was once in use is dirty, and it writes zeroes to all of it. So here the
-// system is queried which parts of a large block are resident. Only those are written to. The others may have been
-// swapped out, so they are discarded.
-#ifndef MI_MALLOC_SYS_LARGE_ZEROED
-#define MI_MALLOC_SYS_LARGE_ZEROED  (1*MI_MiB)
-#endif
-
-// The unit that is zeroed or discarded: the size of a huge page on most systems.
-#define MI_MALLOC_SYS_ZERO_UNIT  (2*MI_MiB)
-
-static void mi_malloc_sys_zero_by_discarding(uint8_t* start, uint8_t* end) {
-  const size_t size = (size_t)(end - start);
-  if (size > 0 && madvise(start, size, MADV_DONTNEED) != 0) { memset(start, 0, size); } // such as locked memory
-}
-
-static void mi_malloc_sys_write_zeroes(uint8_t* start, uint8_t* end) {
-  uint8_t* empty = start; // from here to `at` nothing is resident
-  for (uint8_t* at = start; at < end; ) {
-    uint8_t* next = (uint8_t*)mi_align_up((uintptr_t)at + 1, MI_MALLOC_SYS_ZERO_UNIT);
-    if (next > end) { next = end; }
-    if (mi_malloc_sys_is_resident(at, (size_t)(next - at))) {
-      mi_malloc_sys_zero_by_discarding(empty, at);
-      memset(at, 0, (size_t)(next - at));
-      empty = next;
-    }
-    at = next;
-  }
-  mi_malloc_sys_zero_by_discarding(empty, end);
-}
-
-static mi_decl_noinline void* mi_malloc_sys_zalloc_large(size_t size) {
-  uint8_t* const p = (uint8_t*)mi_malloc_sys_malloc_general(size);
-  if (p == NULL) return NULL;
-  const mi_page_t* const page = mi_ptr_page(p);
-  if mi_unlikely(p != mi_page_start(page) || !mi_malloc_sys_is_system_memory(page) ||
-                 (size_t)(p - mi_page_slice_start(page)) > MI_PAGE_CACHE_OFFSET_MAX)
-  {
-    memset(p, 0, size);
-  }
-  else if (!page->free_is_zero) {
-    // Nothing else is in the system's pages at both ends.
-    const uintptr_t page_size = _mi_os_page_size();
-    mi_malloc_sys_write_zeroes((uint8_t*)mi_align_down((uintptr_t)p, page_size),
-                               (uint8_t*)mi_align_up((uintptr_t)p + size, page_size));
-  }
-  return p;
 }
 #endif

@@ -27,7 +27,6 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 #endif
 
 #include "reuse.c"
-#include "huge_blocks.c"
 
 // Upstream's handling of errors, for error callbacks that call it: `default_error` in `extended.rs`.
 #if defined(__cplusplus)
@@ -41,3 +40,23 @@ void mi_malloc_sys_default_error(int err) {
 #undef mmap
 #undef madvise
 #undef prctl
+
+#if MI_MALLOC_VERSION >= 30000
+// Whether the page is a region that upstream mapped for one block that fits no arena. A region for a large alignment
+// starts elsewhere.
+static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {
+  return (page->memid.memkind == MI_MEM_OS && !page->memid.is_pinned && mi_page_is_singleton(page) &&
+          mi_page_slice_start(page) == (uint8_t*)page->memid.mem.os.base + MI_PAGE_ALIGN);
+}
+
+// Whether upstream's metadata say that the memory of this block, which is alone in its page, is ordinary memory of the
+// system.
+static inline bool mi_malloc_sys_is_system_memory(const mi_page_t* page) {
+  if (page->memid.memkind != MI_MEM_ARENA) return mi_malloc_sys_is_region(page);
+  const mi_arena_t* const arena = page->memid.mem.arena.arena;
+  return (!page->memid.is_pinned && mi_page_is_singleton(page) && arena->memid.memkind == MI_MEM_OS &&
+          arena->commit_fun == NULL && arena->parent == NULL);
+}
+#endif
+
+#include "huge_blocks.c"

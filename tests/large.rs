@@ -179,7 +179,7 @@ fn limited_addresses_allow_what_fits() {
 #[test]
 fn a_growing_block_is_moved_and_not_copied() {
     in_child("a_growing_block_is_moved_and_not_copied", "", || {
-        if !ENTRY_POINTS || !system_moves() {
+        if !ENTRY_POINTS || cfg!(feature = "free_use_pagemap") || !system_moves() {
             return println!("not run: no entry points of our own, or no such system");
         }
         let size = 200 * MIB;
@@ -342,10 +342,12 @@ fn other_threads_and_children_go_on_with_a_block() {
     });
 }
 
+/// By each way to allocate them; and nothing beside them is cleared.
 #[test]
 fn zeroed_blocks_are_zero() {
     in_child("zeroed_blocks_are_zero", "", || {
         let sizes = [
+            520 << 10,
             MIB,
             3 * MIB - 8,
             8 * MIB,
@@ -354,25 +356,36 @@ fn zeroed_blocks_are_zero() {
             100 * MIB,
             300 * MIB,
         ];
+        let aligned = |size| Layout::from_size_align(size, 1 << 16).unwrap();
+        // SAFETY: the sizes are not 0.
+        let by_global = |size| unsafe { MiMalloc.alloc_zeroed(layout(size)) };
+        let by_c = |size| unsafe { mi_calloc(size, 1).cast() };
+        let by_alignment = |size| unsafe { MiMalloc.alloc_zeroed(aligned(size)) };
+        let ways: [&dyn Fn(usize) -> *mut u8; 3] = [&by_global, &by_c, &by_alignment];
         for size in sizes {
-            for hole in [0, size / 3, size / 2] {
-                // SAFETY: each block is alive while it is used, and of this layout.
-                unsafe {
-                    let dirty = MiMalloc.alloc(layout(size));
-                    dirty.write_bytes(0xA5, size);
-                    if hole > 0 {
-                        let start = (dirty as usize + hole) & !4095;
-                        let advice = libc::MADV_DONTNEED;
-                        assert_eq!(libc::madvise(start as *mut _, 2 * hole / 3, advice), 0);
+            for (way, zeroed) in ways.iter().enumerate() {
+                for hole in [0, size / 3, size / 2] {
+                    let mut near = vec![Block::new(MIB), Block::new(MIB)];
+                    // SAFETY: each block is alive while it is used.
+                    unsafe {
+                        let dirty = MiMalloc.alloc(layout(size));
+                        near.extend([Block::new(MIB), Block::new(MIB)]);
+                        dirty.write_bytes(0xA5, size);
+                        if hole > 0 {
+                            let start = (dirty as usize + hole) & !4095;
+                            let advice = libc::MADV_DONTNEED;
+                            assert_eq!(libc::madvise(start as *mut _, 2 * hole / 3, advice), 0);
+                        }
+                        MiMalloc.dealloc(dirty, layout(size));
+                        let zeroed = zeroed(size);
+                        let bytes = std::slice::from_raw_parts(zeroed, size);
+                        assert!(
+                            bytes[0] == 0 && bytes[1..] == bytes[..size - 1],
+                            "{size} {way} {hole}"
+                        );
+                        mi_free(zeroed.cast());
                     }
-                    MiMalloc.dealloc(dirty, layout(size));
-                    let zeroed = MiMalloc.alloc_zeroed(layout(size));
-                    let bytes = std::slice::from_raw_parts(zeroed, size);
-                    assert!(
-                        bytes[0] == 0 && bytes[1..] == bytes[..size - 1],
-                        "{size} {hole}"
-                    );
-                    MiMalloc.dealloc(zeroed, layout(size));
+                    near.iter_mut().for_each(|block| block.resize(MIB));
                 }
             }
         }
@@ -409,13 +422,15 @@ fn untouched_blocks_are_not_resident() {
         }
         let round = || {
             for size in [MIB, 3 * MIB, 9 * MIB + 1, 33 * MIB, 100 * MIB, 300 * MIB] {
-                // SAFETY: a block is freed with the layout that it was allocated with.
+                // SAFETY: a block is freed with the layout that it was allocated with, or by C's function.
                 unsafe {
                     let zeroed = MiMalloc.alloc_zeroed(layout(size));
                     let other = MiMalloc.alloc(layout(size));
-                    assert!(!zeroed.is_null() && !other.is_null());
+                    let by_c = mi_calloc(1, size);
+                    assert!(!zeroed.is_null() && !other.is_null() && !by_c.is_null());
                     MiMalloc.dealloc(zeroed, layout(size));
                     MiMalloc.dealloc(other, layout(size));
+                    mi_free(by_c);
                 }
             }
         };

@@ -33,7 +33,8 @@
 //! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
 //! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
 //! each time. So memory that is freed for the second time within the delay above, and so was allocated in between,
-//! waits for its purge as smaller blocks do, and serves the next task. This is not upstream's;
+//! waits for its purge as smaller blocks do, and serves the next task. And a block above 512 KiB takes memory only where the
+//! program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the delays alone.
 //!
