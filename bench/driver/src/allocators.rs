@@ -141,6 +141,14 @@ pub const ALL: &[Allocator] = &[
         colour: "#0b6e4f",
         ..OURS
     },
+    Allocator {
+        id: "ours+idle",
+        title: "ours+idle",
+        features: "idle",
+        purges: true,
+        colour: "#4fae8f",
+        ..OURS
+    },
     MIMALLOC,
     MIMALLOC_SAFE,
     MIMALLOC3,

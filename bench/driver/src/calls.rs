@@ -209,6 +209,9 @@ mod tests {
         assert!(!passes(raw, &["malloc_small_slow", "free_slow"]));
         assert!(!passes(raw, &["malloc_small_slow", empty, "call   *%r12"]));
         assert!(passes(aligned, &["malloc_small_aligned_slow", empty]));
-        assert!(!passes(aligned, &["malloc_small_aligned_slow", "free_slow"]));
+        assert!(!passes(
+            aligned,
+            &["malloc_small_aligned_slow", "free_slow"]
+        ));
     }
 }

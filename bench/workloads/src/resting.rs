@@ -15,8 +15,11 @@ pub struct Resting {
     pub name: &'static str,
     /// One line for the table.
     pub about: &'static str,
-    work: fn() -> Rest,
+    work: fn(Idle) -> Rest,
 }
+
+/// What a thread calls before it waits.
+pub type Idle = fn();
 
 /// The state of a program that has done its work.
 pub struct Rest {
@@ -29,8 +32,8 @@ pub struct Rest {
 }
 
 impl Resting {
-    pub fn work(&self) -> Rest {
-        (self.work)()
+    pub fn work(&self, idle: Idle) -> Rest {
+        (self.work)(idle)
     }
 }
 
@@ -64,13 +67,13 @@ pub const ALL: &[Resting] = &[
     Resting {
         name: "server",
         about: "a server on loopback: 8 clients store 160 MiB, read it and remove all but 2 %",
-        work: || server::serve(HOLD),
+        work: |idle| server::serve(HOLD, idle),
     },
 ];
 
 /// The work of `server` without its pauses.
 pub fn serve_at_once() -> u64 {
-    server::serve(Duration::ZERO).checksum
+    server::serve(Duration::ZERO, || ()).checksum
 }
 
 /// The program of this name.
@@ -99,7 +102,7 @@ fn bytes(blocks: &[Vec<u8>]) -> usize {
 }
 
 /// A request that needs many blocks at once, as in the pool of a compiler or a web server.
-fn burst() -> Rest {
+fn burst(idle: Idle) -> Rest {
     const WORKERS: u64 = 8;
     let barrier = Arc::new(Barrier::new(WORKERS as usize + 1));
     let (done, sums) = channel();
@@ -108,6 +111,7 @@ fn burst() -> Rest {
         thread::spawn(move || {
             let mut random = Random::new(20 + worker);
             loop {
+                idle();
                 barrier.wait(); // for work; in the end for ever
                 let blocks = blocks(&mut random, 40 * MIB);
                 barrier.wait(); // until all have theirs
@@ -132,7 +136,7 @@ fn burst() -> Rest {
     }
 }
 
-fn remote() -> Rest {
+fn remote(idle: Idle) -> Rest {
     const WORKERS: u64 = 8;
     let (made, all) = channel();
     let workers: Vec<Sender<()>> = (0..WORKERS)
@@ -144,6 +148,7 @@ fn remote() -> Rest {
                 for () in orders {
                     made.send(blocks(&mut random, 40 * MIB))
                         .expect("the program waits for its workers");
+                    idle();
                 }
             });
             order
@@ -161,7 +166,7 @@ fn remote() -> Rest {
     }
 }
 
-fn scatter() -> Rest {
+fn scatter(_: Idle) -> Rest {
     let mut random = Random::new(60);
     let mut blocks: Vec<Vec<u8>> = (0..300_000)
         .map(|_| vec![1; 512 << random.below(3)])
@@ -180,7 +185,7 @@ fn scatter() -> Rest {
     }
 }
 
-fn large() -> Rest {
+fn large(_: Idle) -> Rest {
     let buffers: Vec<Vec<u8>> = (0..64).map(|i| vec![1; MIB * (1 + i % 8)]).collect();
     thread::sleep(HOLD);
     Rest {
@@ -190,7 +195,7 @@ fn large() -> Rest {
     }
 }
 
-fn threads() -> Rest {
+fn threads(_: Idle) -> Rest {
     const THREADS: u64 = 16;
     let barrier = Arc::new(Barrier::new(THREADS as usize));
     let threads: Vec<_> = (0..THREADS)

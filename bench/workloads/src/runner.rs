@@ -21,10 +21,13 @@ pub const REST: Duration = Duration::from_secs(15);
 /// What `retained` and `rest` print when their work is done: then the next program may start.
 pub const WORKED: &str = "worked";
 
-/// What an allocator may need to do besides allocating. Only the bump allocator does: it restarts
-/// from `mark` before every repetition, which it can because a repetition frees everything it allocated.
+/// What an allocator may need to do besides allocating.
 #[derive(Default)]
 pub struct Hooks {
+    /// Called by the main thread and by threads of [`resting`] before they wait.
+    pub idle: Option<fn()>,
+    // Of the bump allocator. It restarts from `mark` before every repetition, which it can because a repetition frees
+    // everything it allocated.
     /// Called once after the warm-up.
     pub mark: Option<fn()>,
     /// Called before each timed repetition.
@@ -40,7 +43,7 @@ pub fn main(hooks: Hooks) -> ExitCode {
         ["time", workload, threads] => time(workload, threads, &hooks),
         ["retained", workload] => retained(workload, "1", &hooks),
         ["retained", workload, threads] => retained(workload, threads, &hooks),
-        ["rest", program] => rest(program),
+        ["rest", program] => rest(program, &hooks),
         ["program", name, folder] => program(name, folder),
         ["hot", operation, count] => count
             .parse()
@@ -146,13 +149,15 @@ fn idle() {
 }
 
 /// Works and then is idle: nothing runs in this program any more, except what its allocator itself may run.
-fn rest(program: &str) -> Result<(), ()> {
+fn rest(program: &str, hooks: &Hooks) -> Result<(), ()> {
     // Read without a buffer, which would need an allocation.
     let mut input = File::open("/dev/stdin").map_err(drop)?;
-    let rest = resting::find(program).ok_or(())?.work();
+    let idle = hooks.idle.unwrap_or(|| ());
+    let rest = resting::find(program).ok_or(())?.work(idle);
     println!("checksum {}", rest.checksum);
     println!("in_use_kib {}", rest.bytes_in_use / 1024);
     println!("{WORKED}");
+    idle();
     // The measuring process holds the other end open.
     input.read(&mut [0]).map_err(drop)?;
     Ok(())

@@ -93,5 +93,6 @@ fn main() -> std::process::ExitCode {
     runner::main(Hooks {
         mark: Some(mark),
         reset: Some(reset),
+        ..Hooks::default()
     })
 }

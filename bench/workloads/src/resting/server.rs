@@ -4,7 +4,7 @@
 //! Requests are lines: `put KEY LENGTH`, followed by the value; `get KEY`; `remove KEY`. The answer is a line with
 //! the length of what follows: the value for `get`, nothing for the others.
 
-use super::Rest;
+use super::{Idle, Rest};
 use crate::random::Random;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -24,7 +24,7 @@ const STAYS: usize = 50;
 type Store = Mutex<HashMap<String, Vec<u8>>>;
 
 /// Pauses after each phase.
-pub fn serve(pause: Duration) -> Rest {
+pub fn serve(pause: Duration, idle: Idle) -> Rest {
     let store = Arc::new(Store::default());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port on loopback");
     let address = listener.local_addr().expect("a bound port has an address");
@@ -32,6 +32,7 @@ pub fn serve(pause: Duration) -> Rest {
     for _ in 0..CLIENTS {
         let (listener, store) = (listener.clone(), store.clone());
         thread::spawn(move || loop {
+            idle();
             let (connection, _) = listener.accept().expect("a connection");
             answer(connection, &store).expect("a client that ends after its last answer");
         });
