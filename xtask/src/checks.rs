@@ -123,7 +123,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "bench",
-        shows: "time, memory and instructions: run, large, memory, programs, counts, calls, cost",
+        shows: "time, memory and instructions: run, large, idioms, memory, programs, counts, calls, cost",
         commands: Commands::Chosen(bench),
     },
     Check {

@@ -56,6 +56,15 @@ const OURS: Allocator = Allocator {
     colour: "#0b6e4f",
 };
 
+/// Shows what inlining gains or costs, and nothing that a user would choose: in `idioms` only.
+const CALLS: Allocator = Allocator {
+    id: "calls",
+    title: "ours, calls",
+    features: "calls",
+    colour: "#5f7d6e",
+    ..OURS
+};
+
 const PEER: Allocator = Allocator {
     side: Side::Peer,
     packages: &[],
@@ -104,6 +113,7 @@ const MIMALLOC3: Allocator = Allocator {
 /// All of them, in the order of the tables.
 pub const ALL: &[Allocator] = &[
     OURS,
+    CALLS,
     Allocator {
         id: "lto",
         title: "ours, bitcode LTO",
@@ -219,6 +229,10 @@ impl Allocator {
     /// Whether this is the allocator's default build.
     pub fn is_as_it_comes(&self) -> bool {
         self.features.is_empty() && self.defines.is_empty() && self.build == Build::Plain
+    }
+
+    pub fn is_calls(&self) -> bool {
+        self.id == CALLS.id
     }
 }
 

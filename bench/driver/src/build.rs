@@ -2,6 +2,7 @@
 
 use crate::allocators::{Allocator, Build};
 use crate::machine;
+use crate::profile::{Profile, Settings};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,19 +25,32 @@ pub fn target_folder(allocator: &Allocator) -> PathBuf {
 
 /// Builds a runner and returns the path of its program, or the reason why there is none.
 pub fn build(allocator: &Allocator, profile: &str) -> Result<PathBuf, String> {
-    build_in(target_folder(allocator), allocator, "", profile, None)
+    build_in(target_folder(allocator), allocator, "", profile, &[], None)
 }
 
 /// The same in release, for this machine or for another target whose programs it runs.
 pub fn build_for(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf, String> {
-    build_in(target_folder(allocator), allocator, "", "release", triple)
+    let target = target_folder(allocator);
+    build_in(target, allocator, "", "release", &[], triple)
+}
+
+/// The same with other settings of Cargo, in a folder of their own.
+pub fn build_as(
+    profile: &Profile,
+    allocator: &Allocator,
+    triple: Option<&str>,
+) -> Result<PathBuf, String> {
+    let profiles = bench().join("target").join("profiles");
+    let target = profiles.join(profile.id).join(allocator.id);
+    build_in(target, allocator, "", "release", profile.settings, triple)
 }
 
 /// The same for a runner with whole programs. Their many crates are compiled once for all runners: these share a
 /// target folder, from which each program is copied before the next one replaces it.
 pub fn build_with_programs(allocator: &Allocator, triple: Option<&str>) -> Result<PathBuf, String> {
     let target = bench().join("target").join("programs");
-    let program = build_in(target.clone(), allocator, "programs", "release", triple)?;
+    let folder = target.clone();
+    let program = build_in(folder, allocator, "programs", "release", &[], triple)?;
     let copy = target.join(format!("runner-{}", allocator.id));
     std::fs::copy(program, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
     Ok(copy)
@@ -47,13 +61,15 @@ fn build_in(
     allocator: &Allocator,
     feature: &str,
     profile: &str,
+    settings: Settings,
     triple: Option<&str>,
 ) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["build", "--quiet", "--locked", "--profile", profile])
         .current_dir(runner_folder(allocator))
-        .env("CARGO_TARGET_DIR", &target);
+        .env("CARGO_TARGET_DIR", &target)
+        .envs(settings.iter().copied());
     for features in [allocator.features, feature] {
         if !features.is_empty() {
             cargo.args(["--features", features]);

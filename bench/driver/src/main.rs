@@ -10,11 +10,13 @@ mod machine;
 mod measure;
 mod memory;
 mod plot;
+mod profile;
 mod programs;
 mod results;
 mod table;
 
 use allocators::{Allocator, Side};
+use profile::Profile;
 use results::{Head, Ran, Results};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -32,6 +34,9 @@ run [--rounds N] [--allocators a,b] [--workloads a,b] [--target TRIPLE] [--out F
 large [the same options]
     the workloads with large blocks
     (N: 7; FOLDER: bench/results/large)
+idioms [the same options] [--profile a,b]
+    common ways to use small blocks, in programs that are compiled in several ways
+    (N: 7; all profiles; FOLDER: bench/results/idioms, with a folder for each profile)
 memory [--rounds N] [--allocators a,b] [--programs a,b] [--out FOLDER]
     memory over time of programs that have worked and then are idle
     (N: 3; FOLDER: bench/results/memory)
@@ -53,7 +58,7 @@ calls
 cost
     time and number of crates for a clean build and for one with nothing changed
 list
-    the names of allocators, workloads and programs
+    the names of allocators, profiles, workloads and programs
 ";
 
 fn main() -> ExitCode {
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["run", options @ ..] => run(Group::Usual, options),
         ["large", options @ ..] => run(Group::Large, options),
+        ["idioms", options @ ..] => run(Group::Idioms, options),
         ["memory", options @ ..] => memory(options),
         ["programs", options @ ..] => whole_programs(options),
         ["report", path] => report(path),
@@ -120,7 +126,14 @@ fn list() {
     for allocator in allocators::ALL {
         println!("allocator {}", allocator.id);
     }
-    for (group, command) in [(Group::Usual, "run"), (Group::Large, "large")] {
+    for profile in profile::ALL {
+        println!("profile of idioms {}: {}", profile.id, profile.about);
+    }
+    for (group, command) in [
+        (Group::Usual, "run"),
+        (Group::Large, "large"),
+        (Group::Idioms, "idioms"),
+    ] {
         for workload in workloads::of(group) {
             println!(
                 "workload of {command} {}: {}",
@@ -141,6 +154,8 @@ struct Options<Measured: 'static> {
     allocators: Vec<&'static Allocator>,
     /// Workloads or programs.
     measured: Vec<&'static Measured>,
+    /// Each is a run of its own. Empty if there is no choice.
+    profiles: Vec<&'static Profile>,
     /// Of the programs, if it is not the machine's own.
     target: Option<String>,
     out: PathBuf,
@@ -172,6 +187,12 @@ impl<Measured> Options<Measured> {
                         .map(|id| allocators::find(id).ok_or(format!("no allocator {id}")))
                         .collect::<Result<_, _>>()?;
                 }
+                "--profile" if !self.profiles.is_empty() => {
+                    self.profiles = value
+                        .split(',')
+                        .map(|id| profile::find(id).ok_or(format!("no profile {id}")))
+                        .collect::<Result<_, _>>()?;
+                }
                 "--target" => self.target = Some(value.to_string()),
                 "--out" => self.out = PathBuf::from(value),
                 _ if name == which => {
@@ -191,8 +212,21 @@ impl<Measured> Options<Measured> {
 }
 
 fn select(which: fn(&Allocator) -> bool) -> Vec<&'static Allocator> {
-    allocators::ALL.iter().filter(|one| which(one)).collect()
+    let all = allocators::ALL.iter();
+    all.filter(|one| !one.is_calls() && which(one)).collect()
 }
+
+/// This crate with its inlined code and without, and others with their defaults.
+const OF_IDIOMS: [&str; 8] = [
+    "v3",
+    "calls",
+    "mimalloc",
+    "mimalloc3",
+    "mimalloc-pprof",
+    "snmalloc",
+    "jemalloc",
+    "system",
+];
 
 fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
     let results = build::bench().join("results");
@@ -204,19 +238,40 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
             select(|one| one.side != Side::Bound && one.id != "ours+idle"),
             results.join("large"),
         ),
+        Group::Idioms => {
+            let all = OF_IDIOMS.iter().filter_map(|id| allocators::find(id));
+            (all.collect(), results.join("idioms"))
+        }
         Group::Programs => return whole_programs(arguments),
+    };
+    let profiles = match group {
+        Group::Idioms => profile::ALL.iter().collect(),
+        _ => Vec::new(),
     };
     let options = Options::<Workload> {
         rounds: 7,
         allocators,
         measured: workloads::of(group).collect(),
+        profiles,
         target: None,
         out,
     };
     let options = options.read(arguments, "--workloads", |workload| workload.name)?;
-    let (programs, head) = built(&options, build::build_for);
-    let rows = measure::measure(&programs, &options.measured, options.rounds)?;
-    write(&Results { head, rows }, &options.out)
+    if options.profiles.is_empty() {
+        let (programs, head) = built(&options, build::build_for);
+        let rows = measure::measure(&programs, &options.measured, options.rounds)?;
+        return write(&Results { head, rows }, &options.out);
+    }
+    for profile in &options.profiles {
+        let (programs, mut head) = built(&options, |allocator, triple| {
+            build::build_as(profile, allocator, triple)
+        });
+        let fact = format!("{}: {}", profile.id, profile.about);
+        head.facts.push(("Cargo's profile".to_string(), fact));
+        let rows = measure::measure(&programs, &options.measured, options.rounds)?;
+        write(&Results { head, rows }, &options.out.join(profile.id))?;
+    }
+    Ok(())
 }
 
 fn memory(arguments: &[&str]) -> Result<(), String> {
@@ -224,6 +279,7 @@ fn memory(arguments: &[&str]) -> Result<(), String> {
         rounds: 3,
         allocators: select(|one| one.side != Side::Bound),
         measured: resting::ALL.iter().collect(),
+        profiles: Vec::new(),
         target: None,
         out: build::bench().join("results").join("memory"),
     };
@@ -239,6 +295,7 @@ fn whole_programs(arguments: &[&str]) -> Result<(), String> {
         // What purges in a thread of its own has no time to do so, and without frees nothing fits.
         allocators: select(|one| !one.purges && one.side != Side::Bound),
         measured: workloads::programs::ALL.iter().collect(),
+        profiles: Vec::new(),
         target: None,
         out: build::bench().join("results").join("programs"),
     };
@@ -251,7 +308,7 @@ fn whole_programs(arguments: &[&str]) -> Result<(), String> {
 /// The programs of those allocators that can be built here, and what the report says about all of them.
 fn built<Measured>(
     options: &Options<Measured>,
-    build: fn(&Allocator, Option<&str>) -> Result<PathBuf, String>,
+    build: impl Fn(&Allocator, Option<&str>) -> Result<PathBuf, String>,
 ) -> (Vec<(&'static Allocator, PathBuf)>, Head) {
     let mut programs = Vec::new();
     let mut not_run = Vec::new();
@@ -336,4 +393,64 @@ fn write(results: &impl Report, folder: &Path) -> Result<(), String> {
     }
     print!("{tables}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{allocators, profile, resting, select, Options, OF_IDIOMS};
+    use std::path::PathBuf;
+    use workloads::{programs, Threads, Workload};
+
+    #[test]
+    fn idioms_compare_allocators_that_exist() {
+        for id in OF_IDIOMS {
+            assert!(allocators::find(id).is_some(), "{id}");
+        }
+        assert!(select(|_| true).iter().all(|one| one.id != "calls"));
+    }
+
+    #[test]
+    fn only_idioms_have_a_choice_of_profiles() {
+        let read = |profiles, arguments: &[&str]| {
+            let options = Options::<Workload> {
+                rounds: 7,
+                allocators: Vec::new(),
+                measured: Vec::new(),
+                profiles,
+                target: None,
+                out: PathBuf::new(),
+            };
+            let options = options.read(arguments, "--workloads", |workload| workload.name)?;
+            Ok::<_, String>(options.profiles.iter().map(|one| one.id).collect())
+        };
+        let all = || profile::ALL.iter().collect();
+        let chosen: Result<Vec<_>, _> = read(all(), &["--profile", "size,lto"]);
+        assert_eq!(chosen, Ok(vec!["size", "lto"]));
+        assert!(read(all(), &["--profile", "debug"]).is_err());
+        assert!(read(Vec::new(), &["--profile", "size"]).is_err());
+    }
+
+    /// A figure whose workload or allocator nobody describes means little.
+    #[test]
+    fn the_readme_describes_everything_that_is_measured() {
+        let readme = include_str!("../../README.md");
+        let workloads = workloads::ALL.iter().map(|one| match one.threads {
+            Threads::Scaling => format!("{}-N", one.name),
+            _ => one.name.to_string(),
+        });
+        let others = resting::ALL.iter().map(|one| one.name);
+        let others = others.chain(programs::ALL.iter().map(|one| one.name));
+        let others = others.chain(allocators::ALL.iter().map(|one| one.id));
+        let others = others.chain(profile::ALL.iter().map(|one| one.id));
+        for name in workloads.chain(others.map(str::to_string)) {
+            let is_described = readme
+                .lines()
+                .filter(|line| line.starts_with("| `"))
+                .any(|line| {
+                    let names = line.split('|').nth(1).unwrap_or("");
+                    names.contains(&format!("`{name}`"))
+                });
+            assert!(is_described, "no table of bench/README.md has {name}");
+        }
+    }
 }

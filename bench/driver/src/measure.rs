@@ -272,7 +272,7 @@ fn cell(samples: &[Sample], group: Group) -> Cell {
         max_ns: times[times.len() - 1],
         peak_kib: peaks[peaks.len() - 1],
         retained_kib: None,
-        left_kib: (group != Group::Usual).then(|| left[left.len() - 1]),
+        left_kib: matches!(group, Group::Large | Group::Programs).then(|| left[left.len() - 1]),
         huge_kib: (!huge.is_empty()).then(|| median(&huge)),
         processor_ns: (!processor.is_empty()).then(|| median(&processor)),
     }

@@ -156,7 +156,7 @@ impl Results {
     pub fn measured(&self) -> &'static str {
         match self.group() {
             Group::Programs => "program",
-            Group::Usual | Group::Large => "workload",
+            Group::Usual | Group::Large | Group::Idioms => "workload",
         }
     }
 

@@ -1,5 +1,6 @@
 //! The results as Markdown.
 
+use crate::allocators::{self, Side};
 use crate::results::{Cell, Head, Results, Row};
 use std::fmt::Write;
 use workloads::Group;
@@ -24,6 +25,7 @@ pub fn report(results: &Results) -> String {
     let title = match results.group() {
         Group::Usual => "# Benchmark results\n",
         Group::Large => "# Benchmark results: large blocks\n",
+        Group::Idioms => "# Benchmark results: idioms\n",
         Group::Programs => "# Benchmark results: whole programs\n",
     };
     let mut parts = vec![
@@ -43,6 +45,7 @@ pub fn report(results: &Results) -> String {
         huge_pages(results),
         scaling(results),
         slower(results),
+        losses(results),
     ]);
     parts
         .into_iter()
@@ -261,7 +264,7 @@ fn memory_table(
 fn left(results: &Results) -> String {
     let when = match results.group() {
         Group::Programs => "when the work is done, before the process ends, minus what was resident before it",
-        Group::Usual | Group::Large => {
+        Group::Usual | Group::Large | Group::Idioms => {
             "as soon as all blocks of all repetitions have been freed, minus what was resident before the first"
         }
     };
@@ -314,7 +317,7 @@ fn scaling(results: &Results) -> String {
 fn slower(results: &Results) -> String {
     let measured = match results.group() {
         Group::Programs => "Programs",
-        Group::Usual | Group::Large => "Workloads",
+        Group::Usual | Group::Large | Group::Idioms => "Workloads",
     };
     let mut text = format!("## {measured} in which another allocator is faster\n\n");
     let mut any = false;
@@ -337,6 +340,50 @@ fn slower(results: &Results) -> String {
                     row.workload,
                 ),
             );
+        }
+    }
+    if !any {
+        text.push_str("None.\n");
+    }
+    text
+}
+
+/// Above this, code that is inlined takes longer than a call, or this crate longer than another one over mimalloc.
+const GOAL: f64 = 1.02;
+
+/// Where inlining costs time: the goal of the idioms.
+fn losses(results: &Results) -> String {
+    if results.group() != Group::Idioms {
+        return String::new();
+    }
+    let mut text = format!(
+        "## Workloads above {GOAL} of the same crate with calls, or of another crate over mimalloc\n\n"
+    );
+    let ids = results.head.allocators.iter().map(|ran| ran.id.as_str());
+    let others: Vec<&str> = ids
+        .filter(|id| {
+            let other = allocators::find(id);
+            other.is_some_and(|one| one.is_calls() || one.side == Side::MimallocPeer)
+        })
+        .collect();
+    let minima = results.of_the_minima();
+    let mut any = false;
+    for (row, row_of_minima) in results.rows.iter().zip(&minima.rows) {
+        for other in &others {
+            let ratios = (row.ratio("v3", other), row_of_minima.ratio("v3", other));
+            let (Some(median), Some(min)) = ratios else {
+                continue;
+            };
+            if median > GOAL || min > GOAL {
+                any = true;
+                line(
+                    &mut text,
+                    format_args!(
+                        "- `{}`: {median:.2} of {other}, by the minima {min:.2}",
+                        row.workload
+                    ),
+                );
+            }
         }
     }
     if !any {
@@ -391,4 +438,38 @@ pub fn table_row(text: &mut String, first: &str, cells: impl Iterator<Item = Str
 
 pub fn line(text: &mut String, arguments: std::fmt::Arguments) {
     writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::report;
+    use crate::results::Results;
+    use serde_json::json;
+
+    #[test]
+    fn what_misses_the_goal_of_the_idioms_is_listed() {
+        let cell = |median: u64, min: u64| json!({ "median_ns": median, "min_ns": min, "max_ns": median, "peak_kib": 1, "retained_kib": null });
+        let ran = |id: &str| json!({ "id": id, "title": id, "versions": "" });
+        let mut json = json!({
+            "facts": [], "rounds": 1, "not_run": [],
+            "allocators": [ran("v3"), ran("calls"), ran("mimalloc"), ran("snmalloc")],
+            "rows": [{ "workload": "lru", "about": "", "threads": 1, "cells": {
+                "v3": cell(102, 100), "calls": cell(100, 97),
+                "mimalloc": cell(100, 100), "snmalloc": cell(50, 50),
+            } }],
+        });
+        let listed = |json: &serde_json::Value| {
+            let results: Results = serde_json::from_value(json.clone()).expect("valid results");
+            let report = report(&results);
+            let (_, losses) = report.split_once("## Workloads above 1.02")?;
+            let lines = losses.lines().skip(2);
+            Some(lines.map(str::to_string).collect::<Vec<_>>())
+        };
+        let expected = "- `lru`: 1.02 of calls, by the minima 1.03";
+        assert_eq!(listed(&json), Some(vec![expected.to_string()]));
+        json["rows"][0]["cells"]["v3"] = cell(102, 98);
+        assert_eq!(listed(&json), Some(vec!["None.".to_string()]));
+        json["rows"][0]["workload"] = "box".into();
+        assert_eq!(listed(&json), None);
+    }
 }

@@ -6,6 +6,7 @@ mod buffers;
 mod fragmentation;
 mod growth;
 pub mod hot;
+mod idioms;
 pub mod json;
 mod large;
 mod maps;
@@ -29,6 +30,8 @@ pub enum Group {
     Usual,
     /// Blocks of 1 MiB to 1 GiB.
     Large,
+    /// Common ways to use small blocks, for builds with several profiles.
+    Idioms,
     /// Whole processes: [`programs`].
     Programs,
 }
@@ -37,7 +40,7 @@ impl Group {
     /// Repetitions in one process, after one for warm-up.
     pub const fn repetitions(self) -> usize {
         match self {
-            Group::Usual => 5,
+            Group::Usual | Group::Idioms => 5,
             // Each takes up to some seconds.
             Group::Large => 3,
             // A process is measured as a whole.
@@ -115,6 +118,17 @@ const fn large(
 ) -> Workload {
     Workload {
         group: Group::Large,
+        ..workload(name, about, prepare)
+    }
+}
+
+const fn idiom(
+    name: &'static str,
+    about: &'static str,
+    prepare: fn(usize) -> Repetition,
+) -> Workload {
+    Workload {
+        group: Group::Idioms,
         ..workload(name, about, prepare)
     }
 }
@@ -246,6 +260,66 @@ pub const ALL: &[Workload] = &[
         large::untouched,
     )
     .retains(),
+    idiom(
+        "lru",
+        "an LRU cache: strings to reference-counted entries, which are linked",
+        idioms::lru,
+    ),
+    idiom(
+        "interner",
+        "names to numbers and back, 8 modules of 60,000 names",
+        idioms::interner,
+    ),
+    idiom(
+        "settings",
+        "a text of settings parsed into strings, written and parsed again",
+        idioms::settings,
+    ),
+    idiom(
+        "graph",
+        "a graph of Rc and Weak: built, searched, taken apart",
+        idioms::graph,
+    ),
+    idiom(
+        "rewrite",
+        "derivatives of boxed expressions, simplified",
+        idioms::rewrite,
+    ),
+    idiom(
+        "small-maps",
+        "HashMap<String, u64> of 1 to 12 entries, 256 of them alive",
+        idioms::small_maps,
+    ),
+    idiom(
+        "futures",
+        "boxed futures and tasks on an executor of one thread",
+        idioms::futures,
+    ),
+    idiom(
+        "events",
+        "boxed closures in a queue, ordered by time",
+        idioms::events,
+    ),
+    idiom(
+        "derivatives",
+        "regular expressions of Rc nodes, matched by their derivatives",
+        idioms::derivatives,
+    ),
+    idiom(
+        "sort-boxed",
+        "boxed keys sorted, then by a string computed of each",
+        idioms::sort_boxed,
+    ),
+    idiom(
+        "persistent",
+        "a persistent search tree of Rc nodes, 64 versions of it alive",
+        idioms::persistent,
+    ),
+    idiom(
+        "recursion",
+        "a tree of 16-byte nodes, leaves included, built and dropped by recursion",
+        idioms::recursion,
+    ),
 ];
 
 /// The workloads of a group, in the order of the table.
