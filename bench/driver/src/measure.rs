@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use workloads::random::Random;
 use workloads::{runner, Group, Threads, Workload};
 
 /// What one process reported.
@@ -74,8 +75,19 @@ pub fn measure(
         .collect()
 }
 
-/// Samples by task and program. Rounds are the outer loop, and in each the order of the allocators is rotated by one, so that
-/// no allocator always follows the same one, and slow phases of the machine affect all of them.
+/// The order in which the allocators run a task in a round: another one each time, but the same in every run. What a
+/// process leaves behind, such as pages that the system still has to merge, affects the next one, and rotated lists have
+/// the same predecessors.
+pub fn order(allocators: usize, task: usize, round: usize) -> Vec<usize> {
+    let mut random = Random::new(1 + (round * 1000 + task) as u64);
+    let mut order: Vec<usize> = (0..allocators).collect();
+    for last in (1..allocators).rev() {
+        order.swap(last, random.below(last + 1));
+    }
+    order
+}
+
+/// Samples by task and program. Rounds are the outer loop, so that slow phases of the machine affect all allocators.
 pub fn interleaved<Task>(
     programs: &[(&'static Allocator, PathBuf)],
     tasks: &[Task],
@@ -91,8 +103,7 @@ pub fn interleaved<Task>(
         for (task_index, task) in tasks.iter().enumerate() {
             let name = name(task);
             eprintln!("round {} of {rounds}: {name}", round + 1);
-            for turn in 0..programs.len() {
-                let index = (turn + round + task_index) % programs.len();
+            for index in order(programs.len(), task_index, round) {
                 let (allocator, program) = &programs[index];
                 match run(program, task) {
                     Ok(sample) => samples[task_index][index].push(sample),
@@ -291,6 +302,26 @@ pub fn median(sorted: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::median;
+
+    #[test]
+    fn no_allocator_always_follows_the_same_one() {
+        let orders: Vec<Vec<usize>> = (0..9)
+            .flat_map(|round| (0..12).map(move |task| super::order(8, task, round)))
+            .collect();
+        for allocator in 0..8 {
+            let before = |order: &Vec<usize>| {
+                let at = order.iter().position(|&other| other == allocator)?;
+                at.checked_sub(1).map(|at| order[at])
+            };
+            let mut times = [0; 8];
+            orders
+                .iter()
+                .filter_map(before)
+                .for_each(|other| times[other] += 1);
+            let most = times.iter().max().unwrap();
+            assert!(*most < orders.len() / 4, "{allocator}: {times:?}");
+        }
+    }
 
     #[test]
     fn the_median_is_the_middle() {

@@ -5,7 +5,7 @@ pub mod plot;
 pub mod table;
 
 use crate::allocators::Allocator;
-use crate::measure::{kib, median, values};
+use crate::measure::{kib, median, order, values};
 use crate::results::Head;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ impl Curve {
     }
 }
 
-/// Measures all of `resting` with all of `programs`, rotating the order as [`crate::measure::measure`] does.
+/// Measures all of `resting` with all of `programs`, in the order of [`crate::measure::order`].
 pub fn measure(
     programs: &[(&'static Allocator, PathBuf)],
     resting: &[&'static Resting],
@@ -132,8 +132,7 @@ pub fn measure(
     for round in 0..rounds {
         for (task, one) in resting.iter().enumerate() {
             eprintln!("round {} of {rounds}: {}", round + 1, one.name);
-            let order = (0..programs.len()).map(|turn| (turn + round + task) % programs.len());
-            let order: Vec<usize> = order.collect();
+            let order = order(programs.len(), task, round);
             let seen = thread::scope(|scope| {
                 let observe = |&index: &usize| {
                     let (allocator, program) = &programs[index];
