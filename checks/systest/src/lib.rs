@@ -54,9 +54,13 @@ pub fn crate_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/lib.rs")
 }
 
-/// What that crate's build script passes as `--cfg` for a major version of upstream.
-pub fn cfg_of(major: &str) -> String {
-    format!("mi_{major}")
+/// What that crate's build script passes as `--cfg` for a major version of upstream, without code of its own for
+/// `MiMalloc`.
+pub fn cfgs_of(major: &str) -> Vec<String> {
+    vec![
+        format!("mi_{major}"),
+        "mi_fast_path=\"upstream\"".to_string(),
+    ]
 }
 
 /// The public surface of a crate, for the compiler of this machine.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use systest::exceptions::EXCEPTIONS;
-use systest::{Subject, cfg_of, check, crate_root, headers, snapshot};
+use systest::{Subject, cfgs_of, check, crate_root, headers, snapshot};
 
 // Links the crate: bindings that cannot be linked need not be compared.
 use mi_malloc_sys as _;
@@ -56,7 +56,7 @@ fn subject() -> Result<Subject, String> {
         name: MAJOR.into(),
         version: concat!("mimalloc ", env!("SYSTEST_VERSION")).into(),
         crate_root: crate_root(),
-        cfgs: vec![cfg_of(MAJOR)],
+        cfgs: cfgs_of(MAJOR),
         headers: headers(&include)?,
         include,
         archive: archive.exists().then_some(archive),

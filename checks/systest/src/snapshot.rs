@@ -14,7 +14,7 @@ pub fn file(major: &str) -> PathBuf {
 pub fn of_crate(major: &str) -> Result<String, String> {
     Ok(snapshot(&crate::surface(
         &crate::crate_root(),
-        &[crate::cfg_of(major)],
+        &crate::cfgs_of(major),
     )?))
 }
 
