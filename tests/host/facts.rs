@@ -107,12 +107,15 @@ fn times_are_those_of_the_published_runs() {
     let all = read("bench/published/results.json");
     let large = read("bench/published/large/results.json");
     let musl = read("bench/published/musl/results.json");
+    let programs = read("bench/published/programs/results.json");
     let page = read("docs/performance.md");
     let readme = table(&read("README.md"), "| compared with |");
     let several = columns(&table(&page, "| | mimalloc 0.1.52"));
     let blocks = columns(&table(&page, "| | mimalloc 0.1.52 | mimalloc3"));
     let of_musl = "| | mimalloc 0.1.52 | mimalloc3 0.1.59 | mimalloc-pprof 1.1.1 | tikv";
     let of_musl = columns(&table(&page, of_musl));
+    let whole = "| | mimalloc 0.1.52 | mimalloc3 0.1.59 | mimalloc-pprof 1.1.1 | snmalloc-rs 0.7.6 | tikv-jemallocator 0.7.0 | system |";
+    let whole = columns(&table(&page, whole));
     let mut compared = 0;
     let mut compare = |stated: &str, json: &str, ours: &str, header: &str| {
         let id = allocator(json, header);
@@ -134,6 +137,7 @@ fn times_are_those_of_the_published_runs() {
     for row in &readme[1..] {
         compare(plotted(&row[1]), &all, "v3", &row[0]);
         compare(plotted(&row[2]), &large, "v3", &row[0]);
+        compare(plotted(&row[3]), &programs, "v3", &row[0]);
     }
     for column in &several[1..] {
         compare(&column[1], &all, "v3", &column[0]);
@@ -143,6 +147,12 @@ fn times_are_those_of_the_published_runs() {
     for column in &of_musl[1..] {
         compare(&column[1], &musl, "v3", &column[0]);
     }
+    for column in &whole[1..] {
+        compare(&column[1], &programs, "v3", &column[0]);
+        let id = allocator(&programs, &column[0]);
+        let peak = round(mean_ratio(&programs, "v3", &id, "peak_kib"));
+        assert_eq!(column[2], peak, "{}", column[0]);
+    }
     for column in &blocks[1..] {
         compare(&column[1], &large, "v3", &column[0]);
         let peak = gibibytes(&large, &allocator(&large, &column[0]));
@@ -151,7 +161,7 @@ fn times_are_those_of_the_published_runs() {
     let peak = gibibytes(&large, "v3");
     let stated = &blocks[0][2];
     assert!(stated.contains(&peak), "{} is not {}", stated, peak);
-    assert_eq!(compared, 2 * 5 + 3 * 6 + 5 + 7);
+    assert_eq!(compared, 3 * 5 + 3 * 6 + 5 + 6 + 7);
     for (count, json) in [("Fifteen workloads", &all), ("Eleven workloads", &large)] {
         let counted = if count.starts_with('F') { 15 } else { 11 };
         assert!(page.contains(count) && workloads(json).len() == counted);
