@@ -32,7 +32,7 @@ const RUST: Code = Code::Rust {
     large_slices: false,
 };
 
-/// What becomes of the plan with a compiler that is options the plan's own options, as `cc` does, and then others.
+/// What becomes of the plan with a compiler that receives the plan's own options, as from `cc`, and then others.
 fn adapted(config: &Config, others: &str) -> Result<Adaptation, String> {
     let plan = plan::decide(config).unwrap();
     let mut arguments = vec!["-O3".to_string(), "-fPIC".into()];
