@@ -11,25 +11,26 @@
 #define MI_MALLOC_SYS_ZERO_UNIT  (2*MI_MiB)
 
 #if defined(__linux__)
-static void mi_malloc_sys_zero_by_discarding(uint8_t* start, uint8_t* end) {
-  const size_t size = (size_t)(end - start);
+static void mi_malloc_sys_zero_by_discarding(uint8_t* start, size_t size) {
+  const int err = errno;
   if (size > 0 && madvise(start, size, MADV_DONTNEED) != 0) { memset(start, 0, size); } // such as locked memory
+  errno = err;
 }
 
 // What is not resident may have been swapped out, so it is discarded.
-static void mi_malloc_sys_zero_resident(uint8_t* start, uint8_t* end) {
-  uint8_t* empty = start; // from here to `at` nothing is resident
-  for (uint8_t* at = start; at < end; ) {
-    uint8_t* next = (uint8_t*)mi_align_up((uintptr_t)at + 1, MI_MALLOC_SYS_ZERO_UNIT);
-    if (next > end) { next = end; }
-    if (mi_malloc_sys_is_resident(at, (size_t)(next - at))) {
-      mi_malloc_sys_zero_by_discarding(empty, at);
-      memset(at, 0, (size_t)(next - at));
-      empty = next;
+static void mi_malloc_sys_zero_resident(uint8_t* start, size_t size) {
+  size_t empty = 0; // from here to `at` nothing is resident
+  for (size_t at = 0; at < size; ) {
+    const size_t unit = MI_MALLOC_SYS_ZERO_UNIT - (uintptr_t)(start + at) % MI_MALLOC_SYS_ZERO_UNIT;
+    const size_t count = mi_min(unit, size - at);
+    if (mi_malloc_sys_is_resident(start + at, count)) {
+      mi_malloc_sys_zero_by_discarding(start + empty, at - empty);
+      memset(start + at, 0, count);
+      empty = at + count;
     }
-    at = next;
+    at += count;
   }
-  mi_malloc_sys_zero_by_discarding(empty, end);
+  mi_malloc_sys_zero_by_discarding(start + empty, size - empty);
 }
 #endif
 
@@ -42,8 +43,8 @@ static void mi_malloc_sys_zero_block(const mi_page_t* page, mi_block_t* block) {
   {
     // Nothing else is in the system's pages at both ends.
     const uintptr_t page_size = _mi_os_page_size();
-    mi_malloc_sys_zero_resident((uint8_t*)mi_align_down((uintptr_t)p, page_size),
-                                (uint8_t*)mi_align_up((uintptr_t)p + size, page_size));
+    const uintptr_t start = mi_align_down((uintptr_t)p, page_size);
+    mi_malloc_sys_zero_resident((uint8_t*)start, mi_align_up((uintptr_t)p + size, page_size) - start);
     return;
   }
   #endif

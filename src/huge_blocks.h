@@ -36,15 +36,11 @@ static void mi_malloc_sys_free_list_extend(mi_page_t* page, size_t bsize, size_t
 #define MI_MALLOC_SYS_EXTEND_mi_page_t       mi_page_free_list_extend(mi_page_t
 #define MI_MALLOC_SYS_EXTEND_page            mi_malloc_sys_free_list_extend(page
 
-// The slow path's allocation from a page with a free block. The call with `padsize` is on a fast path for small blocks.
+// An allocation from a page with a free block.
 static void* mi_malloc_sys_page_malloc_zero(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero);
 #define _mi_page_malloc_zero(...)            MI_MALLOC_SYS_PAGE_MALLOC_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_PAGE_MALLOC_mi_theap_t _mi_page_malloc_zero(mi_theap_t
-#define MI_MALLOC_SYS_PAGE_MALLOC_theap      MI_MALLOC_SYS_PAGE_MALLOC(theap
-#define MI_MALLOC_SYS_PAGE_MALLOC(theap, page, size, zero) \
-  MI_MALLOC_SYS_PAGE_MALLOC_OF_##size(theap, page, size, zero)
-#define MI_MALLOC_SYS_PAGE_MALLOC_OF_size    mi_malloc_sys_page_malloc_zero
-#define MI_MALLOC_SYS_PAGE_MALLOC_OF_padsize _mi_page_malloc_zero
+#define MI_MALLOC_SYS_PAGE_MALLOC_theap      mi_malloc_sys_page_malloc_zero(theap
 
 // The link of a free block, where a block is freed without ownership of its page. Upstream abandons a page that is full,
 // so nearly all blocks that are alone in their page are freed in this way. All other calls stay as they are.

@@ -15,14 +15,19 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
   unsigned char pages[512];
   const size_t page_size = _mi_os_page_size();
   const size_t count = (size + page_size - 1) / page_size;
-  for (size_t done = 0; done < count; done += sizeof(pages)) {
-    const size_t step = (count - done < sizeof(pages) ? count - done : sizeof(pages));
-    if (mincore(start + done * page_size, step * page_size, pages) != 0) return true;
-    for (size_t i = 0; i < step; i++) {
-      if ((pages[i] & 1) != 0) return true;
+  // In QEMU's user mode the host writes an entry for each of its own pages, which may be smaller: as small as 4 KiB.
+  const size_t at_once = (page_size <= 4*MI_KiB ? sizeof(pages) : 1 + (sizeof(pages) - 1) / (page_size / (4*MI_KiB)));
+  const int err = errno;
+  bool is_resident = false;
+  for (size_t done = 0; done < count && !is_resident; done += at_once) {
+    const size_t step = (count - done < at_once ? count - done : at_once);
+    is_resident = (mincore(start + done * page_size, step * page_size, pages) != 0);
+    for (size_t i = 0; i < step && !is_resident; i++) {
+      is_resident = ((pages[i] & 1) != 0);
     }
   }
-  return false;
+  errno = err;
+  return is_resident;
 }
 #endif
 
@@ -52,6 +57,7 @@ static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {
 // Whether upstream's metadata say that the memory of this block, which is alone in its page, is ordinary memory of the
 // system.
 static inline bool mi_malloc_sys_is_system_memory(const mi_page_t* page) {
+  if (_mi_os_page_size() > MI_ARENA_SLICE_SIZE) return false; // then slices share pages of the system
   if (page->memid.memkind != MI_MEM_ARENA) return mi_malloc_sys_is_region(page);
   const mi_arena_t* const arena = page->memid.mem.arena.arena;
   return (!page->memid.is_pinned && mi_page_is_singleton(page) && arena->memid.memkind == MI_MEM_OS &&
