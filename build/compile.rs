@@ -26,7 +26,7 @@ pub struct Compiled {
 }
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
-/// or our file, which includes that one.
+/// or the first of this package's files, which include each other and then that one (`build.rs`).
 ///
 /// The compiler's arguments have a say in what the plan decided: the user's are among them, and the last one wins. So has
 /// the compiler's answer about the fast path in Rust.
@@ -146,7 +146,7 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         let locks = format!("src/fork/{}.h", config.major.name());
         own.push(env::manifest_dir().join(locks));
     }
-    if plan.program_options {
+    if plan.wraps_upstream {
         own.push(env::manifest_dir().join("src/upstream.c"));
         own.push(env::manifest_dir().join("src/program_options.h"));
         own.push(env::manifest_dir().join("src/huge_pages.h"));

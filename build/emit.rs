@@ -37,7 +37,7 @@ pub fn conditions() {
 
 /// What no compiler had a say in: `#[cfg(program_options)]`, libraries, warnings.
 pub fn plan_directives(plan: &Plan) {
-    if plan.program_options {
+    if plan.wraps_upstream {
         program_options();
     }
     for library in &plan.libraries {
@@ -80,7 +80,7 @@ pub fn system(library: &Library) {
     warnings(&library.warnings);
 }
 
-/// The files that rebuild, and metadata for the build scripts of dependents and for this crate's own tests.
+/// The files whose change causes a rebuild, and metadata for the build scripts of dependents and for this crate's own tests.
 pub fn sources(sources: &Sources) {
     for path in &sources.watched {
         rerun_if_changed(path);
@@ -126,8 +126,8 @@ pub fn code(code: Code) {
     }
 }
 
-/// Also as metadata; and in a line that Cargo shows only if asked (`cargo build -vv`): that the fast path in Rust is left
-/// out is mostly intended, as in a build without optimisation, so it is no warning.
+/// Sets the condition (`code`), and states the choice as metadata and in a line that `cargo build -vv` shows. It is no
+/// warning: that the fast path in Rust is left out is mostly intended, as in a build without optimisation.
 fn fast_path_used(used: &FastPath) {
     code(used.code);
     let (name, words) = fast_path::describe(used);

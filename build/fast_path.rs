@@ -247,7 +247,8 @@ pub fn failed_assertion(file: &str, output: &str) -> String {
     )
 }
 
-/// The code that `MiMalloc` uses, as metadata, and in words for the build's output.
+/// The code that `MiMalloc` uses, as metadata, and in words for the build's output. `secure` counts as `c`: both are
+/// entry points in C.
 pub fn describe(fast_path: &FastPath) -> (&'static str, String) {
     let (name, words) = match fast_path.code {
         Code::Rust { .. } => return ("rust", "Rust code, inlined into callers".to_string()),

@@ -48,7 +48,7 @@ pub fn bitcode(config: &Config, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a thread-local variable of the C lies at a fixed offset from the thread pointer, so that assembly in
+/// Whether a thread-local variable of the C is at a fixed offset from the thread pointer, so that assembly in
 /// `src/thread.h` reads it; otherwise a function that is never inlined does. Other systems' C compilers may emulate
 /// thread-local variables.
 fn has_static_tls(target: &Target, plan: &Plan) -> bool {

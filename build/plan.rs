@@ -11,7 +11,6 @@ use super::instrumentation;
 use super::lto;
 use super::modes;
 use super::platform;
-use super::version::Version;
 
 /// The language `static.c` is compiled as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +63,13 @@ pub struct Plan {
     pub optional_headers: Vec<OptionalHeader>,
     /// Why no other compiler than clang will do.
     pub clang_only: Option<String>,
-    /// Compile `src/fork.c`, which includes `static.c`.
+    /// Hold mimalloc's locks across a `fork`: start from `src/fork.c` even without entry points.
     pub fork: bool,
     /// The code that allocates and frees for `MiMalloc`, unless the compiler's arguments or answers forbid it.
     pub fast_path: FastPath,
-    /// The program can carry options (`src/program_options.h`): with the pinned release.
-    pub program_options: bool,
+    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, huge pages, callbacks. With the pinned
+    /// release.
+    pub wraps_upstream: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -95,7 +95,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         clang_only: None,
         fork: false,
         fast_path: FastPath::default(),
-        program_options: release.is_pinned && release.version == Version::supported(config.major),
+        wraps_upstream: release.is_pinned && release.version.has_known_calls(),
         bitcode: false,
         assembly: config.features.asm,
         libraries: Vec::new(),

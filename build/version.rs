@@ -79,6 +79,11 @@ impl Version {
         [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)
     }
 
+    /// Whether the calls that `src/upstream.c` replaces were compared with this release.
+    pub fn has_known_calls(self) -> bool {
+        [Version::new(3, 6, 0), Version::new(2, 5, 2)].contains(&self)
+    }
+
     /// Whether this release can be bitcode: `src/thread.h` has to cover each place that identifies the thread.
     pub fn allows_bitcode(self) -> Result<(), String> {
         let checked = [Version::new(3, 6, 0), Version::new(2, 5, 2)];

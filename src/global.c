@@ -27,7 +27,7 @@ extern "C" {
 #error "MiMalloc needs blocks that are aligned to 16 bytes: remove the definition of MI_MAX_ALIGN_SIZE"
 #endif
 
-// Whether every block that Rust treats as small (`in_small_page`) lies in a small page, as `mi_free_small` requires.
+// Whether every block that Rust treats as small (`in_small_page`) is in a small page, as `mi_free_small` requires.
 // The largest such block was shrunk in place by `mi_realloc`, to no less than half of its usable size; it follows the
 // profiler's data of a sample; and its size class is up to a quarter larger.
 #define MI_MALLOC_SYS_SAMPLE_SIZE    (3*MI_SIZE_SIZE + MI_PROFILE_SAMPLE_DATA_MAX_SIZE + MI_MAX_ALIGN_SIZE)
@@ -63,8 +63,6 @@ static mi_decl_forceinline bool mi_malloc_sys_sampling_off(const mi_theap_t* the
   return mi_malloc_sys_theap_initialized(theap) && theap->sample_rate == 0;
 }
 
-// Upstream packs two counts into one word: blocks in use, and blocks allocated (`mi_used_t`).
-#define MI_MALLOC_SYS_COUNT_ONE  MI_ZU(0x10001)
 mi_malloc_sys_assert(sizeof(mi_used_t) == MI_SIZE_SIZE, "blocks are counted differently");
 
 // Pops the first block of the page's free list, counts it, and zeroes the bytes that were requested. Otherwise the same
@@ -93,7 +91,7 @@ static mi_decl_forceinline void* mi_malloc_sys_pop_free(mi_page_t* page, size_t 
 }
 #endif
 
-// ---- Small blocks: the same as `mi_wmalloc_small` and `mi_wzalloc_small`.
+// ---- Small blocks: the same as `mi_wmalloc_small` and `mi_wzalloc_small`, except that only the requested words are zeroed.
 
 mi_malloc_sys_inline void* mi_malloc_sys_malloc_small(size_t words) {
   #if MI_MALLOC_SYS_LTO && MI_MALLOC_SYS_HAVE_FAST_PATH && !MI_THEAP_INITASNULL
@@ -122,7 +120,7 @@ mi_malloc_sys_inline void* mi_malloc_sys_zalloc_small(size_t words) {
   return mi_theap_xmalloc_small_zero(_mi_theap_default(), words, true, true, NULL);
 }
 
-// The common case of `mi_free_small_nonnull`, or of `mi_free` where small blocks may lie in other pages: the page is
+// The common case of `mi_free_small_nonnull`, or of `mi_free` where small blocks may be in other pages: the page is
 // owned by this thread and has no flags. Only this case is inlined into callers.
 static mi_decl_forceinline bool mi_malloc_sys_try_free_local(void* p, bool small) {
   mi_page_t* page;

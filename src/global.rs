@@ -23,14 +23,14 @@
 //!
 //! The SAFETY comments cite invariants by a letter and a number. G (`global`): what is known of a block by its layout, in
 //! this table. I ([`inlined`]): what the fast path assumes of upstream's pages and threads, in a table of each major version's
-//! module; a number means the same in both.
+//! module; a number is about the same thing in both.
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
 //! | G1 | A block is aligned to a machine word, and to 16 bytes if its size is 16 or more (`MI_MAX_ALIGN_SIZE` in upstream's `types.h`, in both major versions). | `global.c`, the build script (`alignment`), `tests/global/global_alloc.rs` |
 //! | G2 | The entry points for small blocks receive at most `MI_SMALL_SIZE_MAX` bytes, or `MI_SMALL_WSIZE_MAX` words. | the comparisons before each call |
 //! | G3 | A block whose layout is [`in_small_page`] is in a small page, or `free_small` accepts a block of any page. | `global.c` (`MI_MALLOC_SYS_IN_SMALL_PAGE`), `inlined.c`, `tests/global/global_alloc.rs` |
-//! | G4 | A size that is a multiple of the alignment goes to the entry points for small aligned blocks. | [`small_aligned_size`] |
+//! | G4 | The entry points for small aligned blocks receive a size that is a multiple of the alignment, and at most `MI_SMALL_SIZE_MAX`; the alignment is a power of two above 16. | [`small_aligned_size`], the comparisons before each call |
 //! | G5 | A block has at least the size of its layout. If it moves, that many bytes are copied, and the new block has space for them. | `tests/model.rs` |
 //! | G6 | Sizes for which mimalloc would crash are refused. | [`is_too_large`], `checks/platforms` |
 
@@ -101,7 +101,7 @@ unsafe impl GlobalAlloc for MiMalloc {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let (size, align) = (layout.size(), layout.align());
-        // SAFETY: the caller frees a live block of this layout. In the first case the block is in a small page (G3).
+        // SAFETY: the caller frees a live block of this layout. In the first case `free_small` accepts it (G3).
         unsafe {
             if in_small_page(size, align) {
                 free_small(ptr.cast());
@@ -176,7 +176,7 @@ const fn aligned_size(size: usize, align: usize) -> usize {
 /// * If it was shrunk to it, `mi_realloc` left it in place only because at least half of it is in use. So it has at most
 ///   twice the size, plus, if it is sampled, the profiler's data, of up to a kilobyte.
 ///
-/// An over-aligned block may lie inside a larger one, even one for which mimalloc maps memory of its own. The size would
+/// An over-aligned block may be inside a larger one, even one for which mimalloc maps memory of its own. The size would
 /// decide that too, but where over-aligned blocks are used their alignments vary from block to block, and a
 /// misprediction costs more than the longer free (`aligned` in `bench/`).
 ///
@@ -212,10 +212,11 @@ mod inlined;
 #[path = "global/inlined_v2.rs"]
 mod inlined;
 
-// Each backend has the same functions: `malloc`, `zalloc`, `malloc_aligned`, `zalloc_aligned` (any size that is not
-// refused, and an alignment that is a power of two); `free_small` (a live block in a small page), `free_general` (a live
-// block of an alignment up to 16) and `free_aligned` (any live block); `realloc` and `realloc_aligned` (a live block, the
-// number of its bytes in use, the new size). None of them unwinds.
+// The contract of the backends. Each has the same functions: `malloc`, `zalloc`, `malloc_aligned`, `zalloc_aligned` (any
+// size that is not refused, G6, and an alignment that is a power of two above 16); `free_small` (a live block that it
+// accepts, G3), `free_general` (a live block of an alignment up to 16) and `free_aligned` (any live block); `realloc` (a
+// live block, the number of its bytes in use, the new size) and `realloc_aligned` (a live block, the new size, the
+// alignment). None of them unwinds.
 
 /// v3, in a release that our own entry points (`global.c`) were checked with.
 #[cfg(all(mi_v3, any(mi_fast_path = "c", mi_fast_path = "rust")))]
@@ -255,9 +256,11 @@ mod backend {
         pub fn realloc_aligned(p: *mut c_void, size: usize, align: usize) -> *mut c_void;
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc_sys_malloc_general(size)
@@ -267,9 +270,11 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc_sys_zalloc_general(size)
@@ -279,9 +284,12 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
-        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        // SAFETY: the alignment is a power of two above 16, and the entry point for small blocks receives a multiple of it
+        // (G2, G4).
         unsafe {
             match small_aligned_size(size, align) {
                 Some(size) => malloc_small_aligned(size, align),
@@ -290,9 +298,12 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc_aligned(size: usize, align: usize) -> *mut c_void {
-        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        // SAFETY: the alignment is a power of two above 16, and the entry point for small blocks receives a multiple of it
+        // (G2, G4).
         unsafe {
             match small_aligned_size(size, align) {
                 Some(size) => mi_malloc_sys_zalloc_small_aligned(size, align),
@@ -322,9 +333,11 @@ mod backend {
         pub fn free(p: *mut c_void);
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc(size)
@@ -334,9 +347,11 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_zalloc(size)
@@ -353,8 +368,8 @@ mod backend {
     }
 }
 
-/// Any other v3. The size of its small pages is not known (`MI_ARENA_SLICE_SHIFT`), so no block counts as one in a small
-/// page.
+/// Any other v3. The size of its small pages is not known (`MI_ARENA_SLICE_SHIFT`), so its `free_small` is `mi_free`, which
+/// accepts a block of any page (G3).
 #[cfg(all(mi_v3, mi_fast_path = "upstream"))]
 mod backend {
     use super::*;
@@ -366,9 +381,11 @@ mod backend {
         mi_zalloc_aligned as zalloc_aligned,
     };
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc(size)
@@ -380,9 +397,11 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_zalloc(size)
@@ -405,9 +424,11 @@ mod backend {
     pub use super::realloc_fallback::realloc;
     pub use crate::{mi_realloc_aligned as realloc_aligned, mi_zalloc_aligned as zalloc_aligned};
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc(size)
@@ -417,9 +438,11 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_zalloc(size)
@@ -429,9 +452,12 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc_aligned(size: usize, align: usize) -> *mut c_void {
-        // SAFETY: the alignment is a power of two, and the entry point for small blocks gets a multiple of it (G2, G4).
+        // SAFETY: the alignment is a power of two above 16, and the entry point for small blocks receives a multiple of it
+        // (G2, G4).
         unsafe {
             match small_aligned_size(size, align) {
                 Some(size) => malloc_small_aligned(size, align),
@@ -453,9 +479,11 @@ mod backend {
         mi_zalloc_aligned as zalloc_aligned,
     };
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn malloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc(size)
@@ -465,9 +493,11 @@ mod backend {
         }
     }
 
+    /// # Safety
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn zalloc(size: usize) -> *mut c_void {
-        // SAFETY: any size may be requested, and the entry point for small blocks gets a small one (G2).
+        // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_zalloc(size)

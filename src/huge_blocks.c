@@ -62,7 +62,7 @@ static void* mi_malloc_sys_page_malloc_zero(mi_theap_t* theap, mi_page_t* page, 
   if mi_likely(!mi_malloc_sys_has_no_list(page)) return _mi_page_malloc_zero(theap, page, size, zero);
   mi_block_t* const block = page->free;
   page->free = NULL;
-  page->xused.used_alloc += 0x10001; // used, and allocated since the page's free list was filled
+  page->xused.used_alloc += MI_MALLOC_SYS_COUNT_ONE;
   if (zero && !page->free_is_zero) { mi_malloc_sys_zero_block(page, block); }
   return block;
 }

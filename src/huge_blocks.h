@@ -23,7 +23,7 @@
 #include "mimalloc/alloc/alloc.h"
 #include "mimalloc/alloc/page.h"
 
-// Only upstream's queue of huge pages has blocks of such a size. Its pages are not allocated from again.
+// Only the huge queue (`MI_BIN_HUGE`) has blocks of such a size. Its pages are not allocated from again.
 static mi_decl_forceinline bool mi_malloc_sys_has_no_list(const mi_page_t* page) {
   return (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
 }

@@ -38,7 +38,7 @@
 #define MI_MALLOC_SYS_MAP_FIXED_NOREPLACE  0x100000
 
 // ---- Which memory one call moves. The kernel moves memory of a single mapping, and what was moved stays a mapping of
-// its own. A region records where such parts end, as offsets from the start of its page's slices. The record lies
+// its own. A region records where such parts end, as offsets from the start of its page's slices. The record is
 // behind the page's metadata.
 #define MI_MALLOC_SYS_PARTS  15
 typedef struct mi_malloc_sys_parts_s {
@@ -87,7 +87,7 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
   return (p == to ? MI_MALLOC_SYS_NOT_MOVED : MI_MALLOC_SYS_LOST);
 }
 
-// How many bytes of a block lie in the part of the first arena where huge pages are requested for each block, which
+// How many bytes of a block are in the part of the first arena where huge pages are requested for each block, which
 // splits it into many mappings.
 static size_t mi_malloc_sys_plain_front(const uint8_t* start, size_t size) {
   #if MI_MALLOC_SYS_LARGE_THP

@@ -1,12 +1,12 @@
 // Large blocks that a program allocates again and again, on v3. Included before upstream's `static.c`, only with
 // releases that this was checked with; `reuse.c` is included after it.
 //
-// Upstream purges a free range of an arena of 32 MiB or more at once, and unmaps a block that fits no arena. A program
+// Upstream purges a free range of 32 MiB or more in an arena at once, and unmaps a block that fits no arena. A program
 // that needs such a buffer for each of its tasks pays each time for faulting in all its pages, and for new addresses.
 //
 // * A range that was freed twice within the purge delay, and so was allocated in between, is purged after the delay, as
 //   smaller ones are. Any other one is purged at once, so that a program that frees its only large buffer returns it.
-// * Likewise a block that fits no arena: its mapping is kept until then, for the next block of the same size.
+// * Likewise a block that fits no arena: its mapping is kept for the purge delay, for the next block of the same size.
 // * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a
 //   collection.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
@@ -16,7 +16,8 @@
 // * A huge page that is faulted in beside a purged range makes part of that range resident again. It is purged with the
 //   huge page's other memory (Linux).
 //
-// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out.
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `huge_blocks.h` and the defaults of two
+// purge options (`program_options.h`).
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE

@@ -115,7 +115,7 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_small(size_t size, bool ze
     next = NULL;
   }
   page->free = next;
-  page->xused.used_alloc += 0x10001; // one more block in use, one more allocated
+  page->xused.used_alloc += MI_MALLOC_SYS_COUNT_ONE;
   const size_t delta = block_size - MI_PADDING_SIZE - size;
   if (!zero) {
     block->next = 0; // before the pattern, which may overwrite it

@@ -47,6 +47,9 @@ void mi_malloc_sys_default_error(int err) {
 #undef prctl
 
 #if MI_MALLOC_VERSION >= 30000
+// Upstream packs two counts into one word (`mi_used_t`): blocks in use, and above them blocks allocated. Both one more.
+#define MI_MALLOC_SYS_COUNT_ONE  MI_ZU(0x10001)
+
 // Whether the page is a region that upstream mapped for one block that fits no arena. A region for a large alignment
 // starts elsewhere.
 static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {

@@ -7,7 +7,7 @@
 //! | | what it purges | when |
 //! |---|---|---|
 //! | [`Background`] | free memory of the arenas, and of ended threads | soon after it was freed, in an idle program within two seconds, without any further call |
-//! | [`on_thread_idle`] | also the empty pages of the calling thread, and blocks of it that other threads have freed | when the thread has nothing to do; cheap enough to call each time that it parks |
+//! | [`on_thread_idle`] | what is due; and it moves the empty pages of the calling thread to the arenas, also those whose blocks other threads have freed, where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
 //! | [`now`] | both, at once | when a phase of the program has ended |
 //!
 //! A server needs the first two:

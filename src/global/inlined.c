@@ -50,8 +50,8 @@ _Static_assert(MI_ARENA_SLICE_SIZE == SLICE && MI_SMALL_PAGE_SIZE == SLICE, "sma
 // As MI_MALLOC_SYS_IN_SMALL_PAGE in `../global.c`: a block that Rust treats as small has at most twice that size and
 // follows the data of a sample, plus a quarter for its size class.
 _Static_assert((2 * MI_SMALL_SIZE_MAX + MI_PROFILE_SAMPLE_DATA_MAX_SIZE + 64) / 4 * 5 <= MI_SMALL_MAX_OBJ_SIZE,
-               "small blocks lie in other pages");
-_Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of page metadata lie elsewhere");
+               "small blocks are in other pages");
+_Static_assert(MI_PAGE_META_ALIGNMENT == 4096 * SLICE, "the tables of page metadata are elsewhere");
 _Static_assert(sizeof(mi_page_t) == 128, "the metadata of a page have another size");
 
 AT(mi_page_t, self, 0);

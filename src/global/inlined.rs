@@ -9,7 +9,7 @@
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The theap pointer of a thread is never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `inlined.c` (`MI_THEAP_INITASNULL`, offsets) |
+//! | I1 | The theap pointer of a thread is in a thread-local variable of the initial-exec model and never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `Object::has_initial_exec` in `build/object.rs`; `inlined.c` (`MI_THEAP_INITASNULL`, offsets) |
 //! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `tests/global/global_alloc.rs` |
 //! | I3 | The metadata of a page are found by masking the address of a block. They have the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
 //! | I4 | Where `xthread_id` is the id of the calling thread, with no flag, only this thread accesses the other fields. | that the id is the thread pointer: `inlined.c`; the rest by reading upstream's `free.c` |
@@ -147,7 +147,7 @@ pub unsafe fn zalloc_small(words: usize) -> *mut c_void {
 /// `mi_malloc_aligned` for a small size, in bytes, that is a multiple of the alignment.
 ///
 /// # Safety
-/// At most `MI_SMALL_SIZE_MAX` bytes; the alignment is a power of two of at least a word.
+/// At most `MI_SMALL_SIZE_MAX` bytes, and a multiple of the alignment, which is a power of two of at least a word (G4).
 #[inline]
 pub unsafe fn malloc_small_aligned(size: usize, align: usize) -> *mut c_void {
     // SAFETY: as in `malloc_small`.

@@ -8,7 +8,7 @@
 #include "mimalloc/track.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "bit fields lie in another order"
+#error "bit fields are in another order"
 #endif
 
 #define AT(type, field, offset) \

@@ -8,7 +8,7 @@
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The heap pointer of a thread is never NULL, and has its table of current pages at [`PAGES_FREE_DIRECT_OFFSET`]: one page for each number of words up to 128. | `inlined_v2.c` |
+//! | I1 | The heap pointer of a thread is in a thread-local variable of the initial-exec model and never NULL, and has its table of current pages at [`PAGES_FREE_DIRECT_OFFSET`]: one page for each number of words up to 128. | `Object::has_initial_exec` in `build/object.rs`; `inlined_v2.c` |
 //! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `tests/global/global_alloc.rs` |
 //! | I3 | A block's segment, and the metadata of its page in there, are found by the block's address ([`SEGMENT_SIZE`], [`SLICE_SIZE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
 //! | I4 | In a segment that the calling thread owns, only this thread accesses the fields of [`Page`]. | that the id of a thread is its thread pointer: `inlined_v2.c`; the rest by reading upstream's `free.c` |
@@ -34,7 +34,7 @@ struct Block {
 #[repr(C)]
 struct Page {
     slice_count: u32,
-    /// How many bytes before these metadata lie those of the page's first slice.
+    /// How many bytes before these metadata those of the page's first slice are.
     slice_offset: u32,
     bits: u16,
     capacity: u16,
@@ -66,7 +66,7 @@ const PAGES_FREE_DIRECT_OFFSET: usize = 0x100;
 /// At most 128 words.
 #[inline]
 unsafe fn current(words: usize) -> (*mut Page, *mut Block) {
-    // SAFETY: the C has this variable, of the initial-exec model. The table has an entry for each such number (I1),
+    // SAFETY: the C has this variable (I1). The table has an entry for each such number (I1),
     // and each is a page (I2) of this thread (I4).
     unsafe {
         let heap: *const u8 = c_thread_local!("_mi_heap_default");

@@ -4,8 +4,10 @@
 //! Each piece of assembly is `readonly`, not `nomem`, so that it is executed again after any call: the call may have
 //! created the thread's first heap, and a stackful coroutine may have been resumed in another thread.
 
-/// The value of a thread-local pointer of the C, by its name. Only for variables of the initial-exec model, which the
-/// build checks in the object (`Object::has_initial_exec` in `build/object.rs`). Needs an `unsafe` block around it.
+/// The value of a thread-local pointer of the C, by its name.
+///
+/// # Safety
+/// The C has the variable, of the initial-exec model (I1). Needs an `unsafe` block around it.
 macro_rules! c_thread_local {
     ($name:literal) => {{
         let value;
@@ -30,7 +32,8 @@ macro_rules! c_thread_local {
 }
 pub(super) use c_thread_local;
 
-/// Whether an id of a thread, without any flag, is that of the calling thread: upstream uses the thread pointer.
+/// Whether `id` is the calling thread's. Upstream's id of a thread is its thread pointer (I4); an id with a flag is no
+/// thread's.
 #[inline]
 pub fn is_current(id: usize) -> bool {
     let difference: usize;

@@ -719,7 +719,7 @@ fn other_sources_have_no_part_for_one_release() {
             ..config(&target("x86_64-unknown-linux-gnu"), major)
         };
         let plan = plan_of(&pinned);
-        assert!(plan.fork && plan.program_options);
+        assert!(plan.fork && plan.wraps_upstream);
         let large_slices = major == Major::V3;
         assert_eq!(plan.fast_path.code, Code::Rust { large_slices });
         assert_eq!(has_general_entry_points(&pinned), major == Major::V3);
@@ -736,7 +736,7 @@ fn other_sources_have_no_part_for_one_release() {
             let mut config = pinned.clone();
             config.release = Some(release);
             let plan = plan_of(&config);
-            assert!(!plan.fork && !plan.program_options);
+            assert!(!plan.fork && !plan.wraps_upstream);
             let code = Code::Upstream { exact_size: false };
             assert_eq!(plan.fast_path.code, code);
             assert!(!plan.is_on(fast_path::LARGE_SLICES));

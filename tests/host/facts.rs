@@ -162,9 +162,22 @@ fn times_are_those_of_the_published_runs() {
     let stated = &blocks[0][2];
     assert!(stated.contains(&peak), "{} is not {}", stated, peak);
     assert_eq!(compared, 3 * 5 + 3 * 6 + 5 + 6 + 7);
-    for (count, json) in [("Fifteen workloads", &all), ("Eleven workloads", &large)] {
-        let counted = if count.starts_with('F') { 15 } else { 11 };
-        assert!(page.contains(count) && workloads(json).len() == counted);
+    let readme = read("README.md");
+    for (count, counted, json) in [
+        ("fifteen workloads", 15, &all),
+        ("fifteen workloads", 15, &musl),
+        ("eleven with large blocks", 11, &large),
+        ("twelve whole programs", 12, &programs),
+    ] {
+        assert_eq!(workloads(json).len(), counted, "{}", count);
+        assert!(
+            readme.contains(count),
+            "README.md does not state: {}",
+            count
+        );
+    }
+    for count in ["Fifteen workloads", "Eleven workloads", "Twelve programs"] {
+        assert!(page.contains(count), "the page does not state: {}", count);
     }
 }
 

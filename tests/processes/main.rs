@@ -1,5 +1,5 @@
-//! What belongs to a whole process: options, callbacks, output, and the memory that it has. Each test runs itself again in
-//! a process of its own (`respawn`), and does nothing in the process that they share.
+//! What belongs to a whole process: options, callbacks, output, and the memory that it has. What a
+//! test does to a process, it does in a child (`respawn`): itself again, or a test that only prints.
 
 #[allow(dead_code)]
 #[path = "../support/errno.rs"]

@@ -14,10 +14,10 @@ pub const SECURE: bool = cfg!(any(feature = "secure", feature = "secure_full"));
 #[allow(dead_code)]
 pub const SHOWS_ERRORS: bool = DEBUG || SECURE;
 
-/// A few bytes behind each block watch for overflows, so blocks know the exact size asked for.
+/// Blocks have a padding, which records the requested size.
 pub const PADDING: bool = DEBUG || SECURE;
 
-/// Some blocks may have a guard page behind them, and then start later than the area says.
+/// Some blocks may have a guard page behind them, and then start behind the address that a visit reports.
 pub const GUARDED: bool = DEBUG || cfg!(feature = "guarded");
 
 /// A heap may be deleted or destroyed while pages of it are full. A debug build of v2 stops the program.

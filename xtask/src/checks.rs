@@ -226,6 +226,13 @@ mod tests {
             let row = format!("| `cargo xtask {}", check.name);
             assert!(text.contains(&row), "CONTRIBUTING.md: {row}");
         }
+        let named = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `cargo xtask "));
+        for row in named {
+            let name = row.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            assert!(find(name).is_some(), "CONTRIBUTING.md: {name}");
+        }
         let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
         let called: Vec<&str> = ci
             .lines()
