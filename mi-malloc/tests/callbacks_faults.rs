@@ -123,18 +123,9 @@ fn memory_runs_out() {
         }
         assert!(Vec::<u8>::new().try_reserve_exact(100).is_ok());
     });
-    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
     // This leaves memory for small blocks at the limit.
     drop((0..100).map(|_| vec![1_u8; 100]).collect::<Vec<_>>());
-    limit_memory();
-    loop {
-        let mut block = Vec::new();
-        if block.try_reserve_exact(8 << 20).is_err() {
-            break;
-        }
-        blocks.push(block);
-        assert!(blocks.len() < 1000, "there is no limit");
-    }
+    let blocks = run_out_of_memory();
     assert!(FAILED.load(SeqCst) >= 1);
     assert!(IN_CALLBACK.load(SeqCst) >= 1);
     // The process continues.
@@ -143,6 +134,21 @@ fn memory_runs_out() {
     block.try_reserve_exact(8 << 20).expect("memory is free");
     block.resize(8 << 20, 1_u8);
     assert_eq!(block[1000], 1);
+}
+
+/// Limits the process's memory and allocates until an allocation fails.
+#[cfg(target_os = "linux")]
+fn run_out_of_memory() -> Vec<Vec<u8>> {
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
+    limit_memory();
+    loop {
+        let mut block = Vec::new();
+        if block.try_reserve_exact(8 << 20).is_err() {
+            return blocks;
+        }
+        blocks.push(block);
+        assert!(blocks.len() < 1000, "there is no limit");
+    }
 }
 
 /// Limits the process to 400 MiB of addresses more than it has.
@@ -343,17 +349,7 @@ fn output_about_memory_goes_into_memory_that_is_there() {
             }
         });
         assert!(TEXT.lock().unwrap().contains("too large"));
-        limit_memory();
-        let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
-        loop {
-            let mut block = Vec::new();
-            if block.try_reserve_exact(8 << 20).is_err() {
-                break;
-            }
-            blocks.push(block);
-            assert!(blocks.len() < 1000, "there is no limit");
-        }
-        drop(blocks);
+        drop(run_out_of_memory());
         let text = std::mem::take(&mut *TEXT.lock().unwrap());
         assert!(text.contains("unable to allocate"), "{text}");
     });
@@ -384,14 +380,5 @@ fn output_about_memory_that_needs_memory_deadlocks() {
             eprintln!("back from it");
         }
     });
-    limit_memory();
-    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(1000);
-    loop {
-        let mut block = Vec::new();
-        if block.try_reserve_exact(8 << 20).is_err() {
-            break;
-        }
-        blocks.push(block);
-        assert!(blocks.len() < 1000, "there is no limit");
-    }
+    drop(run_out_of_memory());
 }

@@ -33,6 +33,14 @@ fn init() {
     unsafe { mi_thread_init() };
 }
 
+/// A new arena in which only heaps made for it allocate.
+unsafe fn reserve_exclusive(size: usize, commit: bool) -> mi_arena_id_t {
+    let mut id = UNSET;
+    let result = mi_reserve_os_memory_ex(size, commit, false, true, &mut id);
+    assert_eq!(result, 0);
+    id
+}
+
 /// How arenas are aligned, and how large the smallest is.
 #[cfg(mi_v3)]
 fn units() -> (usize, usize) {
@@ -122,12 +130,8 @@ unsafe fn fill(id: mi_arena_id_t, area: Area) {
 fn reserved_memory() {
     init();
     for commit in [false, true] {
-        let mut id = UNSET;
         unsafe {
-            assert_eq!(
-                mi_reserve_os_memory_ex(64 * MIB, commit, false, true, &mut id),
-                0
-            );
+            let id = reserve_exclusive(64 * MIB, commit);
             assert!(!is_none(id));
             let area = Area::of(id);
             assert_eq!(area.start % units().0, 0);
@@ -223,13 +227,9 @@ fn memory_of_which_nothing_can_be_made() {
 fn sizes_are_rounded() {
     init();
     let (_, unit) = units();
-    let mut id = UNSET;
     let size = 2 * unit + 1;
     unsafe {
-        assert_eq!(
-            mi_reserve_os_memory_ex(size, false, false, true, &mut id),
-            0
-        );
+        let id = reserve_exclusive(size, false);
         let expected = if cfg!(mi_v3) { 2 * unit } else { 3 * unit };
         assert_eq!(Area::of(id).size, expected);
     }
@@ -264,12 +264,8 @@ fn no_arena() {
 #[test]
 fn an_exclusive_arena() {
     init();
-    let mut id = UNSET;
     unsafe {
-        assert_eq!(
-            mi_reserve_os_memory_ex(64 * MIB, false, false, true, &mut id),
-            0
-        );
+        let id = reserve_exclusive(64 * MIB, false);
         let area = Area::of(id);
         let ours = mi_heap_new_in_arena(id);
         let other = mi_heap_new();
@@ -300,12 +296,8 @@ fn an_exclusive_arena() {
 #[test]
 fn large_alignments_in_an_arena() {
     init();
-    let mut id = UNSET;
     unsafe {
-        assert_eq!(
-            mi_reserve_os_memory_ex(128 * MIB, true, false, true, &mut id),
-            0
-        );
+        let id = reserve_exclusive(128 * MIB, true);
         let area = Area::of(id);
         let heap = mi_heap_new_in_arena(id);
         // v3: a slice of an arena; v2: half a segment.
@@ -367,16 +359,9 @@ fn what_an_arena_contains() {
         assert!(largest >= unit && largest % SLICE == 0, "{largest}");
 
         // Larger than one arena can be aligned at: the rest are parts of the first.
-        let (mut id, mut other) = (UNSET, UNSET);
         let size = 2 * align;
-        assert_eq!(
-            mi_reserve_os_memory_ex(size, false, false, true, &mut id),
-            0
-        );
-        assert_eq!(
-            mi_reserve_os_memory_ex(unit, false, false, true, &mut other),
-            0
-        );
+        let id = reserve_exclusive(size, false);
+        let other = reserve_exclusive(unit, false);
         let area = Area::of(id);
         assert_eq!(area.size, size);
         let at = |address: usize| mi_arena_contains(id, address as *const c_void);
