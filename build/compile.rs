@@ -155,6 +155,7 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         own.push(env::manifest_dir().join("src/reuse.c"));
         own.push(env::manifest_dir().join("src/huge_blocks.h"));
         own.push(env::manifest_dir().join("src/huge_blocks.c"));
+        own.push(env::manifest_dir().join("src/free_blocks.c"));
     }
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));

@@ -69,3 +69,4 @@ static inline bool mi_malloc_sys_is_system_memory(const mi_page_t* page) {
 #endif
 
 #include "huge_blocks.c"
+#include "free_blocks.c"

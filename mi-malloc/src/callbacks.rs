@@ -237,6 +237,11 @@ std::thread_local! {
     static INSIDE: Cell<u8> = const { Cell::new(0) };
 }
 
+/// Whether this thread is in a callback of this module, and so may be working on a page.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.try_with(Cell::get) != Ok(0)
+}
+
 impl<F: ?Sized> Slot<F> {
     const fn new(bit: u8) -> Slot<F> {
         Slot {

@@ -6,8 +6,8 @@
 //!
 //! | | what it purges | when |
 //! |---|---|---|
-//! | [`Background`] | free memory of the arenas, and of ended threads | soon after it was freed, in an idle program within two seconds, without any further call |
-//! | [`on_thread_idle`] | what is due; and it moves the empty pages of the calling thread to the arenas, also those whose blocks other threads have freed, where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
+//! | [`Background`] | free memory of the arenas; the memory of free blocks in the pages of threads that have ended or called [`on_thread_idle`] | soon after it was freed, in an idle program within two seconds, without any further call |
+//! | [`on_thread_idle`] | what is due; and it gives the empty pages of the calling thread, and those with some free blocks, to where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
 //! | [`now`] | both, at once | when a phase of the program has ended |
 //!
 //! A server needs the first two:
@@ -58,7 +58,10 @@
 //! The pages of *other* threads that still run. A sleeping thread keeps a few pages of each block size it has
 //! used, even if they are empty by now, so it should call [`on_thread_idle`] before it sleeps. (Eight threads that had used 40
 //! MiB each retained 20 MiB without that call.) Pages that become empty later, because other threads free their blocks,
-//! stay until the thread calls it again. Pages with a block in use are never purged, however much of them is free.
+//! stay until the thread calls it again.
+//!
+//! Free blocks beside a block in use: those smaller than two pages of the system (8 KiB on most systems), also all of them on
+//! v2, outside Linux, and in builds with `debug` or `guarded`. Of a larger free block one page of the system stays.
 //!
 //! # v2
 //!
@@ -78,8 +81,8 @@ pub use background::{Background, Report};
 #[cfg(feature = "std")]
 pub use idle::on_thread_idle;
 
-/// Purges everything that can be purged at once: the empty pages of the calling thread, and the free memory of the
-/// arenas, due or not. Returns the number of bytes purged.
+/// Purges everything that can be purged at once: the empty pages of the calling thread, the free memory of the
+/// arenas, due or not, and the free blocks that [`Background`] purges. Returns the number of bytes purged.
 ///
 /// It takes time (for each MiB some 5 microseconds where huge pages are behind it, 100 where not), and the
 /// next allocations have to fault their memory in again: use it at the end of a phase, not for each request. Any thread may call
@@ -100,11 +103,27 @@ pub fn now() -> u64 {
         #[cfg(mi_v2)]
         sys::mi_thread_init();
         sys::mi_collect(true);
+        if !is_in_callback() {
+            sys::abandon_pages();
+            sys::purge_free_blocks(core::time::Duration::ZERO);
+        }
         // Here the arenas have a function of their own, which works in each thread.
         #[cfg(mi_v3)]
         sys::mi_arenas_purge();
     }
     purged().saturating_sub(before) // the counters may be reset meanwhile
+}
+
+/// Whether this thread may be working on a page. Without this crate's callbacks it cannot tell.
+fn is_in_callback() -> bool {
+    #[cfg(feature = "std")]
+    {
+        crate::callbacks::is_inside()
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        false
+    }
 }
 
 /// Bytes that mimalloc has purged so far.

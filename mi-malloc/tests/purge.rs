@@ -62,6 +62,8 @@ fn memory_is_returned() {
     #[cfg(mi_v3)]
     an_idle_thread_returns_its_pages();
     idle_calls_are_limited();
+    #[cfg(mi_v3)]
+    free_blocks_of_an_idle_thread_are_purged();
     set_delay(200);
     the_thread_returns_what_is_due();
     the_thread_respects_the_delay();
@@ -120,6 +122,30 @@ fn an_idle_thread_returns_its_pages() {
     assert!(resident() + 5 * MIB < held, "{held} {}", resident());
     drop(to_worker);
     worker.join().unwrap();
+}
+
+/// Blocks that stay do not keep the memory of the free ones beside them.
+#[cfg(mi_v3)]
+fn free_blocks_of_an_idle_thread_are_purged() {
+    const SIZE: usize = 16 << 10;
+    let blocks: Vec<_> = (0..TOTAL / SIZE).map(|_| vec![1u8; SIZE]).collect();
+    let stay: Vec<_> = blocks.into_iter().step_by(20).collect();
+    set_delay(200);
+    let background = purge::Background::start(EVERY).unwrap();
+    let before = resident();
+    sleep(Duration::from_secs(1)); // longer than the pause after the last call
+    assert!(resident() + TOTAL / 2 > before, "they are this thread's");
+    purge::on_thread_idle();
+    if cfg!(any(
+        feature = "debug",
+        feature = "debug_full",
+        feature = "guarded"
+    )) {
+        return println!("not run: this build purges no free blocks");
+    }
+    assert!(soon(|| resident() + TOTAL / 2 < before));
+    assert!(soon(|| background.report().bytes > (TOTAL / 2) as u64));
+    assert!(stay.iter().all(|block| block == &[1; SIZE]));
 }
 
 /// Calls in quick succession only read the clock.

@@ -47,6 +47,10 @@
 //!   And **in a thread that has not allocated yet `mi_collect` does nothing at all**: such a
 //!   thread calls [`mi_thread_init`](crate::mi_thread_init) once before. (A thread that Rust started
 //!   has allocated, if [`MiMalloc`](crate::MiMalloc) is the global allocator.)
+//! * Survivors of a peak: a page with one block in use keeps all its memory. On v3 and Linux,
+//!   [`purge_free_blocks`] purges the free blocks of 8 KiB and more in pages
+//!   that no thread owns, and [`abandon_pages`], called by a thread before it
+//!   sleeps, makes its own pages such pages. (`mi-malloc`'s `purge::Background` and `on_thread_idle` do both.)
 //! * Do not wait: `MIMALLOC_PURGE_DELAY=0` purges each range when it becomes free. Programs that
 //!   allocate and free in waves become slower.
 //! * Linux, v3: switch transparent huge pages off or down, see below.
@@ -99,3 +103,6 @@
 //!
 //! [`mi_process_info`](crate::mi_process_info) and the [statistics](super::statistics) have these
 //! numbers.
+
+#[doc(inline)]
+pub use crate::purge::*;

@@ -158,8 +158,11 @@ impl Shared {
         while self.waits(pace.wait) {
             let start = Instant::now();
             let before = super::purged();
-            // SAFETY: always safe to call.
-            unsafe { sys::mi_collect(pace.is_at_rest(delay())) };
+            // SAFETY: always safe to call; this thread calls no callback here.
+            unsafe {
+                sys::purge_free_blocks(delay());
+                sys::mi_collect(pace.is_at_rest(delay()));
+            }
             let bytes = super::purged().saturating_sub(before);
             pace.next(bytes > 0, delay());
             self.rounds.fetch_add(1, Relaxed);

@@ -22,8 +22,9 @@ thread_local! {
     static DUE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Gives back what the calling thread does not need while it sleeps: its empty pages, and in other pages the blocks
-/// that other threads have freed, which may empty them. Then purges what is due, as any collection does.
+/// Gives back what the calling thread does not need while it sleeps: its empty pages, also those that other threads have
+/// emptied. Then purges what is due, as any collection does, and lets other threads use the free blocks in its other
+/// pages (on v3 and Linux, blocks of 8 KiB and more).
 ///
 /// For tokio's `on_thread_park`, for the idle hook of a pool of threads, before a wait in a loop. It is cheap enough
 /// to be called each time: a call takes as long as reading the clock (some 30 nanoseconds), and does its work at most
@@ -31,10 +32,12 @@ thread_local! {
 /// within that time may sleep with some empty pages, which its next call returns.
 ///
 /// The empty pages go to the arenas, where other threads use them. From there they go back to the system when they
-/// are due (a quarter of a second on v3), if some thread looks for what is due: [`Background`](super::Background) does.
+/// are due (a quarter of a second on v3), if some thread looks for what is due: [`Background`](super::Background) does. It
+/// also purges those free blocks when they have been free for so long. The thread takes its pages again when it
+/// needs such blocks.
 ///
 /// In a thread that has not allocated it does nothing. Deferred frees run in this thread. Pages of heaps other than
-/// the thread's default one stay.
+/// the thread's default one stay. In a [callback](crate::callbacks) of mimalloc it only collects.
 ///
 /// ```
 /// use mi_malloc::purge;
@@ -69,6 +72,11 @@ pub fn on_thread_idle() {
         if spent > LONG_ROUNDS {
             break;
         }
+    }
+    if !super::is_in_callback() {
+        // SAFETY: not in a callback.
+        unsafe { sys::abandon_pages() };
+        spent = start.elapsed();
     }
     let pause = (spent * SHARE).clamp(SHORTEST, LONGEST);
     // An instant too far away to be one cannot come.

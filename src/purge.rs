@@ -1,0 +1,68 @@
+//! Memory inside free blocks, returned to the system while other blocks of their page are in use (`free_blocks.c`).
+
+use core::time::Duration;
+
+/// Makes the calling thread's pages of larger blocks available to all threads, before the thread sleeps.
+///
+/// The pages become abandoned, as at the end of a thread: whichever thread needs such a block next claims one, this one
+/// included, and only then can [`purge_free_blocks`] purge the free blocks in them. These are pages of the main heap in
+/// arenas, with blocks from two pages of the system (8 KiB on most systems) to `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). It takes
+/// some 0.1 microseconds for each page, and as long again when a thread claims it.
+///
+/// It does nothing on v2, outside Linux, in builds with `debug` or `guarded`; with the options `purge_delay` below 0,
+/// `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this crate, or is
+/// not of the release that it pins.
+///
+/// # Safety
+///
+/// Not in a callback of mimalloc ([`mi_register_error`](crate::mi_register_error) and its relatives): that thread may be
+/// working on a page.
+///
+/// Not upstream's.
+pub unsafe fn abandon_pages() {
+    #[cfg(program_options)]
+    {
+        extern "C" {
+            fn mi_malloc_sys_abandon_pages();
+        }
+        // SAFETY: the thread is not working on a page, as the caller ensures. A thread without pages has nothing to
+        // abandon.
+        unsafe { mi_malloc_sys_abandon_pages() }
+    }
+}
+
+/// Purges the memory of free blocks in abandoned pages: those of ended threads, and of [`abandon_pages`]. Returns the
+/// number of bytes.
+///
+/// Of each free block all pages of the system are discarded except the one with the link of the free list. A block is
+/// purged when a call finds it free, and an earlier call of any thread found it so at least `age` ago; if `age` is zero,
+/// at once. A block that is purged stays in the free list, and its memory is faulted in again when it is used.
+///
+/// For each free block it reads a line of memory, and discarding takes about a microsecond. The result, which the
+/// statistics `purged` and `purge_calls` include, counts memory that was not resident too. 0 wherever [`abandon_pages`]
+/// does nothing.
+///
+/// Any thread may call it, also several at the same time, but not in a callback of mimalloc. Not upstream's.
+///
+/// # Safety
+///
+/// As for [`abandon_pages`].
+pub unsafe fn purge_free_blocks(age: Duration) -> usize {
+    #[cfg(program_options)]
+    {
+        extern "C" {
+            fn mi_malloc_sys_purge_free_blocks(age: usize) -> usize;
+        }
+        let milliseconds = age.as_millis().min(i32::MAX as u128) as usize;
+        // A shorter age than a millisecond is one.
+        let milliseconds = milliseconds.max((age != Duration::ZERO) as usize);
+        // SAFETY: the C visits only pages that no thread owns, and owns them meanwhile. Where it runs in a callback, which
+        // may hold a lock, it does not, as the caller ensures.
+        unsafe { mi_malloc_sys_purge_free_blocks(milliseconds) }
+    }
+    #[cfg(not(program_options))]
+    {
+        let _ = age;
+        0
+    }
+}
