@@ -173,6 +173,9 @@ extern "C" {
     /// The callback must be callable from every thread that allocates, with `arg`, for as long as it
     /// is registered, and must not unwind. Callback and argument are not stored together, so
     /// register before other threads allocate.
+    /// It must not call
+    /// [`abandon_pages`](crate::abandon_pages) or [`purge_free_blocks`](crate::purge_free_blocks), nor
+    /// functions of `mi-malloc`'s module `purge`, which do.
     pub fn mi_register_deferred_free(deferred_free: mi_deferred_free_fun, arg: *mut c_void);
 
     /// Sends what mimalloc prints to `out`, instead of the standard error stream. NULL (`None`) means
@@ -189,6 +192,9 @@ extern "C" {
     /// an allocation, with `arg`, for as long as it is registered, and must not unwind. It should
     /// not make mimalloc print anything (on v2 that is dropped, on v3 it recurses). Callback and
     /// argument are not stored together, so register before other threads allocate.
+    /// It must not call
+    /// [`abandon_pages`](crate::abandon_pages) or [`purge_free_blocks`](crate::purge_free_blocks), nor
+    /// functions of `mi-malloc`'s module `purge`, which do.
     pub fn mi_register_output(out: mi_output_fun, arg: *mut c_void);
 
     /// Hands every error to `fun`, instead of the usual treatment. NULL (`None`) brings that back.
@@ -210,6 +216,9 @@ extern "C" {
     /// `fun` must be callable from every thread, also from within an allocation, with `arg`, for as
     /// long as it is registered, and must not unwind. Callback and argument are not stored together
     /// (and the callback not atomically), so register before other threads allocate.
+    /// It must not call
+    /// [`abandon_pages`](crate::abandon_pages) or [`purge_free_blocks`](crate::purge_free_blocks), nor
+    /// functions of `mi-malloc`'s module `purge`, which do.
     pub fn mi_register_error(fun: mi_error_fun, arg: *mut c_void);
 
     /// Frees the empty pages of the calling thread's default heap, and returns to the operating system

@@ -134,8 +134,9 @@ pub struct mi_profiler_t {
     pub initial_sample_rate: usize,
     /// Called for a sampled allocation. With `None` nothing is sampled.
     pub on_alloc: mi_profiler_on_alloc_fun,
-    /// Called when a sampled block is freed. With `None`, or with a `sample_data_size` of 0, frees are
-    /// not reported.
+    /// Called when a sampled block is freed, while mimalloc is working on the block's page: it must not call
+    /// [`abandon_pages`](crate::abandon_pages), nor functions of `mi-malloc`'s module `purge`. With `None`,
+    /// or with a `sample_data_size` of 0, frees are not reported.
     pub on_free: mi_profiler_on_free_fun,
     /// Not called by mimalloc 3.6.0.
     pub on_realloc_inplace: mi_profiler_on_realloc_inplace_fun,

@@ -5,9 +5,10 @@ use core::time::Duration;
 /// Makes the calling thread's pages of larger blocks available to all threads, before the thread sleeps.
 ///
 /// The pages become abandoned, as at the end of a thread: whichever thread needs such a block next claims one, this one
-/// included, and only then can [`purge_free_blocks`] purge the free blocks in them. These are pages of the main heap in
-/// arenas, with blocks from two pages of the system (8 KiB on most systems) to `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). It takes
-/// some 0.1 microseconds for each page, and as long again when a thread claims it.
+/// included, and only in abandoned pages can [`purge_free_blocks`] purge the free blocks. These are pages of the main heap
+/// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to
+/// `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). A thread that only frees such blocks may have claimed pages, too
+/// ([`mi_option_page_reclaim_on_free`](crate::mi_option_page_reclaim_on_free)).
 ///
 /// It does nothing on v2, outside Linux, in builds with `debug` or `guarded`; with the options `purge_delay` below 0,
 /// `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this crate, or is
@@ -15,10 +16,8 @@ use core::time::Duration;
 ///
 /// # Safety
 ///
-/// Not in a callback of mimalloc ([`mi_register_error`](crate::mi_register_error) and its relatives): that thread may be
-/// working on a page.
-///
-/// Not upstream's.
+/// Not in a callback of mimalloc ([`mi_register_error`](crate::mi_register_error) and its relatives, a profiler), where the
+/// thread may be working on a page; nor in a visitor of the main heap, which holds a lock.
 pub unsafe fn abandon_pages() {
     #[cfg(program_options)]
     {
@@ -36,13 +35,14 @@ pub unsafe fn abandon_pages() {
 ///
 /// Of each free block all pages of the system are discarded except the one with the link of the free list. A block is
 /// purged when a call finds it free, and an earlier call of any thread found it so at least `age` ago; if `age` is zero,
-/// at once. A block that is purged stays in the free list, and its memory is faulted in again when it is used.
+/// at once. A block that is purged stays in the free list, and its memory is faulted in again when it is used. Where a huge
+/// page was behind it, resident memory decreases at once, but the system may split the huge page only when it needs memory.
 ///
-/// For each free block it reads a line of memory, and discarding takes about a microsecond. The result, which the
-/// statistics `purged` and `purge_calls` include, counts memory that was not resident too. 0 wherever [`abandon_pages`]
-/// does nothing.
+/// It reads the first words of each free block, but not in pages where nothing has changed for less than a minute;
+/// discarding a block takes about a microsecond. The result, which the statistics `purged` and `purge_calls` include,
+/// counts memory that was not resident too. 0 wherever [`abandon_pages`] does nothing.
 ///
-/// Any thread may call it, also several at the same time, but not in a callback of mimalloc. Not upstream's.
+/// Any thread may call it, also several at the same time. Not upstream's.
 ///
 /// # Safety
 ///
@@ -56,8 +56,8 @@ pub unsafe fn purge_free_blocks(age: Duration) -> usize {
         let milliseconds = age.as_millis().min(i32::MAX as u128) as usize;
         // A shorter age than a millisecond is one.
         let milliseconds = milliseconds.max((age != Duration::ZERO) as usize);
-        // SAFETY: the C visits only pages that no thread owns, and owns them meanwhile. Where it runs in a callback, which
-        // may hold a lock, it does not, as the caller ensures.
+        // SAFETY: the C visits only pages that no thread owns, and owns them meanwhile. The caller holds no lock of
+        // mimalloc.
         unsafe { mi_malloc_sys_purge_free_blocks(milliseconds) }
     }
     #[cfg(not(program_options))]

@@ -173,11 +173,48 @@ fn a_block_is_purged_when_it_was_free_for_so_long() {
     });
 }
 
+/// The program's data may start behind the words in which a free block records that it was purged.
+#[test]
+fn aligned_blocks_are_purged_each_time() {
+    if !WORKS {
+        return println!("not run: this build purges no free blocks");
+    }
+    alone(|| {
+        let stay = scattered();
+        for _ in 0..3 {
+            let blocks = (0..BLOCKS / 2).map(|_| {
+                // SAFETY: the block has this size.
+                unsafe {
+                    let start: *mut u8 = mi_malloc_aligned(SIZE, 4096).cast();
+                    start.write_bytes(1, SIZE);
+                    Block {
+                        start,
+                        size: SIZE,
+                        fill: 1,
+                    }
+                }
+            });
+            let blocks: Vec<Block> = blocks.collect();
+            let stay: Vec<Block> = blocks.into_iter().step_by(STAYS).collect();
+            let before = resident();
+            abandon();
+            assert!(purge(NOW) > 15 * MIB);
+            assert!(resident() + 15 * MIB < before);
+            stay.iter().for_each(Block::assert_intact);
+        }
+        stay.iter().for_each(Block::assert_intact);
+    });
+}
+
 /// `purge_delay` below 0 forbids all purges.
 #[test]
 fn options_forbid_it() {
     alone(|| {
-        for (option, value) in [(mi_option_purge_delay, -1), (mi_option_purge_decommits, 0)] {
+        for (option, value) in [
+            (mi_option_purge_delay, -1),
+            (mi_option_arena_purge_mult, -1),
+            (mi_option_purge_decommits, 0),
+        ] {
             // SAFETY: no other thread runs.
             let before = unsafe { mi_option_get(option) };
             unsafe { mi_option_set(option, value) };

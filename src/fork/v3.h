@@ -22,9 +22,6 @@ static bool mi_malloc_sys_take_all(mi_lock_t** busy) {
   if (mi_malloc_sys_take_lock(&mi_thread_locals_lock, busy) == MI_MALLOC_SYS_BUSY ||
       mi_malloc_sys_take_lock(&out_buf_lock, busy) == MI_MALLOC_SYS_BUSY ||
       mi_malloc_sys_take_lock(&mi_tld_detached.theaps_lock, busy) == MI_MALLOC_SYS_BUSY) return false;
-  #if MI_MALLOC_SYS_FREE_BLOCKS
-  if (mi_malloc_sys_take_lock(&mi_malloc_sys_free_blocks_lock, busy) == MI_MALLOC_SYS_BUSY) return false;
-  #endif
   #if !MI_PAGE_MAP_FLAT
   if (mi_malloc_sys_take_lock(&mi_page_map()->lock, busy) == MI_MALLOC_SYS_BUSY) return false;
   #endif

@@ -160,6 +160,7 @@ impl Shared {
             let before = super::purged();
             // SAFETY: always safe to call; this thread calls no callback here.
             unsafe {
+                sys::abandon_pages(); // deferred frees in this thread may have claimed some
                 sys::purge_free_blocks(delay());
                 sys::mi_collect(pace.is_at_rest(delay()));
             }

@@ -34,7 +34,7 @@ thread_local! {
 /// The empty pages go to the arenas, where other threads use them. From there they go back to the system when they
 /// are due (a quarter of a second on v3), if some thread looks for what is due: [`Background`](super::Background) does. It
 /// also purges those free blocks when they have been free for so long. The thread takes its pages again when it
-/// needs such blocks.
+/// needs such blocks. A thread that only frees what others allocate can own pages, too, and should call this.
 ///
 /// In a thread that has not allocated it does nothing. Deferred frees run in this thread. Pages of heaps other than
 /// the thread's default one stay. In a [callback](crate::callbacks) of mimalloc it only collects.
