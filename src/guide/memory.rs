@@ -53,6 +53,8 @@
 //!   sleeps, makes its own pages such pages. (`mi-malloc`'s `purge::Background` and `on_thread_idle` do both.)
 //! * Do not wait: `MIMALLOC_PURGE_DELAY=0` purges each range when it becomes free. Programs that
 //!   allocate and free in waves become slower.
+//! * Blocks of 64 to 512 KiB, v3: `MIMALLOC_SYS_DEFINES=MI_ENABLE_LARGE_PAGES=0` lowers peaks and takes
+//!   more time, see [building](super::building).
 //! * Linux, v3: switch transparent huge pages off or down, see below.
 //! * Many threads: see [threads](super::threads).
 //!
