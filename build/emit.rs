@@ -22,9 +22,9 @@ pub fn conditions() {
     for cfg in [
         "mi_v2",
         "mi_v3",
-        "exact_size",
-        "large_slices",
-        "program_options",
+        "mi_exact_size",
+        "mi_large_slices",
+        "mi_program_options",
     ] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
@@ -35,7 +35,7 @@ pub fn conditions() {
     );
 }
 
-/// What no compiler had a say in: `#[cfg(program_options)]`, libraries, warnings.
+/// What no compiler had a say in: `#[cfg(mi_program_options)]`, libraries, warnings.
 pub fn plan_directives(plan: &Plan) {
     if plan.wraps_upstream {
         program_options();
@@ -110,9 +110,9 @@ fn rerun_if_changed(path: &Path) {
     println!("cargo:rerun-if-changed={}", path.display());
 }
 
-/// `#[cfg(program_options)]`.
+/// `#[cfg(mi_program_options)]`.
 pub fn program_options() {
-    println!("cargo:rustc-cfg=program_options");
+    println!("cargo:rustc-cfg=mi_program_options");
 }
 
 /// The code that `src/global.rs` compiles: `#[cfg(mi_fast_path = "rust")]` and the like. It has exactly one value, and the
@@ -120,8 +120,8 @@ pub fn program_options() {
 pub fn code(code: Code) {
     println!("cargo:rustc-cfg=mi_fast_path=\"{}\"", code.name());
     match code {
-        Code::Upstream { exact_size: true } => println!("cargo:rustc-cfg=exact_size"),
-        Code::Rust { large_slices: true } => println!("cargo:rustc-cfg=large_slices"),
+        Code::Upstream { exact_size: true } => println!("cargo:rustc-cfg=mi_exact_size"),
+        Code::Rust { large_slices: true } => println!("cargo:rustc-cfg=mi_large_slices"),
         _ => {}
     }
 }

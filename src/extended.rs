@@ -457,7 +457,7 @@ extern "C" {
 ///
 /// Any thread may call it. Not upstream's.
 pub fn default_error(err: c_int) -> bool {
-    #[cfg(program_options)]
+    #[cfg(mi_program_options)]
     {
         extern "C" {
             fn mi_malloc_sys_default_error(err: c_int);
@@ -466,7 +466,7 @@ pub fn default_error(err: c_int) -> bool {
         unsafe { mi_malloc_sys_default_error(err) };
         true
     }
-    #[cfg(not(program_options))]
+    #[cfg(not(mi_program_options))]
     {
         let _ = err;
         false

@@ -389,7 +389,7 @@ mod backend {
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_malloc(size)
-            } else if cfg!(exact_size) {
+            } else if cfg!(mi_exact_size) {
                 mi_malloc_small(size)
             } else {
                 mi_wmalloc_small(mi_wsize_from_size(size))
@@ -405,7 +405,7 @@ mod backend {
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
                 mi_zalloc(size)
-            } else if cfg!(exact_size) {
+            } else if cfg!(mi_exact_size) {
                 mi_zalloc_small(size)
             } else {
                 mi_wzalloc_small(mi_wsize_from_size(size))

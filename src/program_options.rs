@@ -56,7 +56,7 @@ pub enum OptionSource {
 ///
 /// Any thread may call it. Not upstream's.
 pub fn option_source(option: mi_option_t) -> Option<OptionSource> {
-    #[cfg(program_options)]
+    #[cfg(mi_program_options)]
     {
         extern "C" {
             fn mi_malloc_sys_option_source(option: c_int) -> c_int;
@@ -70,7 +70,7 @@ pub fn option_source(option: mi_option_t) -> Option<OptionSource> {
             _ => None,
         }
     }
-    #[cfg(not(program_options))]
+    #[cfg(not(mi_program_options))]
     {
         let _ = option;
         None
@@ -166,7 +166,7 @@ impl ProgramOptions {
 /// # Cost
 ///
 /// A few words of constant data. The values are read once, when mimalloc initialises an option.
-#[cfg(program_options)]
+#[cfg(mi_program_options)]
 #[macro_export]
 macro_rules! options {
     ($($option:ident = $value:expr),* $(,)?) => {
@@ -202,7 +202,7 @@ macro_rules! options {
 }
 
 /// Sets run-time options for this program; not in this build.
-#[cfg(not(program_options))]
+#[cfg(not(mi_program_options))]
 #[macro_export]
 macro_rules! options {
     ($($tokens:tt)*) => {

@@ -80,7 +80,7 @@ unsafe fn is_local_unflagged(page: *mut Page) -> bool {
 /// 512 MiB.)
 #[inline]
 fn page_meta(p: *mut c_void) -> *mut Page {
-    const SLICE: usize = if cfg!(large_slices) {
+    const SLICE: usize = if cfg!(mi_large_slices) {
         128 << 10
     } else {
         64 << 10

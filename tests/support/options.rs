@@ -63,7 +63,7 @@ const NO_THP: bool = cfg!(any(feature = "no_thp", target_os = "android"));
 /// Where `src/huge_pages.h` is compiled and has its own default.
 #[cfg(mi_v3)]
 const LARGE_THP: bool = cfg!(all(
-    program_options,
+    mi_program_options,
     target_os = "linux",
     target_pointer_width = "64"
 ));
