@@ -205,7 +205,7 @@ static mi_decl_forceinline void* mi_malloc_sys_pop_bin_head(mi_theap_t* theap, m
 // Advances `last_alloc` for a block from upstream's slow path too: `mi_malloc_sys_free_lifo` may push it to its page's
 // free list again and again, which upstream then never refills. A page that became full may be owned by another thread by
 // now; upstream has counted its blocks before.
-static void* mi_malloc_sys_update_countdown(void* p) {
+static void* mi_malloc_sys_advance_last_alloc(void* p) {
   #if MI_SAMPLE
   mi_page_t* page;
   if (mi_ptr_page_is_valid_ex(p, "mi_malloc", false /* small? */, true /* maybe NULL? */, &page) &&
@@ -222,10 +222,10 @@ static mi_decl_noinline void* mi_malloc_sys_general_slow(mi_theap_t* theap, size
   if mi_likely(page != NULL) {
     return mi_malloc_sys_pop_bin_head(theap, page, size, zero);
   }
-  return mi_malloc_sys_update_countdown(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
+  return mi_malloc_sys_advance_last_alloc(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
 }
 #else
-static mi_decl_forceinline void* mi_malloc_sys_update_countdown(void* p) {
+static mi_decl_forceinline void* mi_malloc_sys_advance_last_alloc(void* p) {
   return p;
 }
 #endif
@@ -345,14 +345,14 @@ void* mi_malloc_sys_zalloc_general(size_t size) {
 
 // ---- Alignments above 16: `mi_malloc_aligned` and `mi_zalloc_aligned`.
 static mi_decl_forceinline void* mi_malloc_sys_upstream_aligned(size_t size, size_t alignment, bool zero) {
-  return mi_malloc_sys_update_countdown(zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
+  return mi_malloc_sys_advance_last_alloc(zero ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment));
 }
 
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
 // A block of a size that is naturally aligned, where the current page has none free.
 static mi_decl_noinline void* mi_malloc_sys_natural_slow(mi_theap_t* theap, size_t size, size_t alignment, bool zero) {
   if mi_likely(mi_malloc_sys_sampling_off(theap)) {
-    void* const p = mi_malloc_sys_update_countdown(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
+    void* const p = mi_malloc_sys_advance_last_alloc(mi_theap_malloc_generic(theap, size, zero, 0, NULL));
     if mi_likely(((uintptr_t)p & (alignment - 1)) == 0) {
       return p;
     }
@@ -473,7 +473,7 @@ static mi_decl_noinline void* mi_malloc_sys_upstream_realloc(void* p, size_t use
   #else
   MI_UNUSED(used);
   #endif
-  return mi_malloc_sys_update_countdown(mi_realloc(p, size));
+  return mi_malloc_sys_advance_last_alloc(mi_realloc(p, size));
 }
 
 void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
@@ -498,7 +498,7 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
 }
 
 void* mi_malloc_sys_realloc_aligned(void* p, size_t size, size_t alignment) {
-  return mi_malloc_sys_update_countdown(mi_realloc_aligned(p, size, alignment));
+  return mi_malloc_sys_advance_last_alloc(mi_realloc_aligned(p, size, alignment));
 }
 
 #if defined(__cplusplus)

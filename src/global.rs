@@ -517,10 +517,10 @@ mod realloc_fallback {
     /// If a small block certainly has to move, mimalloc need not compute its size, and it is freed with its size known.
     #[inline(always)]
     pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
-        // SAFETY: the block is live and has `used` bytes (G5), and the new one is larger: `size > block_size(used)`.
+        // SAFETY: the block is live and has `used` bytes (G5), and the new one is larger: `size > largest_size_class(used)`.
         // At most `MI_SMALL_SIZE_MAX` bytes were requested for the old one, so it is in a small page (G3).
         unsafe {
-            if used > MI_SMALL_SIZE_MAX || size <= block_size(used) {
+            if used > MI_SMALL_SIZE_MAX || size <= largest_size_class(used) {
                 return mi_realloc(p, size);
             }
             let to = malloc(size);
@@ -536,7 +536,7 @@ mod realloc_fallback {
     /// quarter more. (A block that was shrunk in place has more, and could stay. It is small, and so is the cost of
     /// moving it; for a larger block that would not hold.)
     #[inline(always)]
-    const fn block_size(size: usize) -> usize {
+    const fn largest_size_class(size: usize) -> usize {
         if size <= 8 {
             8
         } else if size <= 128 {

@@ -317,7 +317,7 @@ fn outcome(output: &Output) -> String {
 
 /// The child runs one attack, with or without the callback, and does not come back.
 fn as_child() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         let wanted = respawn::argument();
         let (_, function) = ATTACKS.iter().find(|(name, _)| *name == wanted).unwrap();
         unsafe { attack(*function) }
@@ -380,7 +380,7 @@ fn the_tables_are_right() {
 /// With blocks of `MiMalloc`, whose entry points may be others than upstream's. Only the C functions compare a size.
 #[test]
 fn the_global_allocator_is_no_weaker() {
-    BY_MIMALLOC.store(respawn::is_this(), SeqCst);
+    BY_MIMALLOC.store(respawn::is_child(), SeqCst);
     as_child_with_callback();
     compare("the_global_allocator_is_no_weaker", |attack| {
         attack != "free with too large a size"
@@ -411,7 +411,7 @@ fn compare(test: &str, is_compared: fn(&str) -> bool) {
 }
 
 fn as_child_with_callback() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         unsafe { mi_register_error(Some(on_error), null_mut()) };
         as_child();
     }

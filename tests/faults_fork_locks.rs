@@ -340,7 +340,7 @@ fn other_threads_free_the_first_block_of_a_page() {
         }
     }
     let _lock = serialized();
-    let heap = if mode::FULL_PAGES_MAY_BE_LEFT {
+    let heap = if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
         // SAFETY: always allowed.
         unsafe { mi_heap_new() }
     } else {
@@ -386,7 +386,7 @@ fn other_threads_free_the_first_block_of_a_page() {
                     take();
                 }
                 mi_heap_collect(heap, true);
-                if mode::FULL_PAGES_MAY_BE_LEFT {
+                if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
                     mi_heap_delete(heap);
                 }
                 use_all();
@@ -406,7 +406,7 @@ fn other_threads_free_the_first_block_of_a_page() {
         other.join().unwrap();
     }
     assert!(child_ends, "child {forks} did not come to its end");
-    if mode::FULL_PAGES_MAY_BE_LEFT {
+    if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
         // SAFETY: of this thread, and nothing of it is used any more.
         unsafe { mi_heap_destroy(heap) };
     }

@@ -22,8 +22,8 @@ use mi_malloc_sys::*;
 fn memory_of_a_heap() {
     const HEAPS: usize = 200;
     const KIB: usize = 1024;
-    if !respawn::is_this() {
-        respawn::succeeds("memory_of_a_heap", "", &[]);
+    if !respawn::is_child() {
+        respawn::assert_child_passes("memory_of_a_heap", "", &[]);
         return;
     }
     let mut heaps = Vec::with_capacity(HEAPS);

@@ -32,10 +32,10 @@ fn runs() -> bool {
 }
 
 fn in_child(name: &str, argument: &str, work: impl Fn()) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         work();
     } else if runs() {
-        respawn::succeeds(name, argument, &[]);
+        respawn::assert_child_passes(name, argument, &[]);
     }
 }
 
@@ -276,7 +276,7 @@ fn refuse_moves(error: cty::c_int) {
 #[test]
 fn a_refused_move_is_a_copy() {
     let name = "a_refused_move_is_a_copy";
-    if respawn::is_this() {
+    if respawn::is_child() {
         refuse_moves(respawn::argument().parse().unwrap());
         return grow_and_shrink(&[150 * MIB + 12_345], 450 * MIB);
     }
@@ -291,7 +291,7 @@ fn a_refused_move_is_a_copy() {
         libc::ENOMEM,
         libc::EFAULT,
     ] {
-        respawn::succeeds(name, &error.to_string(), &[]);
+        respawn::assert_child_passes(name, &error.to_string(), &[]);
     }
 }
 

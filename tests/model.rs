@@ -22,7 +22,7 @@ const COUNT: u64 = if mode::DEBUG { 2 } else { 40 };
 
 /// Runs the test `name` in a child for each batch; in the child, runs the batch.
 fn check(name: &str, batch: Batch, variables: &[(&str, &str)]) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         respawn::argument().parse::<Batch>().unwrap().execute();
         return;
     }
@@ -80,7 +80,7 @@ fn fault_is_found_and_shrunk() {
     let name = "fault_is_found_and_shrunk";
     let mut batch = Batch::new(Kind::Raw, 1, 7..9, 300);
     batch.first.faulty = true;
-    if respawn::is_this() {
+    if respawn::is_child() {
         return check(name, batch, &[]);
     }
     let message = catch_unwind(|| check(name, batch, &[])).unwrap_err();

@@ -23,7 +23,7 @@ mi_malloc_sys::options! {
 /// In a child: prints the value of the option whose number is the argument.
 #[test]
 fn print_value() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         let option = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
     }
@@ -70,7 +70,7 @@ fn a_size_is_in_the_unit_of_its_option() {
 /// In a child: sets an option that the environment has not set, and one that it has.
 #[test]
 fn later_settings_win_as_usual() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         unsafe {
             mi_option_set_default(mi_option_purge_delay, 11);
             assert_eq!(mi_option_get(mi_option_purge_delay), 11);
@@ -81,7 +81,7 @@ fn later_settings_win_as_usual() {
         }
         return;
     }
-    respawn::succeeds(
+    respawn::assert_child_passes(
         "later_settings_win_as_usual",
         "",
         &[("MIMALLOC_MAX_WARNINGS", "9")],
@@ -103,7 +103,7 @@ fn an_option_that_is_read_at_process_start() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_first_arena_has_the_size_of_the_program() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         let mut stats = mi_stats_t::new();
         assert!(unsafe { mi_stats_get(&mut stats) });
         let reserved = stats.reserved.total;
@@ -115,19 +115,19 @@ fn the_first_arena_has_the_size_of_the_program() {
         return;
     }
     let name = "the_first_arena_has_the_size_of_the_program";
-    respawn::succeeds(name, "", &[]);
+    respawn::assert_child_passes(name, "", &[]);
 }
 
 /// In a child, with the variable of `max_warnings`: where values are from.
 #[test]
 fn sources() {
     use OptionSource::*;
-    if !respawn::is_this() {
+    if !respawn::is_child() {
         let variables = [
             ("MIMALLOC_MAX_WARNINGS", "9"),
             ("MIMALLOC_ARENA_RESERVE", "nonsense"),
         ];
-        respawn::succeeds("sources", "", &variables);
+        respawn::assert_child_passes("sources", "", &variables);
         return;
     }
     assert_eq!(option_source(mi_option_purge_delay), Some(Program));

@@ -43,7 +43,7 @@ fn in_child(name: &str, work: impl Fn()) {
 }
 
 fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         // SAFETY: the block is used no more.
         unsafe { mi_free(mi_malloc(1)) };
         work();
@@ -54,7 +54,7 @@ fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
             ("MIMALLOC_ARENA_PURGE_MULT", "1"),
         ];
         variables.extend(more);
-        respawn::succeeds(name, "", &variables);
+        respawn::assert_child_passes(name, "", &variables);
     }
 }
 
@@ -296,7 +296,7 @@ fn purges_are_counted_as_allocations_are() {
         ("MIMALLOC_PAGE_COMMIT_ON_DEMAND", "2"),
         ("MIMALLOC_ARENA_EAGER_COMMIT", "0"),
     ];
-    let ways = if respawn::is_this() {
+    let ways = if respawn::is_child() {
         &ways[..1]
     } else {
         &ways[..]
@@ -433,8 +433,8 @@ fn nothing_is_kept_when_all_memory_is_destroyed() {
     if cfg!(feature = "override") {
         return println!("not run: the test's harness would use destroyed memory");
     }
-    if !respawn::is_this() {
-        respawn::succeeds(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
+    if !respawn::is_child() {
+        respawn::assert_child_passes(name, "", &[("MIMALLOC_DESTROY_ON_EXIT", "1")]);
         return;
     }
     fill(MAPPING);

@@ -40,7 +40,7 @@ impl Drop for GoesOn {
 
 #[test]
 fn the_error_callback_panics() {
-    if !child::is_this() {
+    if !child::is_child() {
         return aborts("the_error_callback_panics");
     }
     callbacks::on_error(|_| panic!("a panic of the callback"));
@@ -50,7 +50,7 @@ fn the_error_callback_panics() {
 
 #[test]
 fn the_output_callback_panics() {
-    if !child::is_this() {
+    if !child::is_child() {
         return aborts("the_output_callback_panics");
     }
     callbacks::on_output(|text| {
@@ -64,7 +64,7 @@ fn the_output_callback_panics() {
 
 #[test]
 fn the_deferred_free_callback_panics() {
-    if !child::is_this() {
+    if !child::is_child() {
         return aborts("the_deferred_free_callback_panics");
     }
     callbacks::on_deferred_free(|_| panic!("a panic of the callback"));
@@ -86,7 +86,7 @@ fn memory_is_corrupted() {
         println!("not run: only a build with `secure` or `debug` looks for corrupted memory");
         return;
     }
-    if !child::is_this() {
+    if !child::is_child() {
         let output = child::run("memory_is_corrupted", "", &[]);
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{err}");
@@ -107,8 +107,8 @@ fn memory_is_corrupted() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_runs_out() {
-    if !child::is_this() {
-        child::succeeds("memory_runs_out", "", &[]);
+    if !child::is_child() {
+        child::assert_child_passes("memory_runs_out", "", &[]);
         return;
     }
     static FAILED: AtomicUsize = AtomicUsize::new(0);
@@ -168,9 +168,9 @@ fn limit_memory() {
 #[test]
 fn threads_and_the_process_end() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
-    if !child::is_this() {
+    if !child::is_child() {
         let variables = [("MIMALLOC_SHOW_STATS", "1")];
-        child::succeeds("threads_and_the_process_end", "", &variables);
+        child::assert_child_passes("threads_and_the_process_end", "", &variables);
         return;
     }
     struct Late(Vec<u8>);
@@ -215,9 +215,9 @@ fn callbacks_register_and_remove_inside_each_other() {
     static ERRORS: AtomicUsize = AtomicUsize::new(0);
     static PIECES: AtomicUsize = AtomicUsize::new(0);
     static REQUESTS: AtomicUsize = AtomicUsize::new(0);
-    if !child::is_this() {
+    if !child::is_child() {
         let name = "callbacks_register_and_remove_inside_each_other";
-        child::succeeds(name, "", &[]);
+        child::assert_child_passes(name, "", &[]);
         return;
     }
     let collect = || unsafe { sys::mi_collect(true) };
@@ -292,8 +292,8 @@ fn a_callback_that_removes_itself_is_not_dropped() {
         }
     }
     static CALLS: AtomicUsize = AtomicUsize::new(0);
-    if !child::is_this() {
-        child::succeeds("a_callback_that_removes_itself_is_not_dropped", "", &[]);
+    if !child::is_child() {
+        child::assert_child_passes("a_callback_that_removes_itself_is_not_dropped", "", &[]);
         return;
     }
     let owned = Owned;
@@ -311,8 +311,8 @@ fn a_callback_that_removes_itself_is_not_dropped() {
 #[test]
 fn a_panic_may_be_caught_inside() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
-    if !child::is_this() {
-        let err = child::succeeds("a_panic_may_be_caught_inside", "", &[]);
+    if !child::is_child() {
+        let err = child::assert_child_passes("a_panic_may_be_caught_inside", "", &[]);
         assert!(err.contains("a panic of the callback"), "{err}");
         assert!(!err.contains("mi-malloc: a callback panicked"), "{err}");
         return;
@@ -333,10 +333,10 @@ fn a_panic_may_be_caught_inside() {
 fn output_about_memory_goes_into_memory_that_is_there() {
     use std::sync::Mutex;
     static TEXT: Mutex<String> = Mutex::new(String::new());
-    if !child::is_this() {
+    if !child::is_child() {
         let variables = [("MIMALLOC_SHOW_ERRORS", "1")];
         let name = "output_about_memory_goes_into_memory_that_is_there";
-        child::succeeds(name, "", &variables);
+        child::assert_child_passes(name, "", &variables);
         return;
     }
     within_a_minute(|| {
@@ -360,7 +360,7 @@ fn output_about_memory_goes_into_memory_that_is_there() {
 #[cfg(all(target_os = "linux", mi_v3))]
 #[test]
 fn output_about_memory_that_needs_memory_deadlocks() {
-    if !child::is_this() {
+    if !child::is_child() {
         use std::os::unix::process::ExitStatusExt;
         let variables = [("MIMALLOC_SHOW_ERRORS", "1")];
         let name = "output_about_memory_that_needs_memory_deadlocks";

@@ -26,8 +26,8 @@ fn print() {
 
 #[test]
 fn what_mimalloc_prints() {
-    if !child::is_this() {
-        let screen = child::succeeds(
+    if !child::is_child() {
+        let screen = child::assert_child_passes(
             "what_mimalloc_prints",
             "",
             &[("MIMALLOC_SHOW_ERRORS", "1"), ("MIMALLOC_MAX_ERRORS", "-1")],

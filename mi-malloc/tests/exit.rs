@@ -97,7 +97,7 @@ extern "C" fn at_exit() {
 
 #[test]
 fn any_order_of_destructors() {
-    if !child::is_this() {
+    if !child::is_child() {
         for how in ["return", "exit"] {
             let variables = [("MIMALLOC_SHOW_STATS", "1"), ("MIMALLOC_PURGE_DELAY", "1")];
             let output = child::run("any_order_of_destructors", how, &variables);

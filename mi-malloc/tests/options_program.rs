@@ -48,8 +48,8 @@ fn options_read_at_process_start_have_effect() {
 #[test]
 fn the_environment_takes_precedence_and_is_reported() {
     use options::Source;
-    if !child::is_this() {
-        child::succeeds(
+    if !child::is_child() {
+        child::assert_child_passes(
             "the_environment_takes_precedence_and_is_reported",
             "",
             &[
@@ -87,8 +87,8 @@ fn the_environment_takes_precedence_and_is_reported() {
 /// A thread sets an option while others allocate: it takes effect, and the thread sanitizer finds no race.
 #[test]
 fn options_change_under_load() {
-    if !child::is_this() {
-        child::succeeds("options_change_under_load", "", &[]);
+    if !child::is_child() {
+        child::assert_child_passes("options_change_under_load", "", &[]);
         return;
     }
     std::thread::scope(|scope| {

@@ -32,8 +32,8 @@ fn ends(work: impl FnOnce()) -> bool {
 /// The fork may happen during a purge.
 #[test]
 fn a_forked_process_has_none_and_may_start_one() {
-    if !child::is_this() {
-        return drop(child::succeeds(
+    if !child::is_child() {
+        return drop(child::assert_child_passes(
             "a_forked_process_has_none_and_may_start_one",
             "fork",
             &[
@@ -80,8 +80,8 @@ fn a_forked_process_has_none_and_may_start_one() {
 
 #[test]
 fn a_thread_that_cannot_start_is_an_error() {
-    if !child::is_this() {
-        return drop(child::succeeds(
+    if !child::is_child() {
+        return drop(child::assert_child_passes(
             "a_thread_that_cannot_start_is_an_error",
             "limit",
             &[],
@@ -110,7 +110,7 @@ fn a_thread_that_cannot_start_is_an_error() {
 #[test]
 fn a_process_ends_with_it() {
     const TEST: &str = "a_process_ends_with_it";
-    if !child::is_this() {
+    if !child::is_child() {
         for how in ["forgotten", "exit", "thread-local", "detached-drop"] {
             for _ in 0..10 {
                 let variables = [
@@ -122,7 +122,7 @@ fn a_process_ends_with_it() {
                         let output = child::run(TEST, how, &variables);
                         assert_eq!(output.status.code(), Some(7), "{:?}", output);
                     }
-                    _ => drop(child::succeeds(TEST, how, &variables)),
+                    _ => drop(child::assert_child_passes(TEST, how, &variables)),
                 }
             }
         }
@@ -177,8 +177,8 @@ fn it_may_be_dropped_in_its_own_thread() {
         }
     }
 
-    if !child::is_this() {
-        return drop(child::succeeds(
+    if !child::is_child() {
+        return drop(child::assert_child_passes(
             "it_may_be_dropped_in_its_own_thread",
             "callback",
             &[],

@@ -390,7 +390,7 @@ fn realloc_of_nothing_and_failure() {
 fn realloc_with_a_bad_alignment() {
     let this = "aligned::realloc_with_a_bad_alignment";
     unsafe {
-        if respawn::is_this() {
+        if respawn::is_child() {
             let p = mi_malloc(100);
             match respawn::argument().as_str() {
                 "aligned" => mi_realloc_aligned(p, 200, 24),

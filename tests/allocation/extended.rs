@@ -327,8 +327,8 @@ fn collecting_keeps_the_blocks() {
 #[test]
 fn process_info_returns_plausible_numbers() {
     let this = "extended::process_info_returns_plausible_numbers";
-    if !respawn::is_this() {
-        respawn::succeeds(this, "", &[]);
+    if !respawn::is_child() {
+        respawn::assert_child_passes(this, "", &[]);
         return;
     }
     unsafe {
@@ -449,8 +449,8 @@ fn threads_of_a_pool_allocate() {
 #[test]
 fn plain_allocation_works_after_the_end() {
     let this = "extended::plain_allocation_works_after_the_end";
-    if !respawn::is_this() {
-        respawn::succeeds(this, "", &[]);
+    if !respawn::is_child() {
+        respawn::assert_child_passes(this, "", &[]);
         return;
     }
     unsafe {

@@ -217,7 +217,7 @@ fn reallocarr_with_bad_arguments() {
     unsafe {
         let mut p = mi_malloc(10);
         let at: *mut *mut c_void = &mut p;
-        if respawn::is_this() {
+        if respawn::is_child() {
             if respawn::argument() == "null" {
                 mi_reallocarr(null_mut(), 1, 1);
             } else {
@@ -359,8 +359,8 @@ fn any_thread_frees_by_size() {
 #[test]
 fn the_environment_is_copied() {
     let this = "posix::the_environment_is_copied";
-    if !respawn::is_this() {
-        respawn::succeeds(
+    if !respawn::is_child() {
+        respawn::assert_child_passes(
             this,
             "",
             &[("MI_TEST_VALUE", "value"), ("MI_TEST_EMPTY", "")],

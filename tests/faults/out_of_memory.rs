@@ -238,7 +238,7 @@ unsafe fn exhaust(allocate: Allocate, size: usize, room: usize) {
 #[test]
 fn each_kind_runs_out_of_memory() {
     let name = "out_of_memory::each_kind_runs_out_of_memory";
-    if respawn::is_this() {
+    if respawn::is_child() {
         let argument = respawn::argument();
         let (kind, size) = argument.split_once('/').unwrap();
         let (_, allocate, _) = KINDS.iter().find(|(name, ..)| *name == kind).unwrap();
@@ -257,7 +257,7 @@ fn each_kind_runs_out_of_memory() {
         for size in sizes {
             // Arenas of the smallest size: the usual one would be more than the room.
             let variables = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
-            respawn::succeeds(name, &format!("{kind}/{size}"), &variables);
+            respawn::assert_child_passes(name, &format!("{kind}/{size}"), &variables);
         }
     }
 }
@@ -265,10 +265,10 @@ fn each_kind_runs_out_of_memory() {
 /// A thread, a heap and a subprocess need memory themselves.
 #[test]
 fn what_allocates_for_itself_runs_out_of_memory() {
-    if !respawn::is_this() {
+    if !respawn::is_child() {
         let variables = [("MIMALLOC_ARENA_RESERVE", "32MiB")];
         let name = "out_of_memory::what_allocates_for_itself_runs_out_of_memory";
-        respawn::succeeds(name, "", &variables);
+        respawn::assert_child_passes(name, "", &variables);
         return;
     }
     static GO: AtomicUsize = AtomicUsize::new(0);

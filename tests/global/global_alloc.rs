@@ -379,7 +379,7 @@ fn of_a_finished_thread(judge: Judge) {
 
 /// In the parent, runs the test `name` in a process with these variables; there, the battery.
 fn under(name: &str, variables: &[(&str, &str)]) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         #[cfg(mi_v3)]
         if respawn::argument() == "profiled" {
             sampling::start();
@@ -390,7 +390,7 @@ fn under(name: &str, variables: &[(&str, &str)]) {
             assert!(sampling::taken() > 1000, "{}", sampling::taken());
         }
     } else {
-        respawn::succeeds(&format!("global_alloc::{name}"), name, variables);
+        respawn::assert_child_passes(&format!("global_alloc::{name}"), name, variables);
     }
 }
 
@@ -402,8 +402,8 @@ fn plain() {
 /// A request that cannot be served leaves the block as it was, whether it is small or not.
 #[test]
 fn refused() {
-    if !respawn::is_this() {
-        respawn::succeeds(
+    if !respawn::is_child() {
+        respawn::assert_child_passes(
             "global_alloc::refused",
             "refused",
             &[("MIMALLOC_SHOW_ERRORS", "0")],

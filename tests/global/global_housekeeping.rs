@@ -78,10 +78,10 @@ fn isolated(name: &str, inner: fn()) {
 
 /// And with these variables.
 fn isolated_with(name: &str, variables: &[(&str, &str)], inner: fn()) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         inner();
     } else {
-        respawn::succeeds(&format!("global_housekeeping::{name}"), name, variables);
+        respawn::assert_child_passes(&format!("global_housekeeping::{name}"), name, variables);
     }
 }
 
@@ -390,8 +390,8 @@ fn a_profiler_counts_from_its_start() {
 fn samples_with_much_data() {
     for size in ["1024", "4000"] {
         let name = "global_housekeeping::samples_with_much_data";
-        if !respawn::is_this() {
-            respawn::succeeds(name, size, &[]);
+        if !respawn::is_child() {
+            respawn::assert_child_passes(name, size, &[]);
             continue;
         }
         sampling::start_with(respawn::argument().parse().unwrap());

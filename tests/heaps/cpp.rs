@@ -154,7 +154,7 @@ const HOPELESS: [(&str, Ask); 10] = [
 #[cfg(unix)]
 fn new_without_memory_and_handler_aborts() {
     use std::os::unix::process::ExitStatusExt;
-    if respawn::is_this() {
+    if respawn::is_child() {
         let (_, ask) = HOPELESS
             .iter()
             .find(|(name, _)| *name == respawn::argument())

@@ -347,7 +347,7 @@ fn deleting_a_heap_keeps_its_blocks() {
     unsafe {
         let heap = own_heap::new();
         let mut blocks = Vec::new();
-        let (rounds, kinds) = if mode::FULL_PAGES_MAY_BE_LEFT {
+        let (rounds, kinds) = if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
             (50, 9)
         } else {
             (1, 8)
@@ -385,7 +385,7 @@ fn deleting_a_heap_keeps_its_blocks() {
 
 #[test]
 fn destroying_a_heap_spares_the_others() {
-    let sizes = if mode::FULL_PAGES_MAY_BE_LEFT {
+    let sizes = if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
         &SIZES
     } else {
         &SIZES[..8]

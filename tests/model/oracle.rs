@@ -34,7 +34,7 @@ pub struct Block {
     zero_from: Option<usize>,
     heap: Option<usize>,
     /// The alignment of its layout, if `MiMalloc` allocated it.
-    rust: Option<usize>,
+    rust_align: Option<usize>,
 }
 
 struct Heap {
@@ -165,7 +165,7 @@ impl Oracle {
             shrunk_by_expand: false,
             zero_from: if request.zeroed { Some(0) } else { None },
             heap: request.heap,
-            rust: match request.family {
+            rust_align: match request.family {
                 Family::Rust(align) => Some(align),
                 _ => None,
             },
@@ -180,7 +180,7 @@ impl Oracle {
     fn reallocate(&mut self, thread: usize, mut block: Block, request: Request) -> Block {
         self.check_and_forget(&block);
         let p = block.at as *mut c_void;
-        let (request, new) = match block.rust {
+        let (request, new) = match block.rust_align {
             // As Rust reallocates: with the alignment of the old layout.
             Some(align) => {
                 let request = Request {
@@ -204,7 +204,7 @@ impl Oracle {
         self.expect(new != 0, "no memory");
         let old_size = block.size;
         block.size = request.size;
-        (block.align, block.offset) = match (block.rust, request.family) {
+        (block.align, block.offset) = match (block.rust_align, request.family) {
             (None, Family::Rust(_)) => (1, 0),
             (_, family) => alignment(family),
         };
@@ -240,7 +240,7 @@ impl Oracle {
     fn expand(&mut self, slot: usize, size: usize) {
         let block = match &mut self.blocks[slot] {
             // `GlobalAlloc` has no such function, and the layout would no longer match the size.
-            Some(block) if block.rust.is_none() => block,
+            Some(block) if block.rust_align.is_none() => block,
             _ => return,
         };
         let p = block.at as *mut c_void;
@@ -270,7 +270,7 @@ impl Oracle {
         self.check_and_forget(&block);
         self.calls += 1;
         let p = block.at as *mut c_void;
-        if let (Some(align), FreeFunction::Free) = (block.rust, by) {
+        if let (Some(align), FreeFunction::Free) = (block.rust_align, by) {
             return unsafe { MiMalloc.dealloc(p.cast(), allocator::layout(block.size, align)) };
         }
         // The functions that take a size may not be called for every block: see `mi_free_small`.
@@ -323,7 +323,7 @@ impl Oracle {
             None => return,
         };
         self.calls += 1;
-        if !mode::FULL_PAGES_MAY_BE_LEFT {
+        if !mode::HEAPS_MAY_END_WITH_FULL_PAGES {
             for slot in 0..SLOTS {
                 if matches!(&self.blocks[slot], Some(block) if block.heap == Some(number)) {
                     self.free(slot, FreeFunction::Free);

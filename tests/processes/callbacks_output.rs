@@ -29,10 +29,10 @@ fn argument(number: usize) -> *mut c_void {
 #[test]
 fn what_mimalloc_prints_goes_where_it_is_sent() {
     let this = "callbacks_output::what_mimalloc_prints_goes_where_it_is_sent";
-    if !respawn::is_this() {
+    if !respawn::is_child() {
         // In a process where nothing else prints.
         let variables = [("MIMALLOC_VERBOSE", "0"), ("MIMALLOC_SHOW_ERRORS", "1")];
-        let at_the_screen = respawn::succeeds(this, "", &variables);
+        let at_the_screen = respawn::assert_child_passes(this, "", &variables);
         assert!(at_the_screen.contains("too large"), "{at_the_screen}");
         assert!(
             at_the_screen.contains("last to the screen"),

@@ -15,7 +15,7 @@ fn allow_thp() -> i64 {
 
 /// Runs `work` in a child process for each value of the option, which may be "", the default.
 fn with_each<Work: Fn()>(values: &[&str], work: Work) {
-    if respawn::is_this() {
+    if respawn::is_child() {
         return work();
     }
     if GUARD_PAGES {
@@ -28,7 +28,7 @@ fn with_each<Work: Fn()>(values: &[&str], work: Work) {
     for &value in values {
         let variables = [("MIMALLOC_ALLOW_THP", value)];
         let name = respawn::name_of::<Work>();
-        respawn::succeeds(name, value, &variables[..usize::from(!value.is_empty())]);
+        respawn::assert_child_passes(name, value, &variables[..usize::from(!value.is_empty())]);
     }
 }
 

@@ -103,11 +103,11 @@ fn memory_is_kept_or_purged_at_once() {
         let kept = resident::resident() > before + 40_000_000;
         assert_eq!(kept, never);
     };
-    if respawn::is_this() {
+    if respawn::is_child() {
         return work();
     }
-    respawn::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "-1")]);
-    respawn::succeeds(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
+    respawn::assert_child_passes(name, "", &[("MIMALLOC_PURGE_DELAY", "-1")]);
+    respawn::assert_child_passes(name, "", &[("MIMALLOC_PURGE_DELAY", "0")]);
 }
 
 /// The figures of the guide's page on memory: eight threads have blocks of 1 MiB each. With transparent
@@ -117,7 +117,7 @@ fn memory_is_kept_or_purged_at_once() {
 #[test]
 fn huge_pages_fill_a_small_program() {
     let name = "options_effect::huge_pages_fill_a_small_program";
-    if respawn::is_this() {
+    if respawn::is_child() {
         let all = std::sync::Barrier::new(9);
         let mib = std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -143,7 +143,7 @@ fn huge_pages_fill_a_small_program() {
         return;
     }
     let resident = |value: &str| {
-        let err = respawn::succeeds(name, "", &[("MIMALLOC_ALLOW_THP", value)]);
+        let err = respawn::assert_child_passes(name, "", &[("MIMALLOC_ALLOW_THP", value)]);
         let line = err.lines().find_map(|line| line.strip_prefix("resident: "));
         let (mib, huge) = line.unwrap().split_once(' ').unwrap();
         (mib.parse::<usize>().unwrap(), huge == "true")
@@ -174,11 +174,11 @@ fn fail() {
 
 #[test]
 fn error_messages() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         return fail();
     }
     let count = |variables: &[(&str, &str)]| {
-        let err = respawn::succeeds("options_effect::error_messages", "", variables);
+        let err = respawn::assert_child_passes("options_effect::error_messages", "", variables);
         err.matches("too large").count()
     };
     // v2 tries a second time before it gives up.
@@ -199,11 +199,15 @@ fn error_messages() {
 
 #[test]
 fn what_is_shown_at_the_ends() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         return unsafe { mi_free(mi_malloc(100)) };
     }
     let shows = |variables: &[(&str, &str)]| {
-        let err = respawn::succeeds("options_effect::what_is_shown_at_the_ends", "", variables);
+        let err = respawn::assert_child_passes(
+            "options_effect::what_is_shown_at_the_ends",
+            "",
+            variables,
+        );
         (
             err.contains("option 'show_stats'"),
             err.contains("peak rss"),
@@ -225,7 +229,7 @@ fn all_memory_is_destroyed_at_the_end() {
         let heap = mi_heap_new();
         for size in [10, 1000, 100_000, 30 * MIB] {
             assert!(!mi_malloc(size).is_null());
-            if mode::FULL_PAGES_MAY_BE_LEFT {
+            if mode::HEAPS_MAY_END_WITH_FULL_PAGES {
                 assert!(!mi_heap_malloc(heap, size).is_null());
             }
         }
@@ -237,9 +241,9 @@ fn all_memory_is_destroyed_at_the_end() {
 #[test]
 fn address_space_of_the_first_arena() {
     let name = "options_effect::address_space_of_the_first_arena";
-    if !respawn::is_this() {
-        respawn::succeeds(name, "1024", &[]);
-        respawn::succeeds(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);
+    if !respawn::is_child() {
+        respawn::assert_child_passes(name, "1024", &[]);
+        respawn::assert_child_passes(name, "64", &[("MIMALLOC_ARENA_RESERVE", "64MiB")]);
         return;
     }
     let arena: usize = respawn::argument().parse().unwrap();

@@ -8,7 +8,7 @@ use mi_malloc_sys::*;
 /// In a child: prints the value of the option whose number is the argument.
 #[test]
 fn print_value() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         let option: mi_option_t = respawn::argument().parse().unwrap();
         println!("value={};", unsafe { mi_option_get(option) });
     }
@@ -214,9 +214,9 @@ fn sizes_in_bytes() {
 /// In a child: the program's own word is the strongest, and a default the weakest.
 #[test]
 fn the_program_and_the_environment() {
-    if !respawn::is_this() {
+    if !respawn::is_child() {
         let variables = [("MIMALLOC_DEPRECATED_SEGMENT_CACHE", "30")];
-        respawn::succeeds(
+        respawn::assert_child_passes(
             "options_env::the_program_and_the_environment",
             "",
             &variables,

@@ -53,7 +53,7 @@ fn milliseconds(time: libc::timeval) -> usize {
 fn time_and_memory() {
     const SIZE: usize = 50 << 20;
     #[cfg(target_os = "linux")]
-    if respawn::is_this() && respawn::argument() == PEAK {
+    if respawn::is_child() && respawn::argument() == PEAK {
         eprintln!("peak_rss {} VmHWM {}", info().peak_rss, peak());
         return;
     }
@@ -153,7 +153,7 @@ const PEAK: &str = "peak";
 /// A small program that this process starts while it has `LARGE` bytes: its `peak_rss` includes them.
 #[cfg(target_os = "linux")]
 fn peak_across_exec() {
-    let said = respawn::succeeds("process_info::time_and_memory", PEAK, &[]);
+    let said = respawn::assert_child_passes("process_info::time_and_memory", PEAK, &[]);
     let number = |name: &str| -> usize {
         let mut words = said.split_whitespace().skip_while(|word| *word != name);
         words.nth(1).unwrap().parse().unwrap()

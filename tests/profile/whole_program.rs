@@ -24,9 +24,9 @@ unsafe fn work() {
 
 #[test]
 fn the_whole_program() {
-    if !respawn::is_this() {
+    if !respawn::is_child() {
         let folder = Folder::new("profile-main-program");
-        respawn::succeeds(
+        respawn::assert_child_passes(
             "whole_program::the_whole_program",
             folder.to_str().unwrap(),
             &[],
@@ -79,7 +79,7 @@ fn the_whole_program() {
 /// Only the environment requests it.
 #[test]
 fn by_the_environment() {
-    if respawn::is_this() {
+    if respawn::is_child() {
         unsafe { work() };
         return;
     }
@@ -88,7 +88,7 @@ fn by_the_environment() {
         let file = folder.join(name);
         let mut variables = vec![("MIMALLOC_PROFILE", file.to_str().unwrap())];
         variables.extend(more);
-        respawn::succeeds("whole_program::by_the_environment", "", &variables);
+        respawn::assert_child_passes("whole_program::by_the_environment", "", &variables);
         let mut files: Vec<_> = fs::read_dir(&*folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -171,7 +171,7 @@ fn in_exit_handlers() {
         println!("the exit handler came to its end");
     }
     let name = "destructors::in_exit_handlers";
-    if respawn::is_this() {
+    if respawn::is_child() {
         LEFT.lock().unwrap().push(work(3));
         assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
         return;

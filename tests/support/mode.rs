@@ -21,4 +21,4 @@ pub const PADDING: bool = DEBUG || SECURE;
 pub const GUARDED: bool = DEBUG || cfg!(feature = "guarded");
 
 /// A heap may be deleted or destroyed while pages of it are full. A debug build of v2 stops the program.
-pub const FULL_PAGES_MAY_BE_LEFT: bool = !(DEBUG && cfg!(mi_v2));
+pub const HEAPS_MAY_END_WITH_FULL_PAGES: bool = !(DEBUG && cfg!(mi_v2));

@@ -16,22 +16,22 @@ pub fn alone(test: impl FnOnce()) {
 
 /// As [`alone`], with further environment variables.
 pub fn alone_with<Test: FnOnce()>(variables: &[(&str, &str)], test: Test) {
-    if is_this() {
+    if is_child() {
         test();
     } else {
-        succeeds(name_of::<Test>(), "", variables);
+        assert_child_passes(name_of::<Test>(), "", variables);
     }
 }
 
 /// The name of the test that contains a closure: `module::test`, where the closure's type is called
-/// `program::module::test::{{closure}}`. (If this is wrong, no test runs, and [`succeeds`] fails.)
+/// `program::module::test::{{closure}}`. (If this is wrong, no test runs, and [`assert_child_passes`] fails.)
 pub fn name_of<Closure>() -> &'static str {
     let path = std::any::type_name::<Closure>().trim_end_matches("::{{closure}}");
     path.split_once("::").map_or(path, |(_program, name)| name)
 }
 
 /// Whether this process is the child.
-pub fn is_this() -> bool {
+pub fn is_child() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
@@ -71,7 +71,7 @@ pub fn run(name: &str, argument: &str, variables: &[(&str, &str)]) -> Output {
 }
 
 /// As [`run`], for a child that must come to the end of its test. Returns its standard error.
-pub fn succeeds(name: &str, argument: &str, variables: &[(&str, &str)]) -> String {
+pub fn assert_child_passes(name: &str, argument: &str, variables: &[(&str, &str)]) -> String {
     let output = run(name, argument, variables);
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr);

@@ -18,7 +18,7 @@ library_tests() {
   # In the groups, the modules of such tests are left out.
   [ -n "$(natively "$1")" ] || {
     echo --
-    for file in $(grep -lE '\b(fork|resident)::|\brespawn::(is_this|run|succeeds)\b' "$ROOT"/tests/*/*.rs); do
+    for file in $(grep -lE '\b(fork|resident)::|\brespawn::(is_child|run|assert_child_passes)\b' "$ROOT"/tests/*/*.rs); do
       printf '%s\n' --skip "$(basename "$file" .rs)::"
     done
   }
