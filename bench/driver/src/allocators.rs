@@ -21,6 +21,18 @@ pub enum Build {
     Bitcode,
 }
 
+/// A comparison of the driver, by the name of its command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Run,
+    Large,
+    Idioms,
+    Memory,
+    Programs,
+}
+
+use Comparison::{Idioms, Large, Memory, Programs, Run};
+
 #[derive(Debug, Clone, Copy)]
 pub struct Allocator {
     /// Name in results and options, and of the build folder.
@@ -34,14 +46,23 @@ pub struct Allocator {
     /// `MIMALLOC_SYS_DEFINES`.
     pub defines: &'static str,
     pub build: Build,
-    /// Whether a thread purges that the allocator does not have by default. Compared where memory is
-    /// measured.
+    /// Whether a thread purges that the allocator does not have by default.
     pub purges: bool,
+    /// Where it takes part.
+    pub comparisons: &'static [Comparison],
     /// The packages whose versions the results name.
     pub packages: &'static [&'static str],
     /// Colour in the plot.
     pub colour: &'static str,
 }
+
+/// Variants of an allocator, and crates over mimalloc like another one.
+const VARIANT: &[Comparison] = &[Run, Large, Memory, Programs];
+
+const EVERYWHERE: &[Comparison] = &[Run, Large, Idioms, Memory, Programs];
+
+/// With a thread that purges, which has no time to do so in short workloads and programs.
+const PURGES: &[Comparison] = &[Large, Memory];
 
 const OURS: Allocator = Allocator {
     id: "v3",
@@ -52,15 +73,17 @@ const OURS: Allocator = Allocator {
     defines: "",
     build: Build::Plain,
     purges: false,
+    comparisons: EVERYWHERE,
     packages: &["mi-malloc-sys"],
     colour: "#0b6e4f",
 };
 
-/// Shows what inlining gains or costs, and nothing that a user would choose: in `idioms` only.
+/// Shows what inlining gains or costs, and nothing that a user would choose.
 const CALLS: Allocator = Allocator {
     id: "calls",
     title: "ours, calls",
     features: "calls",
+    comparisons: &[Idioms],
     colour: "#5f7d6e",
     ..OURS
 };
@@ -95,6 +118,7 @@ const MIMALLOC_SAFE: Allocator = Allocator {
     title: "mimalloc-safe",
     side: Side::MimallocPeer,
     runner: "mimalloc-safe",
+    comparisons: VARIANT,
     packages: &["mimalloc-safe", "libmimalloc-sys2"],
     colour: "#4f9bd9",
     ..PEER
@@ -118,6 +142,7 @@ pub const ALL: &[Allocator] = &[
         id: "lto",
         title: "ours, bitcode LTO",
         build: Build::Bitcode,
+        comparisons: VARIANT,
         colour: "#35b37e",
         ..OURS
     },
@@ -126,6 +151,7 @@ pub const ALL: &[Allocator] = &[
         title: "ours, LTO, large slices",
         defines: "MI_ARENA_SLICE_SHIFT=17",
         build: Build::Bitcode,
+        comparisons: VARIANT,
         colour: "#8fd9b6",
         ..OURS
     },
@@ -133,6 +159,7 @@ pub const ALL: &[Allocator] = &[
         id: "secure",
         title: "ours, secure",
         features: "secure",
+        comparisons: VARIANT,
         colour: "#7c9885",
         ..OURS
     },
@@ -140,6 +167,7 @@ pub const ALL: &[Allocator] = &[
         id: "v2",
         title: "ours, v2",
         features: "v2",
+        comparisons: VARIANT,
         colour: "#9dbf15",
         ..OURS
     },
@@ -148,6 +176,7 @@ pub const ALL: &[Allocator] = &[
         title: "ours+purge",
         features: "purge",
         purges: true,
+        comparisons: PURGES,
         colour: "#0b6e4f",
         ..OURS
     },
@@ -156,6 +185,8 @@ pub const ALL: &[Allocator] = &[
         title: "ours+idle",
         features: "idle",
         purges: true,
+        // No thread of the other workloads waits.
+        comparisons: &[Memory],
         colour: "#4fae8f",
         ..OURS
     },
@@ -166,6 +197,7 @@ pub const ALL: &[Allocator] = &[
         id: "mimalloc+secure",
         title: "mimalloc, secure",
         features: "secure",
+        comparisons: VARIANT,
         colour: "#8fb0d6",
         ..MIMALLOC
     },
@@ -173,6 +205,7 @@ pub const ALL: &[Allocator] = &[
         id: "mimalloc-safe+secure",
         title: "mimalloc-safe, secure",
         features: "secure",
+        comparisons: VARIANT,
         colour: "#a7cdec",
         ..MIMALLOC_SAFE
     },
@@ -180,6 +213,7 @@ pub const ALL: &[Allocator] = &[
         id: "mimalloc3+secure",
         title: "mimalloc3, secure",
         features: "secure",
+        comparisons: VARIANT,
         colour: "#b5ade2",
         ..MIMALLOC3
     },
@@ -206,6 +240,7 @@ pub const ALL: &[Allocator] = &[
         title: "jemalloc+background",
         features: "background",
         purges: true,
+        comparisons: PURGES,
         ..JEMALLOC
     },
     Allocator {
@@ -220,6 +255,8 @@ pub const ALL: &[Allocator] = &[
         title: "bump",
         side: Side::Bound,
         runner: "bump",
+        // It never frees: of large blocks its 16 GiB would soon be memory, and no whole program fits.
+        comparisons: &[Run],
         colour: "#bbbbbb",
         ..PEER
     },
@@ -231,11 +268,54 @@ impl Allocator {
         self.features.is_empty() && self.defines.is_empty() && self.build == Build::Plain
     }
 
+    /// Whether this is this crate with calls in place of inlined code.
     pub fn is_calls(&self) -> bool {
         self.id == CALLS.id
     }
 }
 
+/// Those that take part in a comparison.
+pub fn of(comparison: Comparison) -> Vec<&'static Allocator> {
+    let all = ALL.iter();
+    all.filter(|one| one.comparisons.contains(&comparison))
+        .collect()
+}
+
 pub fn find(id: &str) -> Option<&'static Allocator> {
     ALL.iter().find(|allocator| allocator.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(comparison: Comparison) -> Vec<&'static str> {
+        of(comparison).iter().map(|one| one.id).collect()
+    }
+
+    /// As the README of the benchmark states.
+    #[test]
+    fn who_takes_part() {
+        let idioms = [
+            "v3",
+            "calls",
+            "mimalloc",
+            "mimalloc3",
+            "mimalloc-pprof",
+            "snmalloc",
+            "jemalloc",
+            "system",
+        ];
+        assert_eq!(ids(Idioms), idioms);
+        let only_in = |id: &str| -> Vec<Comparison> {
+            let comparisons = EVERYWHERE.iter().copied();
+            comparisons.filter(|one| ids(*one).contains(&id)).collect()
+        };
+        assert_eq!(only_in("ours+idle"), [Memory]);
+        assert_eq!(only_in("ours+purge"), [Large, Memory]);
+        assert_eq!(only_in("jemalloc+background"), [Large, Memory]);
+        assert_eq!(only_in("bump"), [Run]);
+        assert_eq!(only_in("system"), EVERYWHERE);
+        assert_eq!(ids(Programs).len() + 1, ids(Run).len());
+    }
 }

@@ -15,7 +15,7 @@ mod programs;
 mod results;
 mod table;
 
-use allocators::{Allocator, Side};
+use allocators::{Allocator, Comparison};
 use profile::Profile;
 use results::{Head, Ran, Results};
 use serde::de::DeserializeOwned;
@@ -211,37 +211,12 @@ impl<Measured> Options<Measured> {
     }
 }
 
-fn select(which: fn(&Allocator) -> bool) -> Vec<&'static Allocator> {
-    let all = allocators::ALL.iter();
-    all.filter(|one| !one.is_calls() && which(one)).collect()
-}
-
-/// This crate with its inlined code and without, and others with their defaults.
-const OF_IDIOMS: [&str; 8] = [
-    "v3",
-    "calls",
-    "mimalloc",
-    "mimalloc3",
-    "mimalloc-pprof",
-    "snmalloc",
-    "jemalloc",
-    "system",
-];
-
 fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
     let results = build::bench().join("results");
-    let (allocators, out) = match group {
-        Group::Usual => (select(|one| !one.purges), results),
-        // The bump allocator never frees: of large blocks its 16 GiB would soon be memory.
-        // And no thread of these workloads waits.
-        Group::Large => (
-            select(|one| one.side != Side::Bound && one.id != "ours+idle"),
-            results.join("large"),
-        ),
-        Group::Idioms => {
-            let all = OF_IDIOMS.iter().filter_map(|id| allocators::find(id));
-            (all.collect(), results.join("idioms"))
-        }
+    let (comparison, out) = match group {
+        Group::Usual => (Comparison::Run, results),
+        Group::Large => (Comparison::Large, results.join("large")),
+        Group::Idioms => (Comparison::Idioms, results.join("idioms")),
         Group::Programs => return whole_programs(arguments),
     };
     let profiles = match group {
@@ -250,7 +225,7 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
     };
     let options = Options::<Workload> {
         rounds: 7,
-        allocators,
+        allocators: allocators::of(comparison),
         measured: workloads::of(group).collect(),
         profiles,
         target: None,
@@ -277,7 +252,7 @@ fn run(group: Group, arguments: &[&str]) -> Result<(), String> {
 fn memory(arguments: &[&str]) -> Result<(), String> {
     let options = Options::<Resting> {
         rounds: 3,
-        allocators: select(|one| one.side != Side::Bound),
+        allocators: allocators::of(Comparison::Memory),
         measured: resting::ALL.iter().collect(),
         profiles: Vec::new(),
         target: None,
@@ -292,8 +267,7 @@ fn memory(arguments: &[&str]) -> Result<(), String> {
 fn whole_programs(arguments: &[&str]) -> Result<(), String> {
     let options = Options::<Program> {
         rounds: 5,
-        // What purges in a thread of its own has no time to do so, and without frees nothing fits.
-        allocators: select(|one| !one.purges && one.side != Side::Bound),
+        allocators: allocators::of(Comparison::Programs),
         measured: workloads::programs::ALL.iter().collect(),
         profiles: Vec::new(),
         target: None,
@@ -397,17 +371,9 @@ fn write(results: &impl Report, folder: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{allocators, profile, resting, select, Options, OF_IDIOMS};
+    use super::{allocators, profile, resting, Options};
     use std::path::PathBuf;
     use workloads::{programs, Threads, Workload};
-
-    #[test]
-    fn idioms_compare_allocators_that_exist() {
-        for id in OF_IDIOMS {
-            assert!(allocators::find(id).is_some(), "{id}");
-        }
-        assert!(select(|_| true).iter().all(|one| one.id != "calls"));
-    }
 
     #[test]
     fn only_idioms_have_a_choice_of_profiles() {
