@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 #[test]
 fn source_trees() {
@@ -446,8 +447,11 @@ impl std::ops::Deref for Script {
 
 impl Script {
     fn new(name: &str) -> Script {
+        // Where its package is, a script learns when it runs.
+        static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+        let program = PROGRAM.get_or_init(|| Package::new("errors").build_script());
+        let program = program.clone();
         let package = Package::new(name);
-        let program = package.build_script();
         let out = package.root.join("out");
         fs::create_dir(&out).unwrap();
         let host = package::host();

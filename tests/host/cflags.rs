@@ -353,7 +353,11 @@ fn programs_with_the_usual_compiler() {
     run(
         &compiler,
         &[
-            row("-flto -fno-pic -std=c89 -fvisibility=default", true, true),
+            row(
+                "-O1 -flto -fno-pic -std=c89 -fvisibility=default",
+                true,
+                true,
+            ),
             row(distribution, true, true),
             Row {
                 fast_path:

@@ -100,6 +100,7 @@ fn a_program_that_is_linked_for_profiles() {
             .args(["--target-dir".as_ref(), target().as_os_str()])
             .args(["--", &format!("-Clink-arg=-Wl,{}", flag)])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CFLAGS", OPTIONS)
             .output()
             .unwrap();
         let unknown = String::from_utf8_lossy(&output.stderr).contains("option");
@@ -129,6 +130,9 @@ fn a_program_that_is_linked_for_profiles() {
     }
 }
 
+/// Compiles the C in half the time.
+const OPTIONS: &str = "-O1";
+
 fn cargo(command: &str, package: &str) -> Command {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
@@ -138,6 +142,7 @@ fn cargo(command: &str, package: &str) -> Command {
     cargo
         .args([command, "--quiet", "--release", "--manifest-path"])
         .arg(manifest)
+        .env("CFLAGS", OPTIONS)
         .env("CARGO_TARGET_DIR", target());
     if cfg!(mi_v2) {
         cargo.args(["--features", "v2"]);

@@ -4,6 +4,8 @@
 //! The tests share a process and run in parallel: none changes its environment or current directory, and each
 //! has folders of its own.
 
+#![allow(clippy::incompatible_msrv)] // only the library is for Rust 1.63
+
 mod build;
 mod default_config;
 #[path = "../support/folder.rs"]

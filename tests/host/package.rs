@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Not 3.6.0: for that release the build adds C that needs the real source tree.
 pub const V3: u32 = 30601;
@@ -12,13 +13,27 @@ pub const V2: u32 = 20502;
 /// A copy of this package.
 pub struct Package {
     pub root: PathBuf,
+    /// For files of one test.
+    pub own: PathBuf,
 }
 
 impl Package {
+    /// A copy for tests that build it with different variables and change no file of it: its build script is compiled
+    /// once for all.
+    pub fn shared(name: &str) -> Package {
+        static ROOT: OnceLock<PathBuf> = OnceLock::new();
+        let root = ROOT.get_or_init(|| Package::new("shared").root);
+        let own = root.join("own").join(name);
+        fs::create_dir_all(&own).unwrap();
+        Package {
+            root: root.clone(),
+            own,
+        }
+    }
+
+    /// A copy that a test may change.
     pub fn new(name: &str) -> Package {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("build-script")
-            .join(name);
+        let root = folder().join(name);
         if root.exists() {
             fs::remove_dir_all(&root).unwrap();
         }
@@ -43,12 +58,13 @@ impl Package {
             );
         }
         leave_workspace(&root);
-        Package { root }
+        let own = root.clone();
+        Package { root, own }
     }
 
     /// The part of a mimalloc tree that a build script reads.
     pub fn stand_in(&self, version: u32) -> PathBuf {
-        let tree = self.root.join("stand-in").join(version.to_string());
+        let tree = self.own.join("stand-in").join(version.to_string());
         fs::create_dir_all(tree.join("include")).unwrap();
         fs::create_dir_all(tree.join("src")).unwrap();
         let header = format!("#define MI_MALLOC_VERSION {}\n", version);
@@ -95,6 +111,28 @@ impl Package {
             .unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
         let files = artifact.split("\"filenames\":[\"").nth(1).unwrap();
         PathBuf::from(files.split('"').next().unwrap())
+    }
+
+    /// The files and folders whose change makes Cargo run the build script again, as the last run of this copy printed them.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let scripts = fs::read_dir(target().join("debug/build")).unwrap();
+        let watched = |output: &Path| -> Vec<PathBuf> {
+            let text = fs::read_to_string(output).unwrap();
+            let lines = text.lines();
+            let paths = lines.filter_map(|line| line.strip_prefix("cargo:rerun-if-changed="));
+            paths.map(PathBuf::from).collect()
+        };
+        // The folder may have outputs of another compiler, too.
+        let outputs = scripts.filter_map(|script| {
+            let output = script.unwrap().path().join("output");
+            let written = fs::metadata(&output).ok()?.modified().unwrap();
+            let paths = watched(&output);
+            let is_own = paths.iter().any(|path| path.starts_with(&self.root));
+            is_own.then_some((written, paths))
+        });
+        let last = outputs.max_by_key(|(written, _)| *written);
+        last.expect("the build script printed no path of this copy")
+            .1
     }
 
     pub fn builder(&self) -> Builder<'_> {
@@ -259,9 +297,13 @@ fn leave_workspace(root: &Path) {
     assert!(status.success(), "the lock file could not be shortened");
 }
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("build-script")
+}
+
 /// Shared by all copies, so that their dependencies are built once.
 fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("build-script/target")
+    folder().join("target")
 }
 
 /// Writes the same bytes, so that the file is newer than any build before.
