@@ -1,4 +1,7 @@
 //! The build modes that the tests run in, and which test programs depend on the mode.
+//!
+//! While the tests of a mode run, the test programs of the next one are compiled: many tests wait, and the compiler of
+//! the C is a single process.
 
 use crate::step::{root, Step};
 use std::fs;
@@ -15,6 +18,23 @@ const FEATURES: &[&str] = &[
     "override",
     TOGETHER,
 ];
+
+/// Those of the reduced set (`--fast`). It leaves out, for both major versions:
+///
+/// - `secure`: its entry points (`src/secure.c` on v3) and upstream's checks of free lists are those of `secure_full`,
+///   which adds guard pages;
+/// - `override` and [`TOGETHER`] each alone: the mode with both has the code of both. `override` adds the symbols of
+///   the C library and changes no other code; `example_packages` of `tests/host` runs it with the Rust code for small
+///   blocks, in the model of thread-local variables that it usually has.
+const FAST_FEATURES: &[&str] = &[
+    "secure_full",
+    "debug_full",
+    "guarded",
+    OVERRIDE_AND_TOGETHER,
+];
+
+const OVERRIDE_AND_TOGETHER: &str =
+    "override,local_dynamic_tls,no_thp,skip_collect_on_exit,extended,arena,cty";
 
 /// Test programs that no mode changes.
 const HOST: &str = "host";
@@ -34,28 +54,68 @@ const SAFE_HOST: &[&str] = &[
 /// The tests of `MiMalloc`.
 const GLOBAL: &str = "--test global --test rust_programs";
 
-/// The tests in every build mode but the plain one, or those of one mode, `v2,secure`.
+/// The tests in every build mode but the plain one, in the reduced set of modes (`--fast`), or in one mode, `v2,secure`.
 pub fn steps(arguments: &[String]) -> Result<Vec<Step>, String> {
     let all = all()?;
     match arguments {
-        [] => Ok(all.into_iter().flat_map(|mode| mode.steps).collect()),
+        [] => Ok(chosen(all, |set| set != Set::Fast)),
+        [option] if option == "--fast" => Ok(chosen(all, |set| set != Set::Full)),
         [name] => {
             let names: Vec<String> = all.iter().map(|mode| mode.name.clone()).collect();
             let found = all.into_iter().find(|mode| mode.name == *name);
-            found.map(|mode| mode.steps).ok_or_else(|| {
+            let steps = found.map(|mode| chosen(vec![mode], |_| true));
+            steps.ok_or_else(|| {
                 format!(
                     "There is no mode `{name}`. The modes are:\n{}",
                     names.join("\n")
                 )
             })
         }
-        _ => Err("Name one mode, or none for all.".to_string()),
+        _ => Err("Name one mode, `--fast` for the reduced set, or nothing for all.".to_string()),
     }
+}
+
+/// The steps of the sets that are asked for, each with a compilation of the next.
+fn chosen(modes: Vec<Mode>, wanted: impl Fn(Set) -> bool) -> Vec<Step> {
+    let steps = modes.into_iter().flat_map(|mode| mode.steps);
+    let steps: Vec<Step> = steps
+        .filter(|(set, _)| wanted(*set))
+        .map(|(_, step)| step)
+        .collect();
+    let next = |index: usize| steps.get(index + 1)?.compilation_beside(&steps[index]);
+    (0..steps.len())
+        .map(|index| steps[index].clone().beside(next(index)))
+        .collect()
+}
+
+/// What runs a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// With `--fast` and without.
+    Both,
+    /// Only a run of every mode.
+    Full,
+    /// Only `--fast`.
+    Fast,
 }
 
 struct Mode {
     name: String,
-    steps: Vec<Step>,
+    steps: Vec<(Set, Step)>,
+}
+
+impl Mode {
+    fn new(name: &str) -> Mode {
+        Mode {
+            name: name.to_string(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn step(mut self, set: Set, step: Step) -> Mode {
+        self.steps.push((set, step));
+        self
+    }
 }
 
 fn all() -> Result<Vec<Mode>, String> {
@@ -69,81 +129,119 @@ fn all() -> Result<Vec<Mode>, String> {
         + &selected(&safe, |name| {
             !SAFE_HOST.contains(&name) && !name.starts_with("options") && !name.starts_with("purge")
         });
-    let mode = |name: &str, steps: Vec<Step>| Mode {
-        name: name.to_string(),
-        steps,
-    };
-    let cargo = Step::cargo;
+    // Without debug information the programs are compiled and linked faster.
+    let cargo = |words: &str| Step::cargo(words).variable("CARGO_PROFILE_DEV_DEBUG", "0");
+    let both = Set::Both;
     let mut modes = vec![
-        mode(
-            "v2",
-            vec![
-                cargo("build --features v2 --examples"),
+        Mode::new("v2")
+            .step(both, cargo("build --features v2 --examples"))
+            .step(
+                both,
                 cargo("test --features v2 --test faults_fork_locks").words(&tests),
+            )
+            .step(
+                both,
                 cargo("test --features v2 --test host --").words(
                     "program_options_builds:: inlined:: quickstart:: examples:: example_packages::",
                 ),
-                cargo("test --workspace --features v2 --doc"),
+            )
+            .step(both, cargo("test --workspace --features v2 --doc"))
+            .step(
+                both,
                 cargo("test -p mi-malloc --features v2 --test ui --test two_copies")
                     .words(&safe_tests),
-            ],
-        ),
-        mode(
-            "v3,release",
-            vec![
-                cargo("build --release --examples"),
-                cargo("test --release --test large --test reuse").words(&tests),
+            ),
+        Mode::new("v3,release")
+            .step(both, cargo("build --release --examples"))
+            .step(both, cargo("test --release").words(&tests))
+            // Large blocks are the business of the C, which is compiled with the same flags in both profiles.
+            .step(Set::Full, cargo("test --release --test large --test reuse"))
+            .step(
+                both,
                 cargo("test --release --test host -- inlined:: quickstart:: examples::"),
+            )
+            .step(
+                both,
                 cargo("test -p mi-malloc --release").words(&safe_tests),
-                // The other size of slices that the Rust code for small blocks supports.
+            )
+            // The other size of slices that the Rust code for small blocks supports.
+            .step(
+                both,
                 cargo("test --release --test model")
                     .words(GLOBAL)
                     .variable("MIMALLOC_SYS_DEFINES", "MI_ARENA_SLICE_SHIFT=17"),
-                // Slices so small that a small block may be in a page of another size.
+            )
+            // Slices so small that a small block may be in a page of another size.
+            .step(
+                both,
                 cargo("test --release --test global samples_with_much_data")
                     .variable("MIMALLOC_SYS_DEFINES", "MI_ARENA_SLICE_SHIFT=14"),
-            ],
-        ),
-        mode(
-            "v2,release",
-            vec![cargo("test --release --features v2").words(&tests)],
-        ),
+            ),
+        Mode::new("v2,release").step(both, cargo("test --release --features v2").words(&tests)),
     ];
-    // Without debug information the programs link in half the time.
-    let quick = |words: &str| cargo(words).variable("CARGO_PROFILE_DEV_DEBUG", "0");
     for major in ["v3", "v2"] {
-        for features in FEATURES {
+        let combined = [OVERRIDE_AND_TOGETHER];
+        for features in FEATURES.iter().chain(&combined) {
             let name = format!("{major},{features}");
-            let mut steps = vec![quick("test --features").words(&name).words(&tests)];
+            let set = match (
+                FEATURES.contains(features),
+                FAST_FEATURES.contains(features),
+            ) {
+                (true, true) => Set::Both,
+                (true, false) => Set::Full,
+                (false, _) => Set::Fast,
+            };
+            // Upstream's assertions follow the profile, and are several times slower where they are not optimised.
+            let optimised = |step: Step| match *features {
+                "debug_full" => step.variable("CFLAGS", "-O1"),
+                _ => step,
+            };
+            let test = optimised(cargo("test --features").words(&name).words(&tests));
+            let mut mode = Mode::new(&name).step(set, test);
             if matches!(
                 name.as_str(),
                 "v3,secure_full" | "v3,debug_full" | "v2,debug_full"
             ) {
-                let safe = quick("test -p mi-malloc --features").words(&name);
-                steps.push(safe.words(&safe_in_modes));
+                let safe = cargo("test -p mi-malloc --features").words(&name);
+                mode = mode.step(set, optimised(safe.words(&safe_in_modes)));
             }
-            if name == "v3,override" {
-                steps.push(quick("test --features").words(&name).words(&long));
+            let test = cargo("test --features").words(&name);
+            match (major, *features) {
+                ("v3", "override") => mode = mode.step(set, test.words(&long)),
+                ("v3", OVERRIDE_AND_TOGETHER) => {
+                    mode = mode.step(set, test.words("--test faults_fork_locks"));
+                }
+                _ => {}
             }
-            modes.push(Mode { name, steps });
+            modes.push(mode);
         }
     }
-    modes.push(mode(
-        "assertions",
-        vec![
+    modes.push(
+        Mode::new("assertions")
             // In this profile it is `debug`, which `debug_full` includes.
-            quick("test --features debug_in_debug --test global global_alloc::"),
-            quick("test --features debug_in_debug --test processes options_set::"),
+            .step(
+                both,
+                cargo("test --features debug_in_debug --test global global_alloc::"),
+            )
+            .step(
+                both,
+                cargo("test --features debug_in_debug --test processes options_set::"),
+            )
             // Upstream asserts the sizes of frees only in builds without guard pages.
-            quick("test --features debug_full --test global global_alloc::")
-                .variable("MIMALLOC_SYS_DEFINES", "MI_GUARDED=0"),
-            // `MiMalloc`'s own entry points under upstream's full checks, which no feature has together: where
-            // blocks are checked, the entry points are upstream's.
-            quick("test")
-                .words(GLOBAL)
-                .variable("CFLAGS", "-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0"),
-        ],
-    ));
+            .step(
+                both,
+                cargo("test --features debug_full --test global global_alloc::")
+                    .variable("MIMALLOC_SYS_DEFINES", "MI_GUARDED=0"),
+            )
+            // `MiMalloc`'s own entry points under upstream's full checks, which no feature has together: where blocks
+            // are checked, the entry points are upstream's.
+            .step(
+                both,
+                cargo("test")
+                    .words(GLOBAL)
+                    .variable("CFLAGS", "-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0"),
+            ),
+    );
     Ok(modes)
 }
 
@@ -199,7 +297,8 @@ mod tests {
             .iter()
             .filter(|mode| mode.name != "assertions")
         {
-            let commands: String = mode.steps.iter().map(|step| format!("{step} ")).collect();
+            let steps = mode.steps.iter();
+            let commands: String = steps.map(|(_, step)| format!("{step} ")).collect();
             for program in programs.iter().filter(|name| *name != HOST) {
                 let is_there = commands.contains(&format!("--test {program} "));
                 assert!(
@@ -209,6 +308,42 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A full run has every mode of its own; the reduced set still has every feature, on each major version.
+    #[test]
+    fn the_reduced_set_has_every_feature() {
+        assert_eq!(OVERRIDE_AND_TOGETHER, format!("override,{TOGETHER}"));
+        let commands = |arguments: &[String]| -> Vec<String> {
+            let steps = steps(arguments).unwrap();
+            steps.iter().map(Step::to_string).collect()
+        };
+        let (full, fast) = (commands(&[]), commands(&["--fast".to_string()]));
+        // `secure_full` includes `secure` (Cargo.toml).
+        let has = |commands: &[String], major: &str, feature: &str| {
+            commands.iter().any(|command| {
+                let (_, named) = command.split_once("--features ").unwrap_or_default();
+                let named = named.split(' ').next().unwrap_or_default();
+                let mut names = named.split(',');
+                names.next() == Some(major)
+                    && names
+                        .any(|name| name == feature || (name, feature) == ("secure_full", "secure"))
+            })
+        };
+        for major in ["v3", "v2"] {
+            for features in FEATURES {
+                let alone = format!("--features {major},{features} ");
+                assert!(
+                    full.iter().any(|command| command.contains(&alone)),
+                    "{alone}"
+                );
+                for feature in features.split(',') {
+                    assert!(has(&fast, major, feature), "{major}: {feature}");
+                }
+            }
+            assert!(!has(&fast, major, "debug_in_debug"));
+        }
+        assert!(fast.len() < full.len());
     }
 
     #[test]

@@ -2,6 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// How much later the command beside another one starts. Cargo locks its folder while it compiles: the other one must
+/// get the lock first, and needs it briefly if all is compiled.
+const HEAD_START: Duration = Duration::from_secs(2);
 
 /// A program with its arguments, variables and folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +17,7 @@ pub struct Step {
     variables: Vec<(String, String)>,
     folder: PathBuf,
     needs: Option<String>,
+    beside: Option<Box<Step>>,
 }
 
 /// The repository.
@@ -31,6 +38,7 @@ impl Step {
             variables: Vec::new(),
             folder: root(),
             needs: None,
+            beside: None,
         }
     }
 
@@ -70,8 +78,72 @@ impl Step {
         self
     }
 
+    /// Runs another command at the same time, with low priority and without its output. The other does work in advance,
+    /// for a step that runs later and reports its failure, so it may fail here.
+    pub fn beside(mut self, other: Option<Step>) -> Step {
+        self.beside = other.map(Box::new);
+        self
+    }
+
+    /// The compilation that a `cargo test` starts with, if it may run beside another step. It must not replace the
+    /// programs of that step: Cargo's names for them depend on features and profile, not on the variables that the C is
+    /// compiled with.
+    pub fn compilation_beside(&self, other: &Step) -> Option<Step> {
+        let is_test =
+            self.program == "cargo" && self.arguments.first().is_some_and(|a| a == "test");
+        let is_doc = self.arguments.iter().any(|argument| argument == "--doc");
+        let replaces = self.build() == other.build() && self.for_the_c() != other.for_the_c();
+        if !is_test || is_doc || replaces {
+            return None;
+        }
+        let mut step = self.clone();
+        let end = step.arguments.iter().position(|argument| argument == "--");
+        step.arguments.truncate(end.unwrap_or(usize::MAX));
+        Some(step.words("--no-run"))
+    }
+
+    /// Features and profile.
+    fn build(&self) -> (Option<&String>, bool) {
+        let mut words = self.arguments.iter();
+        let is_release = words.clone().any(|word| word == "--release");
+        words.find(|word| *word == "--features");
+        (words.next(), is_release)
+    }
+
+    fn for_the_c(&self) -> Vec<&(String, String)> {
+        let is_for_the_c = |name: &str| name == "CFLAGS" || name == "MIMALLOC_SYS_DEFINES";
+        let variables = self.variables.iter();
+        variables.filter(|(name, _)| is_for_the_c(name)).collect()
+    }
+
     /// Prints the command and runs it. An error names the command that failed.
     pub fn run(&self) -> Result<(), String> {
+        let beside = self.beside.clone().map(|step| {
+            thread::spawn(move || {
+                thread::sleep(HEAD_START);
+                step.run_in_background();
+            })
+        });
+        let result = self.run_alone();
+        beside.map(|thread| thread.join());
+        result
+    }
+
+    /// Does nothing where there is no `nice`. What fails here fails again in the later step, which reports it.
+    fn run_in_background(&self) {
+        let mut command = Command::new("nice");
+        command
+            .args(["-n", "19", &self.program])
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let _ = command.status();
+    }
+
+    fn run_alone(&self) -> Result<(), String> {
         if let Some(program) = self.needs.as_deref().filter(|program| !starts(program)) {
             println!("not run: {program} does not start: {self}");
             return Ok(());
@@ -139,6 +211,39 @@ mod tests {
             step.to_string(),
             "CFLAGS='-O2 -g' cargo test --release 'large slices'"
         );
+    }
+
+    #[test]
+    fn the_compilation_of_a_test() {
+        let other = Step::cargo("test --release");
+        let beside = |step: &Step, other: &Step| {
+            let compilation = step.compilation_beside(other);
+            compilation.map(|step| step.to_string())
+        };
+        let step = Step::cargo("test --features v2 --test host -- a:: b::").variable("A", "1");
+        let compilation = "A=1 cargo test --features v2 --test host --no-run";
+        assert_eq!(beside(&step, &other), Some(compilation.to_string()));
+        assert_eq!(beside(&Step::cargo("build --examples"), &other), None);
+        assert_eq!(beside(&Step::cargo("test --doc"), &other), None);
+
+        let flags = |words: &str, flags: &str| Step::cargo(words).variable("CFLAGS", flags);
+        let release = flags("test --release --test a", "-O1");
+        assert_eq!(beside(&release, &other), None);
+        assert_eq!(beside(&other, &release), None);
+        assert_eq!(beside(&release, &flags("test --release", "-O2")), None);
+        assert!(beside(&release, &flags("test --release", "-O1")).is_some());
+        assert!(beside(&release, &Step::cargo("test")).is_some());
+        assert!(beside(&release, &Step::cargo("test --release --features v2")).is_some());
+    }
+
+    /// What runs beside a step decides nothing.
+    #[test]
+    fn a_failure_in_the_background_is_ignored() {
+        let other = || Some(Step::new("no-such-program"));
+        let works = Step::cargo("--version").beside(other());
+        assert_eq!(works.run(), Ok(()));
+        let fails = Step::cargo("no-such-command").beside(other());
+        assert!(fails.run().is_err());
     }
 
     #[test]
