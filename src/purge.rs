@@ -19,7 +19,7 @@ use core::time::Duration;
 /// Not in a callback of mimalloc ([`mi_register_error`](crate::mi_register_error) and its relatives, a profiler), where the
 /// thread may be working on a page; nor in a visitor of the main heap, which holds a lock.
 pub unsafe fn abandon_pages() {
-    #[cfg(program_options)]
+    #[cfg(mi_program_options)]
     {
         extern "C" {
             fn mi_malloc_sys_abandon_pages();
@@ -48,7 +48,7 @@ pub unsafe fn abandon_pages() {
 ///
 /// As for [`abandon_pages`].
 pub unsafe fn purge_free_blocks(age: Duration) -> usize {
-    #[cfg(program_options)]
+    #[cfg(mi_program_options)]
     {
         extern "C" {
             fn mi_malloc_sys_purge_free_blocks(age: usize) -> usize;
@@ -60,7 +60,7 @@ pub unsafe fn purge_free_blocks(age: Duration) -> usize {
         // mimalloc.
         unsafe { mi_malloc_sys_purge_free_blocks(milliseconds) }
     }
-    #[cfg(not(program_options))]
+    #[cfg(not(mi_program_options))]
     {
         let _ = age;
         0
