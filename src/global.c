@@ -40,12 +40,13 @@ mi_malloc_sys_assert(MI_SMALL_SIZE_MAX == MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE, "word
 // The fast paths below exist where blocks have no padding, check, sample or tool of their own, and for constants that
 // satisfy these conditions:
 // - `mi_malloc_sys_bin` is correct from the 17th word on, whatever MI_MAX_ALIGN_SIZE is.
-// - Half of the range of a 16-bit count (`mi_malloc_sys_free_lifo`) is more than the number of blocks above
-//   MI_SMALL_SIZE_MAX in any page; small pages have the most of them.
+// - MI_MALLOC_SYS_HALF_OF_COUNT, half of the range of a 16-bit count (`mi_malloc_sys_free_lifo`), is more than the number of
+//   blocks above MI_SMALL_SIZE_MAX in any page; small pages have the most of them.
 // - MI_RETIRE_CYCLES fits into a page's `retire_expire`, a byte, and a quarter of it is at least one.
+#define MI_MALLOC_SYS_HALF_OF_COUNT   0x8000
 #define MI_MALLOC_SYS_HAVE_FAST_PATH \
   (MI_SAMPLE < 2 && MI_STATS < 2 && !MI_PADDING && !MI_SECURE && !MI_TRACK_ENABLED && \
-   MI_SMALL_WSIZE_MAX >= 16 && MI_SMALL_PAGE_SIZE / (MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE) < 0x8000 && \
+   MI_SMALL_WSIZE_MAX >= 16 && MI_SMALL_PAGE_SIZE / (MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE) < MI_MALLOC_SYS_HALF_OF_COUNT && \
    MI_RETIRE_CYCLES >= 4 && MI_RETIRE_CYCLES <= 255)
 
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
@@ -176,10 +177,15 @@ static mi_decl_forceinline size_t mi_malloc_sys_bin(size_t size) {
   return bin;
 }
 
+// A thread's housekeeping is due in its thousandth allocation outside the fast path: that one is left to upstream
+// (`mi_malloc_generic` in `alloc/alloc-generic.c`).
+#define MI_MALLOC_SYS_LAST_GENERIC  999
+
 // The first page of the bin for this size if it can serve the request on the fast path, or NULL. With `collect`, its
 // free list may be refilled first with blocks that were freed since.
 static mi_decl_forceinline mi_page_t* mi_malloc_sys_bin_head_with_free(mi_theap_t* theap, size_t size, bool collect) {
-  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_sampling_off(theap) && theap->generic_count < 999) {
+  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_sampling_off(theap) &&
+                theap->generic_count < MI_MALLOC_SYS_LAST_GENERIC) {
     mi_page_t* const page = theap->pages[mi_malloc_sys_bin(size)].first;
     if mi_likely(page != NULL && (collect ? mi_page_free_quick_collect(page) : page->free != NULL) &&
                  (mi_block_next(page, page->free) != NULL || mi_page_used(page) + 1 < page->reserved)) {
@@ -300,7 +306,8 @@ static mi_decl_forceinline void mi_malloc_sys_free_lifo(mi_page_t* page, void* p
   // For a page owned by this thread, the XOR leaves only the flag bits.
   const mi_threadid_t flags = mi_page_xthread_id(page) ^ _mi_prim_thread_id();
   if mi_likely(mi_page_block_size(page) > MI_SMALL_SIZE_MAX && (flags & ~MI_PAGE_HAS_INTERIOR_POINTERS) == 0 &&
-               mi_xused_alloc_count(page->xused) < 0x8000 && mi_malloc_sys_sampling_off(mi_page_theap(page))) {
+               mi_xused_alloc_count(page->xused) < MI_MALLOC_SYS_HALF_OF_COUNT &&
+               mi_malloc_sys_sampling_off(mi_page_theap(page))) {
     mi_block_t* block = (mi_block_t*)p;
     if mi_unlikely(flags != 0) {
       // As `_mi_page_ptr_unalign`, without its test whether the size is a power of two.
