@@ -8,7 +8,7 @@ use core::time::Duration;
 /// included, and only in abandoned pages can [`purge_free_blocks`] purge the free blocks. These are pages of the main heap
 /// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to
 /// `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). A thread that only frees such blocks may have claimed pages, too
-/// ([`mi_option_page_reclaim_on_free`](crate::mi_option_page_reclaim_on_free)).
+/// (`mi_option_page_reclaim_on_free`).
 ///
 /// It does nothing on v2, outside Linux, in builds with `debug` or `guarded`; with the options `purge_delay` below 0,
 /// `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this crate, or is
