@@ -13,6 +13,7 @@
 // A program calls this through `purge.rs`; nothing here runs by itself.
 #if MI_MALLOC_VERSION >= 30000 && defined(__linux__) && !MI_DEBUG && !MI_GUARDED && !MI_TRACK_ENABLED && !MI_TSAN && !MI_QSBR
 #define MI_MALLOC_SYS_FREE_BLOCKS  1
+#include <time.h>
 
 // Written behind the link of a free block, by the owner of its page. Never in a new page: its memory is zero.
 typedef struct mi_malloc_sys_free_block_s {
@@ -29,12 +30,17 @@ typedef struct mi_malloc_sys_free_block_s {
 // or the system merged small pages and holes into a huge page. After this time (in milliseconds) the system is queried.
 #define MI_MALLOC_SYS_RECHECK     60000
 
+// After so many bytes the lock is left alone for a moment, for threads that start or end, and for `fork`.
+#define MI_MALLOC_SYS_PAUSE_AFTER  (4*MI_MiB)
+#define MI_MALLOC_SYS_PAUSE        50000 // nanoseconds
+
 typedef struct mi_malloc_sys_discard_s {
   mi_heap_t* heap;
   size_t     bin;
   uint32_t   now;
   uint32_t   age;
   size_t     discarded; // bytes
+  size_t     paused;    // as many had been discarded at the last pause
 } mi_malloc_sys_discard_t;
 
 // Whether a free block of this size has a page of the system beside that with the link, and its page has other blocks.
@@ -76,7 +82,8 @@ static void mi_malloc_sys_discard_block(mi_malloc_sys_free_block_t* block, size_
 static void mi_malloc_sys_discard_list(mi_page_t* page, mi_block_t* list, mi_malloc_sys_discard_t* discard) {
   if (list == NULL) return;
   // With a large alignment the program's data may start behind the tag.
-  const uint32_t recheck = (mi_page_has_interior_pointers(page) ? discard->age : MI_MALLOC_SYS_RECHECK);
+  const bool may_be_stale = (discard->age == 0 || mi_page_has_interior_pointers(page));
+  const uint32_t recheck = (may_be_stale ? discard->age : MI_MALLOC_SYS_RECHECK);
   const uint32_t settled = (uint32_t)mi_page_used(page) + 1;
   mi_malloc_sys_free_block_t* const first = (mi_malloc_sys_free_block_t*)list;
   if (mi_malloc_sys_is_discarded(first) && first->settled == settled && mi_malloc_sys_elapsed(first, discard) < recheck) return;
@@ -94,6 +101,7 @@ static void mi_malloc_sys_discard_list(mi_page_t* page, mi_block_t* list, mi_mal
 
 // The page belongs to this thread, and its bit is clear.
 static void mi_malloc_sys_discard_in_page(mi_page_t* page, mi_malloc_sys_discard_t* discard) {
+  if (mi_page_all_free(page)) return; // its slices are purged
   if (!page->free_is_zero) { mi_malloc_sys_discard_list(page, page->free, discard); }
   mi_malloc_sys_discard_list(page, page->local_free, discard);
 }
@@ -104,7 +112,6 @@ static bool mi_malloc_sys_discard_page_at(size_t slice_index, size_t slice_count
   MI_UNUSED(slice_count);
   mi_malloc_sys_discard_t* const discard = (mi_malloc_sys_discard_t*)arg;
   mi_bitmap_t* const abandoned = mi_heap_arena_pages(discard->heap, arena)->pages_abandoned[discard->bin];
-  mi_page_t* empty = NULL;
   // Heap walks visit abandoned pages without claiming them. And `fork` takes this lock: the child has no page whose owner
   // does not exist there.
   mi_lock(&discard->heap->theaps_lock) {
@@ -112,17 +119,24 @@ static bool mi_malloc_sys_discard_page_at(size_t slice_index, size_t slice_count
       mi_page_t* const page = mi_arena_page_at_slice(arena, slice_index);
       const bool is_claimed = mi_page_claim_ownership(page);
       if (is_claimed) {
+        discard->now = (uint32_t)_mi_clock_now() & ~MI_MALLOC_SYS_DISCARDED;
         _mi_page_free_collect(page, false);
-        if (mi_page_all_free(page)) { empty = page; }
-        else { mi_malloc_sys_discard_in_page(page, discard); }
+        mi_malloc_sys_discard_in_page(page, discard);
       }
       mi_bitmap_set(abandoned, slice_index);
-      if (is_claimed && empty == NULL) { mi_abandoned_page_unown(page, NULL); }
+      if (is_claimed && mi_page_all_free(page)) {
+        _mi_arenas_page_unabandon(page, NULL);
+        _mi_arenas_page_free(page, NULL);
+      }
+      else if (is_claimed) {
+        mi_abandoned_page_unown(page, NULL);
+      }
     }
   }
-  if (empty != NULL) { // without the lock, since a free may purge
-    _mi_arenas_page_unabandon(empty, NULL);
-    _mi_arenas_page_free(empty, NULL);
+  if (discard->discarded - discard->paused >= MI_MALLOC_SYS_PAUSE_AFTER) {
+    const struct timespec pause = { 0, MI_MALLOC_SYS_PAUSE };
+    nanosleep(&pause, NULL);
+    discard->paused = discard->discarded;
   }
   return true; // go on
 }
@@ -183,8 +197,7 @@ void mi_malloc_sys_abandon_pages(void) {
 size_t mi_malloc_sys_purge_free_blocks(size_t age) {
   #if MI_MALLOC_SYS_FREE_BLOCKS
   if (!mi_malloc_sys_may_discard()) return 0;
-  mi_malloc_sys_discard_t discard = { NULL, 0, 0, 0, 0 };
-  discard.now = (uint32_t)_mi_clock_now() & ~MI_MALLOC_SYS_DISCARDED;
+  mi_malloc_sys_discard_t discard = { NULL, 0, 0, 0, 0, 0 };
   discard.age = (uint32_t)mi_min(age, MI_MALLOC_SYS_DISCARDED - 1);
   const int err = errno;
   mi_malloc_sys_discard_in(_mi_subproc_heap_main(_mi_subproc_main()), &discard);

@@ -10,7 +10,7 @@ use core::time::Duration;
 /// `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). A thread that only frees such blocks may have claimed pages, too
 /// (`mi_option_page_reclaim_on_free`).
 ///
-/// It does nothing on v2, outside Linux, in builds with `debug` or `guarded`; with the options `purge_delay` below 0,
+/// It does nothing on v2, outside Linux, in builds with `debug`, `guarded` or a sanitizer; with the options `purge_delay` below 0,
 /// `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this crate, or is
 /// not of the release that it pins.
 ///
@@ -38,8 +38,8 @@ pub unsafe fn abandon_pages() {
 /// at once. A block that is purged stays in the free list, and its memory is faulted in again when it is used. Where a huge
 /// page was behind it, resident memory decreases at once, but the system may split the huge page only when it needs memory.
 ///
-/// It reads the first words of each free block, but not in pages where nothing has changed for less than a minute;
-/// discarding a block takes about a microsecond. The result, which the statistics `purged` and `purge_calls` include,
+/// It reads the first words of each free block; where nothing has changed since all were purged, a free list is not read
+/// again for a minute, unless `age` is zero. Discarding a block takes about a microsecond. The result, which the statistics `purged` and `purge_calls` include,
 /// counts memory that was not resident too. 0 wherever [`abandon_pages`] does nothing.
 ///
 /// Any thread may call it, also several at the same time. Not upstream's.

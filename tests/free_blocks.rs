@@ -36,8 +36,13 @@ const BLOCKS: usize = 64 * MIB / SIZE;
 const STAYS: usize = 16;
 const NOW: Duration = Duration::ZERO;
 
-/// Debug builds and guard pages use the contents of free blocks.
-const WORKS: bool = !mode::DEBUG && !mode::GUARDED;
+/// Debug builds and guard pages use the contents of free blocks. With larger pages of the system these blocks have hardly an
+/// interior.
+fn is_purged() -> bool {
+    // SAFETY: it asks for a number.
+    let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    cfg!(mi_program_options) && !mode::DEBUG && !mode::GUARDED && page_size == 4096
+}
 
 /// A block that is filled with its number.
 struct Block {
@@ -104,7 +109,7 @@ fn blocks_that_stay_do_not_keep_the_memory_of_others() {
         assert_eq!(purge(NOW), 0, "the pages belong to this thread");
         abandon();
         let bytes = purge(NOW);
-        if !WORKS {
+        if !is_purged() {
             assert_eq!(bytes, 0);
             return;
         }
@@ -141,8 +146,8 @@ fn blocks_that_stay_do_not_keep_the_memory_of_others() {
 
 #[test]
 fn a_block_is_purged_when_it_was_free_for_so_long() {
-    if !WORKS {
-        return println!("not run: this build purges no free blocks");
+    if !is_purged() {
+        return println!("not run: here no free blocks are purged");
     }
     alone(|| {
         let stay = scattered();
@@ -176,8 +181,8 @@ fn a_block_is_purged_when_it_was_free_for_so_long() {
 /// The program's data may start behind the words in which a free block records that it was purged.
 #[test]
 fn aligned_blocks_are_purged_each_time() {
-    if !WORKS {
-        return println!("not run: this build purges no free blocks");
+    if !is_purged() {
+        return println!("not run: here no free blocks are purged");
     }
     alone(|| {
         let stay = scattered();
@@ -231,8 +236,8 @@ fn options_forbid_it() {
 /// The pages of a thread that has ended are abandoned.
 #[test]
 fn memory_of_ended_threads_is_purged() {
-    if !WORKS {
-        return println!("not run: this build purges no free blocks");
+    if !is_purged() {
+        return println!("not run: here no free blocks are purged");
     }
     alone(|| {
         let stay = thread::spawn(scattered).join().unwrap();
@@ -291,7 +296,7 @@ fn threads_allocate_meanwhile() {
             stop.store(true, Ordering::Relaxed);
             purger.join().unwrap();
         });
-        assert_eq!(purged.into_inner() > 0, WORKS);
+        assert_eq!(purged.into_inner() > 0, is_purged());
     });
 }
 

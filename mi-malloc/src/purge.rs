@@ -6,8 +6,8 @@
 //!
 //! | | what it purges | when |
 //! |---|---|---|
-//! | [`Background`] | free memory of the arenas; the memory of free blocks in the pages of threads that have ended or called [`on_thread_idle`] | soon after it was freed, in an idle program within two seconds, without any further call |
-//! | [`on_thread_idle`] | what is due; and it gives the empty pages of the calling thread, and those with some free blocks, to where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
+//! | [`Background`] | free memory of the arenas; the memory of free blocks in the pages of threads that have ended or called [`on_thread_idle`] | soon after it was freed, in an idle program within two seconds, free blocks within four, without any further call |
+//! | [`on_thread_idle`] | what is due; and it moves the empty pages of the calling thread, and those with some free blocks, to where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
 //! | [`now`] | both, at once | when a phase of the program has ended |
 //!
 //! A server needs the first two:
@@ -62,8 +62,10 @@
 //! MiB each retained 20 MiB without that call.) Pages that become empty later, because other threads free their blocks,
 //! stay until the thread calls it again.
 //!
-//! Free blocks beside a block in use: those smaller than two pages of the system (8 KiB on most systems), also all of them on
-//! v2, outside Linux, and in builds with `debug` or `guarded`. Of a larger free block one page of the system stays.
+//! Free blocks beside a block in use: those smaller than two pages of the system (8 KiB on most systems), those of a
+//! [`Heap`](crate::Heap), and those in an [`Arena`](crate::Arena) over memory of the program. All of them on v2, outside Linux, in builds with `debug`,
+//! `guarded` or a sanitizer, with the system's mimalloc, and with the options `allow_thp` 2, `purge_decommits` 0 or
+//! `page_full_retain` below 0. Of a larger free block one page of the system stays.
 //!
 //! # v2
 //!
@@ -91,7 +93,7 @@ pub use idle::on_thread_idle;
 /// it; deferred frees run in this thread. The result includes what other threads purge meanwhile, and covers the main
 /// subprocess only. v2 counts a range again that it purged before.
 ///
-/// While another thread is purging, mimalloc leaves the arenas to that thread.
+/// In a [callback](crate::callbacks) of mimalloc it purges no free blocks. While another thread is purging, mimalloc leaves the arenas to that thread.
 ///
 /// ```
 /// drop(vec![1u8; 10 << 20]);

@@ -93,7 +93,9 @@ extern "C" {
     /// # Safety
     ///
     /// `heap` is NULL or a live heap, and meanwhile nobody allocates from it or frees blocks of it;
-    /// only the end of a thread is allowed. `visitor` may be called with `arg`.
+    /// only the end of a thread is allowed. `visitor` may be called with `arg`. In a visitor of the main
+    /// heap [`abandon_pages`](crate::abandon_pages) and [`purge_free_blocks`](crate::purge_free_blocks)
+    /// deadlock, and so do functions of `mi-malloc`'s module `purge`.
     pub fn mi_heap_visit_blocks(
         heap: *mut mi_heap_t,
         visit_blocks: bool,

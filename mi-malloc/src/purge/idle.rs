@@ -22,7 +22,7 @@ thread_local! {
     static DUE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Gives back what the calling thread does not need while it sleeps: its empty pages, also those that other threads have
+/// Returns what the calling thread does not need while it sleeps: its empty pages, also those that other threads have
 /// emptied. Then purges what is due, as any collection does, and lets other threads use the free blocks in its other
 /// pages (on v3 and Linux, blocks of 8 KiB and more).
 ///
