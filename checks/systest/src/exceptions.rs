@@ -114,6 +114,18 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         majors: BOTH,
         side: Side::Binding,
+        name: "abandon_pages",
+        reason: "Rust's own: for free blocks beside blocks in use (src/purge.rs)",
+    },
+    Exception {
+        majors: BOTH,
+        side: Side::Binding,
+        name: "purge_free_blocks",
+        reason: "Rust's own, likewise",
+    },
+    Exception {
+        majors: BOTH,
+        side: Side::Binding,
         name: "option_source",
         reason: "Rust's own: where an option's value is from",
     },
