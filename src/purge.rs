@@ -10,9 +10,9 @@ use core::time::Duration;
 /// `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). A thread that only frees such blocks may have claimed pages, too
 /// (`mi_option_page_reclaim_on_free`).
 ///
-/// It does nothing on v2, outside Linux, in builds with `debug`, `guarded` or a sanitizer; with the options `purge_delay` below 0,
-/// `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this crate, or is
-/// not of the release that it pins.
+/// It does nothing on v2, outside Linux, in builds with `debug`, `guarded` or a sanitizer; with the options `purge_delay`
+/// below 0, `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this
+/// crate, or is not of the release that it pins.
 ///
 /// # Safety
 ///
@@ -39,8 +39,9 @@ pub unsafe fn abandon_pages() {
 /// page was behind it, resident memory decreases at once, but the system may split the huge page only when it needs memory.
 ///
 /// It reads the first words of each free block; where nothing has changed since all were purged, a free list is not read
-/// again for a minute, unless `age` is zero. Discarding a block takes about a microsecond. The result, which the statistics `purged` and `purge_calls` include,
-/// counts memory that was not resident too. 0 wherever [`abandon_pages`] does nothing.
+/// again for a minute, unless `age` is zero. Discarding a block takes about a microsecond. The result, which the
+/// statistics `purged` and `purge_calls` include, counts memory that was not resident too. 0 wherever [`abandon_pages`]
+/// does nothing.
 ///
 /// Any thread may call it, also several at the same time. Not upstream's.
 ///

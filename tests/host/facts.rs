@@ -282,7 +282,8 @@ fn memory_at_rest_is_that_of_the_published_run() {
     let rows = table(&read("mi-malloc/README.md"), "| program | in use |");
     let retained = name_in(&run, "retained_kib", "rest_kib");
     let programs: Vec<&str> = run.split("\"program\": \"").skip(1).collect();
-    let columns: [&str; 6] = [
+    let columns: [&str; 7] = [
+        "ours+idle",
         "ours+purge",
         "v3",
         "mimalloc",
