@@ -67,8 +67,8 @@ pub struct Plan {
     pub fork: bool,
     /// The code that allocates and frees for `MiMalloc`, unless the compiler's arguments or answers forbid it.
     pub fast_path: FastPath,
-    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, free blocks, huge pages, callbacks. With the pinned
-    /// release.
+    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, free blocks, huge pages, callbacks. With the
+    /// pinned release.
     pub wraps_upstream: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,

@@ -44,6 +44,15 @@ fn is_purged() -> bool {
     cfg!(mi_program_options) && !mode::DEBUG && !mode::GUARDED && page_size == 4096
 }
 
+/// Runs the test in a process of its own, where free blocks are purged.
+fn alone_if_purged(test: impl FnOnce()) {
+    if is_purged() {
+        alone(test);
+    } else {
+        println!("not run: here no free blocks are purged");
+    }
+}
+
 /// A block that is filled with its number.
 struct Block {
     start: *mut u8,
@@ -56,14 +65,19 @@ unsafe impl Send for Block {}
 
 impl Block {
     fn new(number: usize, size: usize) -> Block {
+        // SAFETY: always safe to call; the block has this size.
+        unsafe { Block::filled(mi_malloc(size).cast(), number, size) }
+    }
+
+    /// # Safety
+    ///
+    /// `start` is NULL or a block of this size, which the caller hands over.
+    unsafe fn filled(start: *mut u8, number: usize, size: usize) -> Block {
+        assert!(!start.is_null());
         let fill = (number % 251 + 1) as u8;
-        // SAFETY: the block has this size.
-        unsafe {
-            let start: *mut u8 = mi_malloc(size).cast();
-            assert!(!start.is_null());
-            start.write_bytes(fill, size);
-            Block { start, size, fill }
-        }
+        // SAFETY: as the caller ensures.
+        unsafe { start.write_bytes(fill, size) };
+        Block { start, size, fill }
     }
 
     fn assert_intact(&self) {
@@ -81,14 +95,14 @@ impl Drop for Block {
     }
 }
 
+fn blocks(count: usize) -> Vec<Block> {
+    let block = |number| Block::new(number, SIZE);
+    (0..count).map(block).collect()
+}
+
 /// Allocates blocks and frees most of them. Returns those that stay.
 fn scattered() -> Vec<Block> {
-    let blocks: Vec<Block> = (0..BLOCKS).map(|number| Block::new(number, SIZE)).collect();
-    let stay = blocks
-        .into_iter()
-        .enumerate()
-        .filter(|(number, _)| number % STAYS == 0);
-    stay.map(|(_, block)| block).collect()
+    blocks(BLOCKS).into_iter().step_by(STAYS).collect()
 }
 
 fn purge(age: Duration) -> usize {
@@ -121,9 +135,7 @@ fn blocks_that_stay_do_not_keep_the_memory_of_others() {
 
         // The free blocks are used again, and those that are to be zero are.
         let committed = resident();
-        let more: Vec<Block> = (0..BLOCKS / 2)
-            .map(|number| Block::new(number, SIZE))
-            .collect();
+        let more = blocks(BLOCKS / 2);
         assert!(resident() < committed + 40 * MIB);
         more.iter().chain(&stay).for_each(Block::assert_intact);
         for _ in 0..BLOCKS / 4 {
@@ -146,10 +158,7 @@ fn blocks_that_stay_do_not_keep_the_memory_of_others() {
 
 #[test]
 fn a_block_is_purged_when_it_was_free_for_so_long() {
-    if !is_purged() {
-        return println!("not run: here no free blocks are purged");
-    }
-    alone(|| {
+    alone_if_purged(|| {
         let stay = scattered();
         abandon();
         let hour = Duration::from_secs(3600);
@@ -165,11 +174,7 @@ fn a_block_is_purged_when_it_was_free_for_so_long() {
         abandon();
         assert_eq!(purge(age), 0);
         thread::sleep(2 * age);
-        drop(
-            (0..BLOCKS - BLOCKS / STAYS)
-                .map(|number| Block::new(number, SIZE))
-                .collect::<Vec<_>>(),
-        );
+        drop(blocks(BLOCKS - BLOCKS / STAYS));
         abandon();
         let start = Instant::now();
         let bytes = purge(age);
@@ -181,25 +186,14 @@ fn a_block_is_purged_when_it_was_free_for_so_long() {
 /// The program's data may start behind the words in which a free block records that it was purged.
 #[test]
 fn aligned_blocks_are_purged_each_time() {
-    if !is_purged() {
-        return println!("not run: here no free blocks are purged");
-    }
-    alone(|| {
+    alone_if_purged(|| {
         let stay = scattered();
         for _ in 0..3 {
-            let blocks = (0..BLOCKS / 2).map(|_| {
-                // SAFETY: the block has this size.
-                unsafe {
-                    let start: *mut u8 = mi_malloc_aligned(SIZE, 4096).cast();
-                    start.write_bytes(1, SIZE);
-                    Block {
-                        start,
-                        size: SIZE,
-                        fill: 1,
-                    }
-                }
-            });
-            let blocks: Vec<Block> = blocks.collect();
+            let block = |number| {
+                // SAFETY: always safe to call; the block has this size.
+                unsafe { Block::filled(mi_malloc_aligned(SIZE, 4096).cast(), number, SIZE) }
+            };
+            let blocks = (0..BLOCKS / 2).map(block).collect::<Vec<_>>();
             let stay: Vec<Block> = blocks.into_iter().step_by(STAYS).collect();
             let before = resident();
             abandon();
@@ -236,10 +230,7 @@ fn options_forbid_it() {
 /// The pages of a thread that has ended are abandoned.
 #[test]
 fn memory_of_ended_threads_is_purged() {
-    if !is_purged() {
-        return println!("not run: here no free blocks are purged");
-    }
-    alone(|| {
+    alone_if_purged(|| {
         let stay = thread::spawn(scattered).join().unwrap();
         assert!(purge(NOW) > 40 * MIB);
         stay.iter().for_each(Block::assert_intact);
@@ -312,19 +303,14 @@ fn forks_meanwhile() {
                     abandon();
                     purge(NOW);
                     // Some work for the next round.
-                    drop(
-                        (0..100)
-                            .map(|number| Block::new(number, SIZE))
-                            .collect::<Vec<_>>(),
-                    );
+                    drop(blocks(100));
                 }
                 stay.iter().for_each(Block::assert_intact);
             });
             for _ in 0..60 {
                 assert!(fork::run(|| {
                     purge(NOW);
-                    let more: Vec<_> = (0..500).map(|number| Block::new(number, SIZE)).collect();
-                    more.iter().for_each(Block::assert_intact);
+                    blocks(500).iter().for_each(Block::assert_intact);
                 }));
             }
             stop.store(true, Ordering::Relaxed);

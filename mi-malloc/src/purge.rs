@@ -63,8 +63,8 @@
 //! stay until the thread calls it again.
 //!
 //! Free blocks beside a block in use: those smaller than two pages of the system (8 KiB on most systems), those of a
-//! [`Heap`](crate::Heap), and those in an [`Arena`](crate::Arena) over memory of the program. All of them on v2, outside Linux, in builds with `debug`,
-//! `guarded` or a sanitizer, with the system's mimalloc, and with the options `allow_thp` 2, `purge_decommits` 0 or
+//! [`Heap`](crate::Heap), and those in an [`Arena`](crate::Arena) over memory of the program. All of them on v2, outside
+//! Linux, in builds with `debug`, `guarded` or a sanitizer, with the system's mimalloc, and with the options `allow_thp` 2, `purge_decommits` 0 or
 //! `page_full_retain` below 0. Of a larger free block one page of the system stays.
 //!
 //! # v2
@@ -93,7 +93,8 @@ pub use idle::on_thread_idle;
 /// it; deferred frees run in this thread. The result includes what other threads purge meanwhile, and covers the main
 /// subprocess only. v2 counts a range again that it purged before.
 ///
-/// In a [callback](crate::callbacks) of mimalloc it purges no free blocks. While another thread is purging, mimalloc leaves the arenas to that thread.
+/// In a [callback](crate::callbacks) of mimalloc it purges no free blocks. While another thread is purging, mimalloc leaves
+/// the arenas to that thread.
 ///
 /// ```
 /// drop(vec![1u8; 10 << 20]);
