@@ -1,6 +1,6 @@
 //! Modes of the library: checks, statistics, mitigations, the `malloc` family, exit, `fork`.
 
-use super::config::{Config, Major};
+use super::config::{self, Config, Major};
 use super::instrumentation;
 use super::plan::Plan;
 use super::platform;
@@ -74,6 +74,21 @@ pub fn mitigations(config: &Config, plan: &mut Plan) {
         return;
     }
     plan.define("MI_SHOW_ERRORS", 1);
+}
+
+/// Blocks of 64 to 512 KiB get a page each where `src/singleton_pages.h` retains such pages. Elsewhere upstream allocates
+/// them from pages of 4 MiB, one for each size class.
+pub fn singleton_pages(config: &Config, plan: &mut Plan) {
+    let is_on = |name: &&str| plan.is_on(name) || config::is_on(&config.defines, name);
+    let without = [
+        "MI_SECURE",
+        "MI_DEBUG",
+        "MI_GUARDED",
+        "MI_MALLOC_SYS_NO_REUSE",
+    ];
+    if config.major == Major::V3 && plan.wraps_upstream && !without.iter().any(is_on) {
+        plan.define("MI_ENABLE_LARGE_PAGES", 0);
+    }
 }
 
 /// The `malloc` family of the whole program.

@@ -110,6 +110,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     modes::statistics(config, &mut plan);
     modes::small_pages(config, &mut plan);
     modes::mitigations(config, &mut plan);
+    modes::singleton_pages(config, &mut plan);
     modes::override_malloc(config, &mut plan);
     modes::exit(config, &mut plan);
     modes::page_map(config, &mut plan);

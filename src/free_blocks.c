@@ -177,6 +177,9 @@ static void mi_malloc_sys_abandon_in(mi_theap_t* theap) {
         page = next;
       }
     }
+    #if MI_MALLOC_SYS_SINGLETONS
+    mi_malloc_sys_abandon_retained(theap);
+    #endif
   }
 }
 #endif

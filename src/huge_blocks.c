@@ -10,6 +10,9 @@
 // The unit that is zeroed or discarded: the size of a huge page on most systems.
 #define MI_MALLOC_SYS_ZERO_UNIT  (2*MI_MiB)
 
+// Up to this size a block is cleared in about the time in which the system says what is resident.
+#define MI_MALLOC_SYS_ZERO_ALL   (512*MI_KiB)
+
 #if defined(__linux__)
 static void mi_malloc_sys_zero_by_discarding(uint8_t* start, size_t size) {
   const int err = errno;
@@ -38,7 +41,7 @@ static void mi_malloc_sys_zero_block(const mi_page_t* page, mi_block_t* block) {
   const size_t size = mi_page_block_size(page);
   #if defined(__linux__)
   uint8_t* const p = (uint8_t*)block;
-  if mi_likely(mi_malloc_sys_is_system_memory(page) &&
+  if mi_likely(size > MI_MALLOC_SYS_ZERO_ALL && mi_malloc_sys_is_system_memory(page) &&
                (size_t)(p - mi_page_slice_start(page)) <= MI_PAGE_CACHE_OFFSET_MAX)
   {
     // Nothing else is in the system's pages at both ends.

@@ -6,8 +6,8 @@ use core::time::Duration;
 ///
 /// The pages become abandoned, as at the end of a thread: whichever thread needs such a block next claims one, this one
 /// included, and only in abandoned pages can [`purge_free_blocks`] purge the free blocks. These are pages of the main heap
-/// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to
-/// `MI_LARGE_MAX_OBJ_SIZE` (512 KiB). A thread that only frees such blocks may have claimed pages, too
+/// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to 64 KiB; and those
+/// of a single block up to 512 KiB, which go back to their arena when the block is freed. A thread that only frees such blocks may have claimed pages, too
 /// (`mi_option_page_reclaim_on_free`).
 ///
 /// It does nothing on v2, outside Linux, in builds with `debug`, `guarded` or a sanitizer; with the options `purge_delay`

@@ -2,6 +2,7 @@
 #ifndef _DEFAULT_SOURCE // as `static.c` does, before the first header
 #define _DEFAULT_SOURCE
 #endif
+#include "singleton_pages.h"
 #include "reuse.h"
 #include "huge_blocks.h"
 #include "huge_pages.h"
@@ -68,5 +69,6 @@ static inline bool mi_malloc_sys_is_system_memory(const mi_page_t* page) {
 }
 #endif
 
+#include "singleton_pages.c"
 #include "huge_blocks.c"
 #include "free_blocks.c"

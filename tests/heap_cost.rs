@@ -48,7 +48,8 @@ fn memory_of_a_heap() {
         if cfg!(mi_v3) {
             assert!(made < 20 * KIB, "{made}");
             // A table of the arena's pages, and a page: all of it, if huge pages are on.
-            assert!((150 * KIB..300 * KIB).contains(&used), "{used}");
+            println!("{made} bytes, with a block {used} more");
+            assert!((100 * KIB..300 * KIB).contains(&used), "{used}");
         } else {
             assert!(made < 20 * KIB, "{made}");
             assert!((4 * KIB..100 * KIB).contains(&used), "{used}");

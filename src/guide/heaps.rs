@@ -48,14 +48,14 @@
 //! | make a heap, allocate one block, destroy it | 13 to 17 µs | 0.6 µs |
 //! | the same with no block | 0.6 µs | 0.3 µs |
 //! | memory of a heap without blocks | 6 KiB | 2 KiB |
-//! | memory of a heap with one block | 245 KiB | 67 KiB |
+//! | memory of a heap with one block | 136 KiB | 67 KiB |
 //! | and for each further size class in use | 64 KiB | 64 KiB |
 //! | live heaps in a process | at most 64,512 | |
 //!
 //! (The times are of one x86-64 machine, for a heap at a time; `cargo test --release --test heap_cost --
 //! --ignored --nocapture` prints those of another. The same file tests the memory and the number.)
 //!
-//! On v3 the first block of a heap needs a table for the arena it comes from: about 155 KiB for an
+//! On v3 the first block of a heap needs a table for the arena it comes from: about 66 KiB for an
 //! arena of 1 GiB, and again for each further arena. On both versions each size class in use takes a
 //! page of its own, 64 KiB for small blocks, all of which is resident if transparent huge pages are
 //! on (v3's default on Linux) and else as far as it is touched. On v3 each thread that allocates

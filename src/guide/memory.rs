@@ -26,6 +26,9 @@
 //! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | see below | no |
 //! | `mi_arenas_purge` | all free memory of the arenas | yes | |
 //!
+//! On v3 a block above 64 KiB has a page of its own. A thread retains at most three empty pages of blocks up to 512 KiB, for
+//! its next blocks of about their sizes; see [building](super::building).
+//!
 //! So an idle process keeps what it has freed, until one of its threads frees a page, allocates much or collects.
 //!
 //! # Large blocks
@@ -53,8 +56,6 @@
 //!   sleeps, makes its own pages such pages. (`mi-malloc`'s `purge::Background` and `on_thread_idle` do both.)
 //! * Do not wait: `MIMALLOC_PURGE_DELAY=0` purges each range when it becomes free. Programs that
 //!   allocate and free in waves become slower.
-//! * Blocks of 64 to 512 KiB, v3: `MIMALLOC_SYS_DEFINES=MI_ENABLE_LARGE_PAGES=0` lowers peaks and takes
-//!   more time, see [building](super::building).
 //! * Linux, v3: switch transparent huge pages off or down, see below.
 //! * Many threads: see [threads](super::threads).
 //!

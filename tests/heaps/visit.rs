@@ -241,7 +241,7 @@ fn blocks_of_ended_threads() {
         };
         let kept = allocate(64);
         // Less than a page of each: pages that are full are not among the abandoned.
-        let left: Vec<usize> = [64, 500, 12_500 * std::mem::size_of::<usize>()]
+        let left: Vec<usize> = [64, 500, 5000 * std::mem::size_of::<usize>()]
             .into_iter()
             .flat_map(|size| std::thread::spawn(move || allocate(size)).join().unwrap())
             .collect();

@@ -160,9 +160,9 @@ const GROUPS: &[Group] = &[
 ];
 
 /// In every plan without features: release-grade C, and v3's statistics, profiler, no guard
-/// pages, and small pages like all others.
+/// pages, small pages like all others, and none of 4 MiB.
 const EVERY_V3: &str =
-    "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0";
+    "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0 MI_ENABLE_LARGE_PAGES=0";
 const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";
 /// `?` before a flag: only if the compiler knows it.
 const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline ?-pipe";
@@ -238,14 +238,16 @@ const EFFECTS: &[Effect] = &[
     effect("extended", "*", "both", ""),
     effect("arena", "*", "both", ""),
     effect("cty", "*", "both", ""),
-    effect("secure", "*", "both", "+MI_SECURE=4 +MI_SHOW_ERRORS=1"),
-    effect("secure_full", "*", "both", "+MI_SECURE=5 +MI_SHOW_ERRORS=1"),
-    effect("guarded", "*", "v3", "-MI_GUARDED=0 +MI_GUARDED=1"),
+    effect("secure", "*", "v3", "+MI_SECURE=4 +MI_SHOW_ERRORS=1 -MI_ENABLE_LARGE_PAGES=0"),
+    effect("secure", "*", "v2", "+MI_SECURE=4 +MI_SHOW_ERRORS=1"),
+    effect("secure_full", "*", "v3", "+MI_SECURE=5 +MI_SHOW_ERRORS=1 -MI_ENABLE_LARGE_PAGES=0"),
+    effect("secure_full", "*", "v2", "+MI_SECURE=5 +MI_SHOW_ERRORS=1"),
+    effect("guarded", "*", "v3", "-MI_GUARDED=0 +MI_GUARDED=1 -MI_ENABLE_LARGE_PAGES=0"),
     effect("guarded", "*", "v2", "+MI_GUARDED=1"),
-    effect("debug", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \
+    effect("debug", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 -MI_ENABLE_LARGE_PAGES=0 \
         +MI_DEBUG=2 +MI_CMAKE_BUILD_TYPE=debug +MI_STATS=2 +MI_PROFILE=2 +MI_GUARDED=2 -O3 +O0"),
     effect("debug", "*", "v2", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release +MI_DEBUG=2 +MI_CMAKE_BUILD_TYPE=debug -O3 +O0"),
-    effect("debug_full", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 \
+    effect("debug_full", "*", "v3", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release -MI_STATS=1 -MI_PROFILE=1 -MI_GUARDED=0 -MI_ENABLE_LARGE_PAGES=0 \
         +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug +MI_STATS=2 +MI_PROFILE=2 +MI_GUARDED=2 -O3 +O0"),
     effect("debug_full", "*", "v2", "-NDEBUG=1 -MI_BUILD_RELEASE=1 -MI_CMAKE_BUILD_TYPE=release +MI_DEBUG=3 +MI_CMAKE_BUILD_TYPE=debug -O3 +O0"),
     // Without debug assertions. `debug_in_debug_follows_the_profile` has them.

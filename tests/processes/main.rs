@@ -52,6 +52,8 @@ mod options_set;
 mod output;
 #[cfg(unix)]
 mod process_info;
+#[cfg(all(mi_v3, target_os = "linux"))]
+mod singleton_pages;
 #[cfg(all(mi_v3, unix))]
 mod subproc;
 #[cfg(all(mi_v3, target_os = "linux"))]

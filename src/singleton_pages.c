@@ -1,0 +1,96 @@
+// See `singleton_pages.h`. Included after upstream's `static.c`.
+#if MI_MALLOC_SYS_SINGLETONS
+#undef _mi_page_fresh_alloc
+#undef _mi_page_to_full
+
+// The largest block whose page is retained: upstream's limit for pages with more than one block.
+#define MI_MALLOC_SYS_RETAINED_SIZE  (512*MI_KiB)
+
+// So many pages of a thread's queue of huge pages are retained. Its first pages are the retired ones, where upstream looks
+// for them, the last retired first; then come those in use, the last allocated last. Other threads free a block in one of them without
+// returning its memory: that happens at the thread's next allocation of such a size, its collections, or when it ends.
+#define MI_MALLOC_SYS_RETAINED       8
+
+static bool mi_malloc_sys_may_retain(const mi_page_t* page) {
+  return (page->memid.memkind == MI_MEM_ARENA && page->block_size <= MI_MALLOC_SYS_RETAINED_SIZE &&
+          mi_page_is_huge(page) && !mi_page_is_in_full(page));
+}
+
+// The size of upstream's class for a block of such a size: four classes for each power of two. So a retained page serves
+// blocks that differ a little, and a growing block moves seldom. What the program does not touch is never resident.
+static size_t mi_malloc_sys_class_size(size_t block_size) {
+  const size_t power = MI_ZU(1) << (MI_SIZE_BITS - 1 - mi_clz(block_size - 1));
+  return mi_align_up(block_size, power / 4);
+}
+
+// An empty page of the queue for a block of this class, or NULL.
+static mi_page_t* mi_malloc_sys_find_retained(mi_page_queue_t* pq, size_t class_size) {
+  size_t count = 0;
+  for (mi_page_t* page = pq->first; page != NULL && count < MI_MALLOC_SYS_RETAINED; page = page->next, count++) {
+    if (page->block_size != class_size || !mi_malloc_sys_may_retain(page)) continue;
+    _mi_page_free_collect(page, false); // another thread may have freed the block
+    if (mi_page_all_free(page)) return page;
+  }
+  return NULL;
+}
+
+static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
+                                                 size_t alignment)
+{
+  if (!mi_page_queue_is_huge(pq)) return _mi_page_fresh_alloc(theap, pq, block_size, alignment);
+  mi_page_t* page = NULL;
+  if (block_size <= MI_MALLOC_SYS_RETAINED_SIZE && alignment == 0) {
+    block_size = mi_malloc_sys_class_size(block_size);
+    page = mi_malloc_sys_find_retained(pq, block_size);
+  }
+  if (page == NULL) { page = _mi_page_fresh_alloc(theap, pq, block_size, alignment); }
+  if (page != NULL) {
+    page->retire_expire = 0;
+    mi_page_queue_move_to_back(theap, pq, page);
+  }
+  return page;
+}
+
+static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
+  if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !mi_page_theap(page)->allow_page_abandon) {
+    _mi_page_to_full(page, pq);
+  }
+  else if (pq->count > MI_MALLOC_SYS_RETAINED) {
+    mi_page_t* oldest = pq->first;
+    while (oldest->retire_expire != 0) { oldest = oldest->next; } // this page at the latest is in use
+    _mi_page_abandon(oldest, pq);                                  // or frees it
+  }
+}
+
+static void mi_malloc_sys_retire(mi_page_t* page) {
+  mi_theap_t* const theap = mi_page_theap(page);
+  mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
+  if (mi_likely(!mi_malloc_sys_may_retain(page)) || page->retire_expire != 0) {
+    (_mi_page_retire)(page);
+    return;
+  }
+  // No more than upstream looks for.
+  size_t retired = 0;
+  for (const mi_page_t* other = pq->first; other != NULL && other->retire_expire != 0; other = other->next) { retired++; }
+  if (retired >= MI_RETIRE_MAX_PAGES) {
+    (_mi_page_retire)(page);
+    return;
+  }
+  mi_page_set_has_interior_pointers(page, false);
+  mi_theap_stat_counter_increase(theap, pages_retire, 1);
+  page->retire_expire = MI_RETIRE_CYCLES/4;
+  mi_page_queue_move_to_front(theap, pq, page);
+  theap->page_retired_min = mi_min(theap->page_retired_min, MI_BIN_HUGE);
+  theap->page_retired_max = mi_max(theap->page_retired_max, MI_BIN_HUGE);
+}
+
+// Before the thread sleeps: `free_blocks.c`. An empty page returns to its arena, and one in use will when it is freed.
+static void mi_malloc_sys_abandon_retained(mi_theap_t* theap) {
+  mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
+  for (mi_page_t* page = pq->first; page != NULL; ) {
+    mi_page_t* const next = page->next; // the page leaves the queue
+    if (mi_malloc_sys_may_retain(page)) { _mi_page_abandon(page, pq); }
+    page = next;
+  }
+}
+#endif

@@ -1,0 +1,202 @@
+//! Blocks of 64 to 512 KiB have a page each, and a thread retains its latest such pages (`src/singleton_pages.h`).
+
+use crate::mode;
+use crate::resident::resident;
+use crate::respawn::alone;
+use crate::visit;
+use core::ffi::c_void;
+use mi_malloc_sys::*;
+use std::thread;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// Runs the test in a process of its own, where such pages are retained.
+fn alone_if_retained(test: impl FnOnce()) {
+    if cfg!(mi_program_options) && !mode::DEBUG && !mode::GUARDED && !mode::SECURE {
+        alone(test);
+    } else {
+        println!("not run: here blocks of this size share pages");
+    }
+}
+
+fn block(size: usize) -> *mut c_void {
+    // SAFETY: the block has so many bytes.
+    unsafe {
+        let p = mi_malloc(size);
+        assert!(!p.is_null());
+        p.cast::<u8>().write_bytes(1, size);
+        p
+    }
+}
+
+fn free(p: *mut c_void) {
+    // SAFETY: each test frees a block once, and uses it no more.
+    unsafe { mi_free(p) };
+}
+
+/// The pages of the main heap with blocks of such a size: in use, and empty.
+fn pages() -> (usize, usize) {
+    // SAFETY: no other thread uses the heap meanwhile.
+    let seen = unsafe { visit::heap(mi_heap_main()) };
+    let of_size = |area: &&mi_heap_area_t| (65 * KIB..=512 * KIB).contains(&area.block_size);
+    let count = |used| {
+        let areas = seen.areas.iter().filter(of_size);
+        areas.filter(|area| area.used == used).count()
+    };
+    (count(1), count(0))
+}
+
+#[test]
+fn a_freed_block_serves_the_next_of_about_its_size() {
+    alone_if_retained(|| {
+        for size in [66 * KIB, 100_000, 256 * KIB, 400 * KIB, 512 * KIB] {
+            let first = block(size);
+            free(first);
+            // Classes are at least an eighth of a size apart, and each of these sizes is at the end of one or far from it.
+            let next = block(size - KIB);
+            assert_eq!(next, first, "{size}");
+            // SAFETY: the block is this test's.
+            assert!(unsafe { mi_usable_size(next) } >= size, "{size}");
+            free(next);
+        }
+    });
+}
+
+#[test]
+fn zeroed_blocks_are_zero() {
+    alone_if_retained(|| {
+        for size in [70 * KIB, 512 * KIB] {
+            let first = block(size);
+            free(first);
+            // SAFETY: the block has so many bytes, which are initialised.
+            let bytes = unsafe {
+                let p = mi_zalloc(size);
+                assert_eq!(p, first);
+                std::slice::from_raw_parts(p.cast::<u8>(), mi_usable_size(p))
+            };
+            assert!(bytes.iter().all(|&byte| byte == 0), "{size}");
+            free(first);
+        }
+    });
+}
+
+#[test]
+fn memory_of_one_size_serves_another() {
+    alone_if_retained(|| {
+        free(block(64 * KIB));
+        let before = resident();
+        // In pages of a size class each, what one size leaves is resident while another fills its own.
+        for step in 5..=32 {
+            let blocks: Vec<_> = (0..20).map(|_| block(step * 16 * KIB)).collect();
+            blocks.into_iter().for_each(free);
+        }
+        let added = resident() - before;
+        // The blocks of the largest size, and what waits for its purge.
+        assert!(added < 24 * MIB, "{added}");
+    });
+}
+
+#[test]
+fn few_empty_pages_are_retained_and_not_for_long() {
+    alone_if_retained(|| {
+        let blocks: Vec<_> = (0..20).map(|_| block(200 * KIB)).collect();
+        assert_eq!(pages(), (20, 0));
+        blocks.into_iter().for_each(free);
+        assert_eq!(pages(), (0, 3));
+        // What is allocated later does not hide them.
+        let later = block(100 * KIB);
+        // SAFETY: the arguments are an alignment and a size that mimalloc supports.
+        let aligned = unsafe { mi_malloc_aligned(100, 256 * KIB) };
+        assert_eq!(pages(), (1, 3));
+        // Housekeeping happens in each thousandth allocation off the fast path.
+        for _ in 0..4_000 {
+            free(block(20 * KIB));
+            // SAFETY: the block is used no more.
+            unsafe { mi_free(mi_malloc(2 * MIB)) };
+        }
+        assert_eq!(pages(), (1, 0));
+        free(later);
+        free(aligned);
+    });
+}
+
+#[test]
+fn blocks_that_another_thread_frees_serve_the_next() {
+    alone_if_retained(|| {
+        let blocks: Vec<usize> = (0..4).map(|_| block(100 * KIB) as usize).collect();
+        let sent = blocks.clone();
+        thread::spawn(move || sent.into_iter().for_each(|p| free(p as *mut c_void)))
+            .join()
+            .unwrap();
+        let mut next: Vec<usize> = (0..4).map(|_| block(100 * KIB) as usize).collect();
+        next.sort_unstable();
+        let mut expected = blocks;
+        expected.sort_unstable();
+        assert_eq!(next, expected);
+        next.into_iter().for_each(|p| free(p as *mut c_void));
+    });
+}
+
+#[test]
+fn an_idle_thread_keeps_none() {
+    alone_if_retained(|| {
+        let kept = block(100 * KIB);
+        let freed = block(100 * KIB);
+        free(freed);
+        assert_eq!(pages(), (1, 1));
+        // SAFETY: not in a callback.
+        unsafe { abandon_pages() };
+        assert_eq!(pages(), (1, 0));
+        let sent = kept as usize;
+        thread::spawn(move || free(sent as *mut c_void))
+            .join()
+            .unwrap();
+        assert_eq!(pages(), (0, 0));
+    });
+}
+
+#[test]
+fn a_heap_and_a_thread_end_with_retained_pages() {
+    alone_if_retained(|| {
+        let before = pages();
+        let kept = thread::spawn(|| {
+            let blocks: Vec<_> = (0..10).map(|_| block(300 * KIB)).collect();
+            let kept = blocks[9] as usize;
+            blocks[..9].iter().for_each(|&p| free(p));
+            // SAFETY: the heap's blocks are not used.
+            unsafe {
+                let heap = mi_heap_new();
+                for _ in 0..10 {
+                    mi_free(mi_heap_malloc(heap, 300 * KIB));
+                    assert!(!mi_heap_malloc(heap, 300 * KIB).is_null());
+                }
+                visit::destroy(heap);
+            }
+            kept
+        })
+        .join()
+        .unwrap();
+        assert_eq!(pages(), (before.0 + 1, before.1));
+        // SAFETY: the thread filled it.
+        assert_eq!(unsafe { *(kept as *const u8).add(300 * KIB - 1) }, 1);
+        free(kept as *mut c_void);
+        assert_eq!(pages(), before);
+    });
+}
+
+#[test]
+fn a_growing_block_moves_once_for_each_class() {
+    alone_if_retained(|| {
+        let mut p = block(64 * KIB);
+        let mut moves = 0;
+        for size in 65..=512 {
+            // SAFETY: the old pointer is used no more.
+            let grown = unsafe { mi_realloc(p, size * KIB) };
+            moves += usize::from(grown != p);
+            p = grown;
+        }
+        free(p);
+        assert_eq!(moves, 12);
+    });
+}
