@@ -55,7 +55,7 @@
 //! (The times are of one x86-64 machine, for a heap at a time; `cargo test --release --test heap_cost --
 //! --ignored --nocapture` prints those of another. The same file tests the memory and the number.)
 //!
-//! On v3 the first block of a heap needs a table for the arena it comes from: about 66 KiB for an
+//! On v3 the first block of a heap needs a table for the arena it comes from: about 107 KiB for an
 //! arena of 1 GiB, and again for each further arena. On both versions each size class in use takes a
 //! page of its own, 64 KiB for small blocks, all of which is resident if transparent huge pages are
 //! on (v3's default on Linux) and else as far as it is touched. On v3 each thread that allocates
