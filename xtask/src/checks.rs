@@ -138,8 +138,24 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-pub fn find(name: &str) -> Option<&'static Check> {
+fn find(name: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.name == name)
+}
+
+/// The check of this name, or an error that lists all.
+pub fn named(name: &str) -> Result<&'static Check, String> {
+    let unknown = || format!("There is no check `{name}`. The checks are:\n\n{}", list());
+    find(name).ok_or_else(unknown)
+}
+
+pub fn list() -> String {
+    let line = |check: &Check| format!("{:<14}{}\n", check.name, check.shows);
+    let mut text = String::from(
+        "cargo xtask CHECK [ARGUMENT..]           one check\n\
+         cargo xtask CHECK [ARGUMENT..] + CHECK.. several, two at a time\n\n",
+    );
+    text.extend(CHECKS.iter().map(line));
+    text + "\nCONTRIBUTING.md lists what each needs.\n"
 }
 
 fn readme() -> Vec<Step> {
@@ -237,10 +253,12 @@ mod tests {
             assert!(find(name).is_some(), "CONTRIBUTING.md: {name}");
         }
         let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
-        let called: Vec<&str> = ci
-            .lines()
-            .filter_map(|line| line.strip_prefix("step cargo xtask "))
-            .filter_map(|words| words.split(' ').next())
+        let (_, list) = ci.split_once("\nchecks=(\n").unwrap();
+        let (list, _) = list.split_once("\n)\n").unwrap();
+        let lines = list.lines().map(str::trim);
+        let called: Vec<&str> = lines
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.trim_start_matches("+ ").split(' ').next())
             .collect();
         assert!(called.len() > 10, "{called:?}");
         for name in called {

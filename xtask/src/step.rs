@@ -1,13 +1,12 @@
 //! One command of a check.
 
+use crate::group::Group;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
-/// How much later the command beside another one starts. Cargo locks its folder while it compiles: the other one must
-/// get the lock first, and needs it briefly if all is compiled.
-const HEAD_START: Duration = Duration::from_secs(2);
+/// Starts the command beside another one two seconds later, with low priority. Cargo locks its folder while it compiles:
+/// the other one must get the lock first, and needs it briefly if all is compiled.
+const IN_BACKGROUND: &str = r#"sleep 2 && exec nice -n 19 "$@""#;
 
 /// A program with its arguments, variables and folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,31 +115,32 @@ impl Step {
         variables.filter(|(name, _)| is_for_the_c(name)).collect()
     }
 
-    /// Prints the command and runs it. An error names the command that failed.
-    pub fn run(&self) -> Result<(), String> {
-        let beside = self.beside.clone().map(|step| {
-            thread::spawn(move || {
-                thread::sleep(HEAD_START);
-                step.run_in_background();
-            })
-        });
-        let result = self.run_alone();
-        beside.map(|thread| thread.join());
-        result
+    /// The folder in which this is a command of Cargo, if it is one: Cargo locks its target folder while it builds.
+    pub fn builds_in(&self) -> Option<&PathBuf> {
+        (self.program == "cargo").then_some(&self.folder)
     }
 
-    /// Does nothing where there is no `nice`. What fails here fails again in the later step, which reports it.
-    fn run_in_background(&self) {
-        let mut command = Command::new("nice");
+    /// Prints the command and runs it. An error names the command that failed; then what runs beside it ends too.
+    pub fn run(&self) -> Result<(), String> {
+        let beside = self.beside.as_ref().map(|step| step.in_background());
+        self.run_alone()?;
+        // What fails here fails again in the later step, which reports it. It does nothing where it does not start.
+        if let Some(Ok(mut group)) = beside {
+            let _ = group.wait();
+        }
+        Ok(())
+    }
+
+    fn in_background(&self) -> std::io::Result<Group> {
+        let mut command = Group::command("sh");
         command
-            .args(["-n", "19", &self.program])
+            .args(["-c", IN_BACKGROUND, "sh", &self.program])
             .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.folder)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let _ = command.status();
+        Group::start(&mut command)
     }
 
     fn run_alone(&self) -> Result<(), String> {
@@ -201,6 +201,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_step_reads_as_it_is_typed() {
@@ -236,14 +237,17 @@ mod tests {
         assert!(beside(&release, &Step::cargo("test --release --features v2")).is_some());
     }
 
-    /// What runs beside a step decides nothing.
+    /// What runs beside a step decides nothing, and does not go on after a failure.
     #[test]
-    fn a_failure_in_the_background_is_ignored() {
-        let other = || Some(Step::new("no-such-program"));
-        let works = Step::cargo("--version").beside(other());
-        assert_eq!(works.run(), Ok(()));
-        let fails = Step::cargo("no-such-command").beside(other());
+    fn what_runs_beside_a_step() {
+        let beside = |words: &str, other: &str| Step::cargo(words).beside(Some(Step::new(other)));
+        assert_eq!(beside("--version", "no-such-program").run(), Ok(()));
+        assert!(beside("no-such-command", "no-such-program").run().is_err());
+        let start = Instant::now();
+        let endless = Step::new("sleep").words("600");
+        let fails = Step::new("sh").words("-c false").beside(Some(endless));
         assert!(fails.run().is_err());
+        assert!(start.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

@@ -28,6 +28,8 @@ fetched() {
   shift
   timeout 600 "$@" >"$log" 2>&1 </dev/null
 }
+# Checks run beside each other, but only one at a time installs.
+APT=(flock "$ROOT/target/apt.lock" env DEBIAN_FRONTEND=noninteractive apt-get)
 APT_PATIENCE=(-o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120)
 
 # have NAME: installs its packages unless they are installed. False if that fails.
@@ -39,14 +41,13 @@ have() {
   [ ${#missing[@]} = 0 ] && return
   [ "$(id -u)" = 0 ] || return
   apt_updated
-  fetched "$LOGS/apt-$1.log" env DEBIAN_FRONTEND=noninteractive \
-    apt-get "${APT_PATIENCE[@]}" install -y --no-install-recommends "${missing[@]}"
+  fetched "$LOGS/apt-$1.log" "${APT[@]}" "${APT_PATIENCE[@]}" install -y --no-install-recommends "${missing[@]}"
 }
 
 # Once in a run, and only if something is to be installed.
 APT_UPDATED=
 apt_updated() {
-  [ -n "$APT_UPDATED" ] || fetched "$LOGS/apt-update.log" apt-get "${APT_PATIENCE[@]}" update
+  [ -n "$APT_UPDATED" ] || fetched "$LOGS/apt-update.log" "${APT[@]}" "${APT_PATIENCE[@]}" update
   APT_UPDATED=1
 }
 
