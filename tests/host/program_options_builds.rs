@@ -84,10 +84,12 @@ impl Package {
 
     fn cargo(&self, command: &str, variables: &[(&str, &str)]) -> Output {
         self.write_manifest();
+        // The caller's options, and one that compiles mimalloc in a quarter of the time.
+        let cflags = std::env::var("CFLAGS").unwrap_or_default() + " -O0";
         Command::new(env!("CARGO"))
             .args([command, "--quiet", "--offline"])
             .current_dir(&self.root)
-            .env("CFLAGS", "-O0") // compiles mimalloc in a quarter of the time
+            .env("CFLAGS", cflags)
             .env("CARGO_TARGET_DIR", folder().join("target"))
             .envs(variables.iter().copied())
             .output()
