@@ -99,9 +99,8 @@ static void mi_malloc_sys_discard_list(mi_page_t* page, mi_block_t* list, mi_mal
   first->settled = (is_settled ? settled : 0);
 }
 
-// The page belongs to this thread, and its bit is clear.
+// The page belongs to this thread, and its bit is clear. It has blocks in use.
 static void mi_malloc_sys_discard_in_page(mi_page_t* page, mi_malloc_sys_discard_t* discard) {
-  if (mi_page_all_free(page)) return; // its slices are purged
   if (!page->free_is_zero) { mi_malloc_sys_discard_list(page, page->free, discard); }
   mi_malloc_sys_discard_list(page, page->local_free, discard);
 }
@@ -118,13 +117,14 @@ static bool mi_malloc_sys_discard_page_at(size_t slice_index, size_t slice_count
     if (mi_bitmap_clear(abandoned, slice_index)) {
       mi_page_t* const page = mi_arena_page_at_slice(arena, slice_index);
       const bool is_claimed = mi_page_claim_ownership(page);
-      if (is_claimed) {
+      if (is_claimed) { _mi_page_free_collect(page, false); }
+      const bool is_empty = (is_claimed && mi_page_all_free(page)); // then its slices are purged
+      if (is_claimed && !is_empty) {
         discard->now = (uint32_t)_mi_clock_now() & ~MI_MALLOC_SYS_DISCARDED;
-        _mi_page_free_collect(page, false);
         mi_malloc_sys_discard_in_page(page, discard);
       }
       mi_bitmap_set(abandoned, slice_index);
-      if (is_claimed && mi_page_all_free(page)) {
+      if (is_empty) {
         _mi_arenas_page_unabandon(page, NULL);
         _mi_arenas_page_free(page, NULL);
       }
