@@ -60,7 +60,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
         if !status.success() {
             let others = running
                 .iter()
-                .map(|other| format!("\n`{}` did not end.", other.name));
+                .map(|other| format!("\n`{}` was stopped.", other.name));
             return Err(format!("`{name}` failed: {status}") + &others.collect::<String>());
         }
     }
