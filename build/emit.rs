@@ -25,6 +25,7 @@ pub fn conditions() {
         "mi_exact_size",
         "mi_large_slices",
         "mi_program_options",
+        "mi_singleton_pages",
     ] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
@@ -35,10 +36,13 @@ pub fn conditions() {
     );
 }
 
-/// What no compiler had a say in: `#[cfg(mi_program_options)]`, libraries, warnings.
+/// What no compiler had a say in: `#[cfg(mi_program_options)]` and `mi_singleton_pages`, libraries, warnings.
 pub fn plan_directives(plan: &Plan) {
     if plan.wraps_upstream {
         program_options();
+    }
+    if plan.singleton_pages {
+        println!("cargo:rustc-cfg=mi_singleton_pages");
     }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);

@@ -1,6 +1,6 @@
 //! Modes of the library: checks, statistics, mitigations, the `malloc` family, exit, `fork`.
 
-use super::config::{self, Config, Major};
+use super::config::{Config, Major};
 use super::instrumentation;
 use super::plan::Plan;
 use super::platform;
@@ -76,21 +76,6 @@ pub fn mitigations(config: &Config, plan: &mut Plan) {
     plan.define("MI_SHOW_ERRORS", 1);
 }
 
-/// Blocks of 64 to 512 KiB get a page each where `src/singleton_pages.h` retains such pages. Elsewhere upstream allocates
-/// them from pages of 4 MiB, one for each size class.
-pub fn singleton_pages(config: &Config, plan: &mut Plan) {
-    let is_on = |name: &&str| plan.is_on(name) || config::is_on(&config.defines, name);
-    let without = [
-        "MI_SECURE",
-        "MI_DEBUG",
-        "MI_GUARDED",
-        "MI_MALLOC_SYS_NO_REUSE",
-    ];
-    if config.major == Major::V3 && plan.wraps_upstream && !without.iter().any(is_on) {
-        plan.define("MI_ENABLE_LARGE_PAGES", 0);
-    }
-}
-
 /// The `malloc` family of the whole program.
 pub fn override_malloc(config: &Config, plan: &mut Plan) {
     if !config.features.override_malloc {
@@ -140,6 +125,34 @@ pub fn page_map(config: &Config, plan: &mut Plan) {
                 plan.no_effect("free_use_pagemap", "v2 has segments instead of a page map");
             }
         }
+    }
+}
+
+/// Blocks of 64 to 512 KiB get a page each where `src/singleton_pages.h` retains such pages, which has the same conditions.
+/// Elsewhere upstream allocates them from pages of 4 MiB, one for each size class.
+pub fn singleton_pages(config: &Config, plan: &mut Plan) {
+    let without = [
+        "MI_SECURE",
+        "MI_DEBUG",
+        "MI_PADDING",
+        "MI_ENCODE_FREELIST",
+        "MI_GUARDED",
+        "MI_TRACK_VALGRIND",
+        "MI_TRACK_ASAN",
+        "MI_TRACK_ETW",
+        "MI_TSAN",
+        "MI_QSBR",
+        "MI_MALLOC_SYS_NO_REUSE",
+        "MI_ENABLE_LARGE_PAGES",
+    ];
+    let fine = |name: &str| plan.value(name) == Some("2");
+    plan.singleton_pages = config.major == Major::V3
+        && plan.wraps_upstream
+        && !without.iter().any(|name| plan.is_on(name))
+        && !fine("MI_STATS")
+        && !fine("MI_PROFILE");
+    if plan.singleton_pages && plan.value("MI_ENABLE_LARGE_PAGES").is_none() {
+        plan.define("MI_ENABLE_LARGE_PAGES", 0);
     }
 }
 

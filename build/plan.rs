@@ -70,6 +70,8 @@ pub struct Plan {
     /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, free blocks, huge pages, callbacks. With the
     /// pinned release.
     pub wraps_upstream: bool,
+    /// Whether blocks of 64 to 512 KiB have a page each: `#[cfg(mi_singleton_pages)]`.
+    pub singleton_pages: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -96,6 +98,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         fork: false,
         fast_path: FastPath::default(),
         wraps_upstream: release.is_pinned && release.version.has_known_calls(),
+        singleton_pages: false,
         bitcode: false,
         assembly: config.features.asm,
         libraries: Vec::new(),
@@ -110,7 +113,6 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     modes::statistics(config, &mut plan);
     modes::small_pages(config, &mut plan);
     modes::mitigations(config, &mut plan);
-    modes::singleton_pages(config, &mut plan);
     modes::override_malloc(config, &mut plan);
     modes::exit(config, &mut plan);
     modes::page_map(config, &mut plan);
@@ -125,6 +127,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     lto::bitcode(config, &mut plan)?;
     plan.apply_user_defines(&config.defines);
     fast_path::alignment(&plan)?;
+    modes::singleton_pages(config, &mut plan);
     modes::fork(config, &mut plan);
     plan.fast_path = fast_path::decide(config, &plan);
     fast_path::definitions(&mut plan);

@@ -166,20 +166,16 @@ static bool mi_malloc_sys_has_used_free_blocks(mi_page_t* page) {
   return (!mi_page_all_free(page) && ((page->free != NULL && !page->free_is_zero) || page->local_free != NULL));
 }
 
+// The caller holds the lock of the heap's theaps, as at the end of a thread.
 static void mi_malloc_sys_abandon_in(mi_theap_t* theap) {
-  mi_lock(&mi_theap_heap(theap)->theaps_lock) { // as at the end of a thread
-    for (size_t bin = 0; bin < MI_BIN_FULL; bin++) {
-      mi_page_queue_t* const queue = &theap->pages[bin];
-      if (!mi_malloc_sys_has_interior(queue->block_size)) continue;
-      for (mi_page_t* page = queue->first; page != NULL; ) {
-        mi_page_t* const next = page->next; // the page leaves the queue
-        if (mi_malloc_sys_has_used_free_blocks(page)) { _mi_page_abandon(page, queue); }
-        page = next;
-      }
+  for (size_t bin = 0; bin < MI_BIN_FULL; bin++) {
+    mi_page_queue_t* const queue = &theap->pages[bin];
+    if (!mi_malloc_sys_has_interior(queue->block_size)) continue;
+    for (mi_page_t* page = queue->first; page != NULL; ) {
+      mi_page_t* const next = page->next; // the page leaves the queue
+      if (mi_malloc_sys_has_used_free_blocks(page)) { _mi_page_abandon(page, queue); }
+      page = next;
     }
-    #if MI_MALLOC_SYS_SINGLETONS
-    mi_malloc_sys_abandon_retained(theap);
-    #endif
   }
 }
 #endif
@@ -190,10 +186,18 @@ extern "C" {
 
 // For `purge.rs`, in each build. Only pages of the main heap, in which threads allocate by default, are visited.
 void mi_malloc_sys_abandon_pages(void) {
-  #if MI_MALLOC_SYS_FREE_BLOCKS
+  #if MI_MALLOC_SYS_FREE_BLOCKS || MI_MALLOC_SYS_SINGLETONS
   mi_theap_t* const theap = _mi_theap_default();
-  if (mi_theap_is_initialized(theap) && theap->allow_page_abandon && mi_is_process_heap_main(mi_theap_heap(theap)) &&
-      !theap->tld->recurse && !theap->tld->in_profiler && mi_malloc_sys_may_discard()) { mi_malloc_sys_abandon_in(theap); }
+  if (!mi_theap_is_initialized(theap) || !theap->allow_page_abandon || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
+      theap->tld->recurse || theap->tld->in_profiler) return;
+  mi_lock(&mi_theap_heap(theap)->theaps_lock) {
+    #if MI_MALLOC_SYS_FREE_BLOCKS
+    if (mi_malloc_sys_may_discard()) { mi_malloc_sys_abandon_in(theap); }
+    #endif
+    #if MI_MALLOC_SYS_SINGLETONS
+    mi_malloc_sys_abandon_retained(theap);
+    #endif
+  }
   #endif
 }
 

@@ -23,7 +23,7 @@
 #include "mimalloc/alloc/alloc.h"
 #include "mimalloc/alloc/page.h"
 
-// Only the huge queue (`MI_BIN_HUGE`) has blocks of such a size. Its pages are not allocated from again.
+// Only the huge queue (`MI_BIN_HUGE`) has blocks of such a size. Its pages have one block each.
 static mi_decl_forceinline bool mi_malloc_sys_has_no_list(const mi_page_t* page) {
   return (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
 }
@@ -43,7 +43,7 @@ static void* mi_malloc_sys_page_malloc_zero(mi_theap_t* theap, mi_page_t* page, 
 #define MI_MALLOC_SYS_PAGE_MALLOC_theap      mi_malloc_sys_page_malloc_zero(theap
 
 // The link of a free block, where a block is freed without ownership of its page. Upstream abandons a page that is full,
-// so nearly all blocks that are alone in their page are freed in this way. All other calls stay as they are.
+// so nearly all blocks above 512 KiB are freed in this way. All other calls stay as they are.
 static mi_decl_forceinline void mi_malloc_sys_set_next(const mi_block_t* next, const mi_page_t* page, mi_block_t* block) {
   mi_block_set_next(page, block, next);
 }

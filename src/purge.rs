@@ -6,13 +6,14 @@ use core::time::Duration;
 ///
 /// The pages become abandoned, as at the end of a thread: whichever thread needs such a block next claims one, this one
 /// included, and only in abandoned pages can [`purge_free_blocks`] purge the free blocks. These are pages of the main heap
-/// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to 64 KiB; and those
-/// of a single block up to 512 KiB, which go back to their arena when the block is freed. A thread that only frees such blocks may have claimed pages, too
+/// in arenas that have some free block, with blocks from two pages of the system (8 KiB on most systems) to 64 KiB. The
+/// thread also gives up the pages that it retains for single blocks of 64 to 512 KiB: empty ones return to their arena, the
+/// others when their block is freed. A thread that only frees blocks may have claimed pages, too
 /// (`mi_option_page_reclaim_on_free`).
 ///
-/// It does nothing on v2, outside Linux, in builds with `debug`, `guarded` or a sanitizer; with the options `purge_delay`
-/// below 0, `purge_decommits` 0, `page_full_retain` below 0 or `allow_thp` 2; and where mimalloc is not compiled by this
-/// crate, or is not of the release that it pins.
+/// It does nothing on v2, in builds with `debug`, `guarded` or a sanitizer, and where mimalloc is not compiled by this crate,
+/// or is not of the release that it pins. Only pages of single blocks are abandoned outside Linux, and with the options
+/// `purge_delay` below 0, `purge_decommits` 0 or `allow_thp` 2; none with `page_full_retain` below 0.
 ///
 /// # Safety
 ///
@@ -41,7 +42,7 @@ pub unsafe fn abandon_pages() {
 /// It reads the first words of each free block; where nothing has changed since all were purged, a free list is not read
 /// again for a minute, unless `age` is zero. Discarding a block takes about a microsecond. The result, which the
 /// statistics `purged` and `purge_calls` include, counts memory that was not resident too. 0 wherever [`abandon_pages`]
-/// does nothing.
+/// abandons no pages of several blocks.
 ///
 /// Any thread may call it, also several at the same time. Not upstream's.
 ///

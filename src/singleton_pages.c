@@ -3,12 +3,14 @@
 #undef _mi_page_fresh_alloc
 #undef _mi_page_to_full
 
-// The largest block whose page is retained: upstream's limit for pages with more than one block.
-#define MI_MALLOC_SYS_RETAINED_SIZE  (512*MI_KiB)
+// The largest block whose page is retained: upstream's limit for pages of several blocks, if it has large ones.
+#define MI_MALLOC_SYS_RETAINED_SIZE  (MI_LARGE_PAGE_SIZE/8)
 
-// So many pages of a thread's queue of huge pages are retained. Its first pages are the retired ones, where upstream looks
-// for them, the last retired first; then come those in use, the last allocated last. Other threads free a block in one of them without
-// returning its memory: that happens at the thread's next allocation of such a size, its collections, or when it ends.
+// So many pages of a thread's queue of huge pages are retained. The first ones are the retired pages, where upstream looks
+// for them, the last retired first; then come those in use, the last allocated last.
+//
+// Another thread may free a block in one of them. That returns its memory only when the owner allocates such a block or
+// collects, when it becomes idle (`mi_malloc_sys_abandon_pages`), and when it ends.
 #define MI_MALLOC_SYS_RETAINED       8
 
 static bool mi_malloc_sys_may_retain(const mi_page_t* page) {
@@ -46,36 +48,38 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
   if (page == NULL) { page = _mi_page_fresh_alloc(theap, pq, block_size, alignment); }
   if (page != NULL) {
     page->retire_expire = 0;
+    mi_page_set_has_interior_pointers(page, false); // that stays set when another thread frees an aligned block
     mi_page_queue_move_to_back(theap, pq, page);
   }
   return page;
 }
 
+// With a sample rate upstream abandons the page: while a profiler's function handles the free of a sampled block, which it
+// may do by allocating, the block's page must not be abandoned here.
 static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
-  if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !mi_page_theap(page)->allow_page_abandon) {
+  mi_theap_t* const theap = mi_page_theap(page);
+  if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon || theap->sample_rate != 0) {
     _mi_page_to_full(page, pq);
+    return;
   }
-  else if (pq->count > MI_MALLOC_SYS_RETAINED) {
+  while (pq->count > MI_MALLOC_SYS_RETAINED) {
     mi_page_t* oldest = pq->first;
-    while (oldest->retire_expire != 0) { oldest = oldest->next; } // this page at the latest is in use
+    while (oldest->retire_expire != 0) { oldest = oldest->next; } // there are fewer retired ones
     _mi_page_abandon(oldest, pq);                                  // or frees it
   }
 }
 
 static void mi_malloc_sys_retire(mi_page_t* page) {
+  if mi_likely(!mi_malloc_sys_may_retain(page) || page->retire_expire != 0) {
+    (_mi_page_retire)(page);
+    return;
+  }
   mi_theap_t* const theap = mi_page_theap(page);
   mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
-  if (mi_likely(!mi_malloc_sys_may_retain(page)) || page->retire_expire != 0) {
-    (_mi_page_retire)(page);
-    return;
-  }
-  // No more than upstream looks for.
-  size_t retired = 0;
-  for (const mi_page_t* other = pq->first; other != NULL && other->retire_expire != 0; other = other->next) { retired++; }
-  if (retired >= MI_RETIRE_MAX_PAGES) {
-    (_mi_page_retire)(page);
-    return;
-  }
+  mi_page_t* oldest = pq->first;
+  for (size_t i = 1; i < MI_RETIRE_MAX_PAGES && oldest != NULL; i++) { oldest = oldest->next; }
+  // There are as many as upstream looks for.
+  if (oldest != NULL && oldest->retire_expire != 0) { _mi_page_free(oldest, pq); }
   mi_page_set_has_interior_pointers(page, false);
   mi_theap_stat_counter_increase(theap, pages_retire, 1);
   page->retire_expire = MI_RETIRE_CYCLES/4;
@@ -84,7 +88,8 @@ static void mi_malloc_sys_retire(mi_page_t* page) {
   theap->page_retired_max = mi_max(theap->page_retired_max, MI_BIN_HUGE);
 }
 
-// Before the thread sleeps: `free_blocks.c`. An empty page returns to its arena, and one in use will when it is freed.
+// Before the thread sleeps. An empty page returns to its arena, and one in use will when its block is freed. The caller holds
+// the lock of the heap's theaps, as at the end of a thread.
 static void mi_malloc_sys_abandon_retained(mi_theap_t* theap) {
   mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
   for (mi_page_t* page = pq->first; page != NULL; ) {

@@ -15,6 +15,8 @@
 
 // The maximum number of rounds of housekeeping for which a page stays retired: MI_RETIRE_CYCLES in upstream's page.c.
 #define RETIRE_CYCLES  16
+// How many retired pages of a queue housekeeping looks at: MI_RETIRE_MAX_PAGES there.
+#define RETIRED_PAGES  3
 // From this count of allocations on, the next refill resets the counts of a page (`_mi_page_update_sample_countdown`).
 #define ALLOC_COUNT_RESTARTS  0x8000
 
@@ -39,11 +41,13 @@ typedef struct seen_s {
   uint8_t bits[0x10000 / 8];
 } seen_t;
 
-// The number of blocks in a list. Each must be a block of the page, and in no other list.
+// The number of blocks in a list. Each must be a block of the page, and in no other list. The link of a block that is alone
+// in its page is not always written (`src/huge_blocks.h`).
 static size_t length(const mi_page_t* page, const mi_block_t* block, const char* list, seen_t* seen) {
   const uint8_t* const start = mi_page_start(page);
   size_t count = 0;
-  for (; block != NULL; block = mi_block_next(page, block)) {
+  const bool is_alone = (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
+  for (; block != NULL; block = (is_alone ? NULL : mi_block_next(page, block))) {
     const size_t offset = (size_t)((const uint8_t*)block - start);
     const size_t index = offset / page->block_size;
     if ((const uint8_t*)block < start || index >= page->capacity || offset % page->block_size != 0) {
@@ -75,7 +79,8 @@ static void check_lists(const mi_page_t* page) {
   }
   if (page->free_is_zero) {
     const size_t words = mi_page_usable_block_size(page) / sizeof(uintptr_t);
-    for (const mi_block_t* block = page->free; block != NULL; block = mi_block_next(page, block)) {
+    const bool is_alone = (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
+    for (const mi_block_t* block = page->free; block != NULL; block = (is_alone ? NULL : mi_block_next(page, block))) {
       for (size_t word = 1; word < words; word++) {
         if (((const uintptr_t*)block)[word] != 0) {
           fault(page, "its free blocks are marked as zero, and word %zu of %p is %zx", word, (const void*)block,
@@ -141,14 +146,19 @@ static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t b
   if (mi_page_used(page) == page->reserved && is_large(page) && !special) {
     fault(page, "full, and not in the queue of full pages");
   }
-  if (mi_page_used(page) == 0 && special) {
+  // Which huge pages may be empty: `src/singleton_pages.c`.
+  const bool may_retain = (!MI_ENABLE_LARGE_PAGES && bin == MI_BIN_HUGE && page->block_size <= MI_LARGE_PAGE_SIZE/8);
+  if (mi_page_used(page) == 0 && special && !may_retain) {
     fault(page, "empty, and still in bin %zu", bin);
   }
   if (mi_page_used(page) == 0 && page->retire_expire == 0 && single_thread) {
     fault(page, "empty, and neither freed nor retired");
   }
-  if (page->retire_expire > RETIRE_CYCLES || (page->retire_expire != 0 && special)) {
+  if (page->retire_expire > RETIRE_CYCLES || (page->retire_expire != 0 && special && !may_retain)) {
     fault(page, "retired for %u rounds, in bin %zu", page->retire_expire, bin);
+  }
+  if (page->retire_expire != 0 && may_retain && (page->prev != NULL && page->prev->retire_expire == 0)) {
+    fault(page, "retired, behind a page that is not");
   }
   if (page->retire_expire != 0 && mi_page_used(page) == 0 && queue->count == 1 && page->block_size > MI_SMALL_SIZE_MAX &&
       (bin < theap->page_retired_min || bin > theap->page_retired_max)) {
@@ -161,7 +171,7 @@ static void check_theap(const mi_theap_t* theap, bool single_thread) {
   for (size_t bin = 0; bin < MI_BIN_COUNT; bin++) {
     const mi_page_queue_t* const queue = &theap->pages[bin];
     const mi_page_t* previous = NULL;
-    size_t count = 0;
+    size_t count = 0, retired = 0;
     for (const mi_page_t* page = queue->first; page != NULL; previous = page, page = page->next) {
       if (page->prev != previous) {
         fault(page, "the page before it in bin %zu is another", bin);
@@ -170,11 +180,15 @@ static void check_theap(const mi_theap_t* theap, bool single_thread) {
       check_state(theap, page, bin, single_thread);
       check_counts(theap, page);
       check_lists(page);
+      retired += (page->retire_expire != 0);
       of_system += (page->memid.memkind != MI_MEM_ARENA);
       full += (bin == MI_BIN_FULL ? page->reserved * page->block_size : 0);
     }
     if (queue->last != previous || queue->count != count) {
       fault(NULL, "bin %zu has %zu pages and counts %zu, or its last page is another", bin, count, queue->count);
+    }
+    if (bin == MI_BIN_HUGE && retired > RETIRED_PAGES) {
+      fault(NULL, "%zu huge pages are retired", retired);
     }
     total += count;
   }

@@ -1,12 +1,12 @@
 //! Blocks of 64 to 512 KiB have a page each, and a thread retains its latest such pages (`src/singleton_pages.h`). With large
 //! slices they are those above 128 KiB.
 
-use crate::mode;
 use crate::resident::resident;
 use crate::respawn::alone;
 use crate::visit;
 use core::ffi::c_void;
 use mi_malloc_sys::*;
+use std::alloc::{GlobalAlloc, Layout};
 use std::thread;
 
 const KIB: usize = 1 << 10;
@@ -14,7 +14,7 @@ const MIB: usize = 1 << 20;
 
 /// Runs the test in a process of its own, where such pages are retained.
 fn alone_if_retained(test: impl FnOnce()) {
-    if cfg!(mi_program_options) && !mode::DEBUG && !mode::GUARDED && !mode::SECURE {
+    if cfg!(mi_singleton_pages) {
         alone(test);
     } else {
         println!("not run: here blocks of this size share pages");
@@ -49,17 +49,20 @@ fn pages() -> (usize, usize) {
 }
 
 #[test]
-fn a_freed_block_serves_the_next_of_about_its_size() {
+fn a_freed_block_serves_the_next_of_its_class() {
     alone_if_retained(|| {
-        for size in [130 * KIB, 200_000, 256 * KIB, 400 * KIB, 512 * KIB] {
-            let first = block(size);
+        for (size, smaller) in [(160, 140), (192, 170), (320, 300), (512, 450)] {
+            let first = block(size * KIB);
             free(first);
-            // Classes are at least an eighth of a size apart, and each of these sizes is at the end of one or far from it.
-            let next = block(size - KIB);
+            assert_eq!(pages(), (0, 1), "{size}");
+            let next = block(smaller * KIB);
             assert_eq!(next, first, "{size}");
+            assert_eq!(pages(), (1, 0), "{size}");
             // SAFETY: the block is this test's.
-            assert!(unsafe { mi_usable_size(next) } >= size, "{size}");
+            assert!(unsafe { mi_usable_size(next) } >= size * KIB, "{size}");
             free(next);
+            // SAFETY: always safe to call.
+            unsafe { mi_collect(true) };
         }
     });
 }
@@ -67,17 +70,31 @@ fn a_freed_block_serves_the_next_of_about_its_size() {
 #[test]
 fn zeroed_blocks_are_zero() {
     alone_if_retained(|| {
+        let by_type = |p: *mut c_void, size| {
+            let layout = Layout::from_size_align(size, 8).unwrap();
+            // SAFETY: the block is used no more.
+            unsafe { MiMalloc.dealloc(p.cast(), layout) };
+        };
+        let by_another_thread = |p: *mut c_void, _| {
+            let sent = p as usize;
+            let freed = thread::spawn(move || free(sent as *mut c_void));
+            freed.join().unwrap();
+        };
+        let by_itself = |p, _| free(p);
+        let frees: [&dyn Fn(*mut c_void, usize); 3] = [&by_itself, &by_type, &by_another_thread];
         for size in [140 * KIB, 512 * KIB] {
-            let first = block(size);
-            free(first);
-            // SAFETY: the block has so many bytes, which are initialised.
-            let bytes = unsafe {
-                let p = mi_zalloc(size);
-                assert_eq!(p, first);
-                std::slice::from_raw_parts(p.cast::<u8>(), mi_usable_size(p))
-            };
-            assert!(bytes.iter().all(|&byte| byte == 0), "{size}");
-            free(first);
+            for freed in frees {
+                let first = block(size);
+                freed(first, size);
+                // SAFETY: the block has so many bytes, which are initialised.
+                let bytes = unsafe {
+                    let p = mi_zalloc(size);
+                    assert_eq!(p, first);
+                    std::slice::from_raw_parts(p.cast::<u8>(), mi_usable_size(p))
+                };
+                assert!(bytes.iter().all(|&byte| byte == 0), "{size}");
+                free(first);
+            }
         }
     });
 }
@@ -126,6 +143,27 @@ fn few_empty_pages_are_retained_and_not_for_long() {
     });
 }
 
+/// What is freed by another thread goes back at once, of all but the last eight.
+#[test]
+fn few_pages_in_use_are_retained() {
+    alone_if_retained(|| {
+        // Small blocks of a large alignment are in the same queue.
+        // SAFETY: the arguments are an alignment and a size that mimalloc supports.
+        let aligned: Vec<_> = (0..12)
+            .map(|_| unsafe { mi_malloc_aligned(100, 256 * KIB) })
+            .collect();
+        let blocks: Vec<usize> = (0..20).map(|_| block(200 * KIB) as usize).collect();
+        thread::spawn(move || blocks.into_iter().for_each(|p| free(p as *mut c_void)))
+            .join()
+            .unwrap();
+        assert_eq!(pages(), (0, 8));
+        aligned.into_iter().for_each(free);
+        // SAFETY: always safe to call.
+        unsafe { mi_collect(true) };
+        assert_eq!(pages(), (0, 0));
+    });
+}
+
 #[test]
 fn blocks_that_another_thread_frees_serve_the_next() {
     alone_if_retained(|| {
@@ -134,11 +172,13 @@ fn blocks_that_another_thread_frees_serve_the_next() {
         thread::spawn(move || sent.into_iter().for_each(|p| free(p as *mut c_void)))
             .join()
             .unwrap();
+        assert_eq!(pages(), (0, 4));
         let mut next: Vec<usize> = (0..4).map(|_| block(150 * KIB) as usize).collect();
         next.sort_unstable();
         let mut expected = blocks;
         expected.sort_unstable();
         assert_eq!(next, expected);
+        assert_eq!(pages(), (4, 0));
         next.into_iter().for_each(|p| free(p as *mut c_void));
     });
 }
@@ -202,6 +242,7 @@ fn a_growing_block_moves_once_for_each_class() {
             p = grown;
         }
         free(p);
-        assert_eq!(moves, 8);
+        // Fewer with larger pages of the system.
+        assert!((1..=8).contains(&moves), "{moves}");
     });
 }

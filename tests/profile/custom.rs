@@ -157,6 +157,68 @@ unsafe fn finish(heap: *mut mi_heap_t, mine: &mut Mine) {
     mi_heap_delete(heap);
 }
 
+/// The page of the sampled block is that of its thread, and has no other block, while the function for its free allocates
+/// (`src/singleton_pages.c`).
+#[test]
+fn a_free_may_allocate() {
+    const SIZE: usize = 200 << 10;
+    static TAKEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    unsafe fn take(heap: *mut mi_heap_t) {
+        let mut taken = TAKEN.lock().unwrap();
+        for _ in 0..12 {
+            let p = mi_heap_malloc(heap, SIZE);
+            assert!(!p.is_null());
+            taken.push(p as usize);
+        }
+    }
+    unsafe extern "C" fn on_free(
+        _: *mut mi_profiler_t,
+        _: *mut mi_profiler_sample_data_t,
+        _: *mut c_void,
+        heap: *mut mi_heap_t,
+    ) {
+        take(heap);
+    }
+    unsafe extern "C" fn note(
+        _: *const mi_heap_t,
+        _: *const mi_heap_area_t,
+        block: *mut c_void,
+        _: usize,
+        count: *mut c_void,
+    ) -> bool {
+        *count.cast::<usize>() += usize::from(!block.is_null());
+        true
+    }
+    unsafe {
+        let mut mine = Mine::new(NOTE, 1);
+        mine.profiler.on_free = Some(on_free);
+        mine.next_rate = 1;
+        let heap = profiled(&mut mine);
+        // Sampling starts with the thread's next housekeeping.
+        while TAKEN.lock().unwrap().is_empty() {
+            mi_free(mi_heap_malloc(heap, SIZE));
+        }
+        for _ in 0..4 {
+            mi_free(mi_heap_malloc(heap, SIZE));
+            take(heap);
+        }
+        mi_profiler_stop(mine.pointer());
+        assert!(mi_heap_profile(heap, null_mut()));
+        for _ in 0..4 {
+            let mut taken = std::mem::take(&mut *TAKEN.lock().unwrap());
+            taken.sort_unstable();
+            assert!(taken.windows(2).all(|pair| pair[1] - pair[0] >= SIZE));
+            let mut visited = 0usize;
+            let count: *mut usize = &mut visited;
+            assert!(mi_heap_visit_blocks(heap, true, Some(note), count.cast()));
+            assert_eq!(visited, taken.len());
+            taken.into_iter().for_each(|p| mi_free(p as *mut c_void));
+            take(heap);
+        }
+        mi_heap_delete(heap);
+    }
+}
+
 #[test]
 fn samples_are_reported() {
     const COUNT: usize = 20_000;
