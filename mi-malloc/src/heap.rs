@@ -340,8 +340,12 @@ impl Heap {
     ///
     /// Nothing may use the heap meanwhile, so only leaked blocks can be seen. `visitor` may allocate from
     /// any other heap. If it panics, the visit ends and the panic then continues (without the feature `std` the
-    /// process aborts). It must not wait for the end of a thread that has used the heap: on v3 that thread would wait for
-    /// the end of the visit.
+    /// process aborts).
+    ///
+    /// On v3 the heap is locked meanwhile, and a thread that has used it cannot end before the visit does. So `visitor`
+    /// deadlocks if it waits for the end of such a thread; or if it drops another heap that such a thread has used as well,
+    /// or waits for somebody who drops one, while the thread is ending. (A scope of threads does not wait until its
+    /// threads have ended.)
     pub fn visit_areas(&mut self, mut visitor: impl FnMut(Area)) {
         self.visit(false, |area, _| visitor(area));
     }

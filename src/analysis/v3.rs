@@ -96,6 +96,10 @@ extern "C" {
     /// only the end of a thread is allowed. `visitor` may be called with `arg`. In a visitor of the main
     /// heap [`abandon_pages`](crate::abandon_pages) and [`purge_free_blocks`](crate::purge_free_blocks)
     /// deadlock, and so do functions of `mi-malloc`'s module `purge`.
+    ///
+    /// A thread that has used the heap cannot end before the visit does: a visitor that waits for its end
+    /// deadlocks. So does one that deletes or destroys another heap that such a thread has used, if the
+    /// thread is ending. (It has locked its list of heaps then, `mi_thread_theaps_done`.)
     pub fn mi_heap_visit_blocks(
         heap: *mut mi_heap_t,
         visit_blocks: bool,

@@ -57,7 +57,8 @@ extern "C" {
     /// # Safety
     ///
     /// `subproc` is the NULL id or a live subprocess. `visitor` is not NULL and may be called with
-    /// `arg`.
+    /// `arg`; it neither creates, deletes nor destroys heaps, because the list of heaps is locked
+    /// meanwhile.
     #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
     pub fn mi_subproc_visit_heaps(
         subproc: mi_subproc_id_t,
