@@ -219,6 +219,9 @@ extern "C" {
     /// It must not call
     /// [`abandon_pages`](crate::abandon_pages) or [`purge_free_blocks`](crate::purge_free_blocks), nor
     /// functions of `mi-malloc`'s module `purge`, which do.
+    ///
+    /// v3: if memory runs out at the first allocation of a thread, `fun` is called while mimalloc's own data
+    /// is locked (`theap_meta_lock`), and deadlocks if it allocates.
     pub fn mi_register_error(fun: mi_error_fun, arg: *mut c_void);
 
     /// Frees the empty pages of the calling thread's default heap, and returns to the operating system

@@ -34,6 +34,9 @@
 //!
 //! * It may allocate and free. If that leads to the same callback in the same thread, it is not called again: the error
 //!   or the text is dropped. A callback of another kind is called.
+//! * It must not allocate when memory runs out at the first allocation of its thread, or it deadlocks on v3: mimalloc then
+//!   calls [`on_error`] under a lock that every thread needs at its first allocation. A callback that must work then
+//!   only counts.
 //! * It must not take a lock that its thread may hold while it allocates, or it deadlocks. The locks of
 //!   [`std::io::stdout`] and [`std::io::stderr`] are such locks: a thread that prints may allocate. Count, or write
 //!   into a buffer under your own lock, under which nothing allocates, and report elsewhere.
