@@ -407,6 +407,10 @@ fn memory_runs_out_in_new_threads() {
             std::thread::yield_now();
         }
     }
+    if cfg!(feature = "debug_full") {
+        println!("not run: with all of upstream's assertions it takes minutes");
+        return;
+    }
     if !child::is_child() {
         use std::os::unix::process::ExitStatusExt;
         let name = "memory_runs_out_in_new_threads";
@@ -442,7 +446,7 @@ fn memory_runs_out_in_new_threads() {
         }
     });
     let blocks = run_out_of_memory();
-    for size in [1_000_000, 100_000, 10_000, 1_000] {
+    for size in [1_000_000, 100_000, 8_000] {
         while !unsafe { sys::mi_malloc(size) }.is_null() {}
     }
     within_seconds(5, || {
