@@ -84,7 +84,7 @@ fn the_environment_takes_precedence_and_is_reported() {
     assert_eq!(options::purge_delay::source(), Some(Source::RunTime));
 }
 
-/// A thread sets an option while others allocate: it takes effect, and the thread sanitizer finds no race.
+/// A thread sets options while others allocate, which read them.
 #[test]
 fn options_change_under_load() {
     if !child::is_child() {
