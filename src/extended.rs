@@ -161,10 +161,11 @@ extern "C" {
     ///
     /// It is called on a thread that allocates: once for many allocations that find no free block at
     /// hand (every 1000 on v3, every 100 on v2), and at each collection of the thread's memory, with
-    /// `force` as in [`mi_collect`]; on v2 also when a thread ends. It is not called while it runs
-    /// on the same thread, with one exception: if it allocates at the end of a thread on v2, that
-    /// gives the thread a new heap, which may call again. There is one callback per process: a new
-    /// one replaces it, NULL (`None`) removes it.
+    /// `force` as in [`mi_collect`]. It is not called while it runs on the same thread. There is one
+    /// callback per process: a new one replaces it, NULL (`None`) removes it.
+    ///
+    /// Upstream's v2, and so the system's library, also calls it when a thread ends. If it allocates then, the
+    /// thread gets a new heap that is never freed. The C of this crate leaves this call out.
     ///
     /// Header: `mimalloc.h`.
     ///

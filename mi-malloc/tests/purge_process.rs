@@ -161,7 +161,7 @@ fn it_may_be_dropped_in_its_own_thread() {
     static DROPPED: AtomicBool = AtomicBool::new(false);
 
     extern "C" fn deferred_free(_force: bool, _heartbeat: c_ulonglong, _argument: *mut c_void) {
-        // By the system's name: v2 also calls this when a thread ends, and then `std::thread::current` may be gone.
+        // By the system's name, which needs no memory.
         let mut name = [0u8; 16];
         // SAFETY: the system writes at most sixteen bytes, the last of which is NUL.
         let name = unsafe {

@@ -8,10 +8,6 @@ use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
 
 /// Calls on this thread are noted as long as this lives.
-///
-/// v2 also calls when a thread ends, after it has taken the thread's heap away. What the callback
-/// allocates then makes a new one, whose heartbeat calls again: "never entered again" holds until
-/// there.
 struct Listening;
 
 impl Listening {
@@ -167,7 +163,7 @@ fn it_frees_what_was_put_off() {
     respawn::alone(|| {
         let _listening = Listening::start();
         unsafe extern "C" fn free_all(_: bool, _: c_ulonglong, put_off: *mut c_void) {
-            // The ends of other tests' threads call it, too, and the list is this thread's.
+            // The list is this thread's.
             if LISTENING.with(Cell::get) {
                 for p in (*put_off.cast::<Vec<*mut c_void>>()).drain(..) {
                     mi_free(p);
@@ -182,5 +178,26 @@ fn it_frees_what_was_put_off() {
             mi_register_deferred_free(None, null_mut());
             assert!((*argument).is_empty());
         }
+    });
+}
+
+/// If the callback allocated then, v2 would make a new heap for the thread, and never free it.
+#[test]
+fn the_end_of_a_thread_does_not_call_it() {
+    unsafe extern "C" fn allocate(_: bool, _: c_ulonglong, _: *mut c_void) {
+        work();
+    }
+    fn threads() -> i64 {
+        let mut stats = mi_stats_t::new();
+        assert!(unsafe { mi_stats_get(&mut stats) });
+        stats.threads.current
+    }
+    respawn::alone(|| {
+        unsafe { mi_register_deferred_free(Some(allocate), null_mut()) };
+        let before = threads();
+        for _ in 0..20 {
+            std::thread::spawn(|| unsafe { work() }).join().unwrap();
+        }
+        assert_eq!(threads(), before);
     });
 }
