@@ -2,7 +2,7 @@
 //! test runs in its own process.
 
 use mi_malloc::{callbacks, sys};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[allow(dead_code)]
 #[path = "../../tests/support/respawn.rs"]
@@ -396,6 +396,7 @@ fn output_about_memory_that_needs_memory_deadlocks() {
 #[cfg(all(target_os = "linux", mi_v3))]
 #[test]
 fn memory_runs_out_in_new_threads() {
+    use std::sync::atomic::AtomicBool;
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     static STARTED: AtomicUsize = AtomicUsize::new(0);
     static GO: AtomicBool = AtomicBool::new(false);
