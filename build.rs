@@ -1,5 +1,5 @@
-//! Compiles upstream's `static.c` together with C of this crate (handlers of `fork`; on v3, entry points for
-//! `MiMalloc`), and prints what Cargo has to link. Each step is a module under `build/`.
+//! Compiles upstream's `static.c` together with C of this crate (handlers of `fork`, what `src/upstream.c` changes;
+//! on v3, entry points for `MiMalloc`), and prints what Cargo has to link. Each step is a module under `build/`.
 //!
 //! The C is one translation unit, a chain of includes: `global.c` or `secure.c` includes `fork.c`, that `upstream.c`,
 //! and that upstream's `static.c`. The plan decides with which of them the chain begins.

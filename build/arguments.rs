@@ -8,6 +8,7 @@
 
 use super::config::{self, Config, Define};
 use super::fast_path::{self, FastPath};
+use super::modes;
 use super::plan::{Language, Plan};
 
 /// What the arguments add to a plan, or take from it.
@@ -17,6 +18,8 @@ pub struct Adaptation {
     pub appended: Vec<String>,
     /// The code for `MiMalloc` that they leave.
     pub fast_path: FastPath,
+    /// Whether pages of single blocks are still retained.
+    pub retained_pages: bool,
     /// Besides those of the plan.
     pub warnings: Vec<String>,
 }
@@ -294,11 +297,12 @@ fn sanitizers(arguments: &[String]) -> Vec<&str> {
 }
 
 impl Adaptation {
-    /// The definitions that the C gets decide which code `MiMalloc` may use, whoever defined them.
+    /// The definitions that the C gets decide which code it has and `MiMalloc` may use, whoever defined them.
     fn new(plan: &Plan, defines: &[Define]) -> Adaptation {
         Adaptation {
             appended: Vec::new(),
             fast_path: plan.fast_path.clone().with_definitions(defines),
+            retained_pages: plan.retained_pages && modes::allow_retained_pages(defines),
             warnings: Vec::new(),
         }
     }

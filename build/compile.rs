@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 /// What only the compiler, its arguments or the compiled object show: what to link, and the code that `MiMalloc` uses.
 pub struct Compiled {
     pub fast_path: FastPath,
+    pub retained_pages: bool,
     /// Besides those of the plan.
     pub warnings: Vec<String>,
     pub libraries: Vec<String>,
@@ -203,6 +204,7 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     }
     Ok(Compiled {
         fast_path,
+        retained_pages: adaptation.retained_pages,
         warnings: adaptation.warnings,
         libraries: runtime_libs(&plan.runtime_libs)?,
         folders: folders(plan, &compiler),

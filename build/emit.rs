@@ -25,7 +25,7 @@ pub fn conditions() {
         "mi_exact_size",
         "mi_large_slices",
         "mi_program_options",
-        "mi_singleton_pages",
+        "mi_retained_pages",
     ] {
         println!("cargo:rustc-check-cfg=cfg({})", cfg);
     }
@@ -36,13 +36,10 @@ pub fn conditions() {
     );
 }
 
-/// What no compiler had a say in: `#[cfg(mi_program_options)]` and `mi_singleton_pages`, libraries, warnings.
+/// What no compiler had a say in: `#[cfg(mi_program_options)]`, libraries, warnings.
 pub fn plan_directives(plan: &Plan) {
     if plan.wraps_upstream {
         program_options();
-    }
-    if plan.singleton_pages {
-        println!("cargo:rustc-cfg=mi_singleton_pages");
     }
     for library in &plan.libraries {
         println!("cargo:rustc-link-lib={}", library);
@@ -53,6 +50,9 @@ pub fn plan_directives(plan: &Plan) {
 /// What was found out while compiling.
 pub fn compiled(compiled: &Compiled) {
     fast_path_used(&compiled.fast_path);
+    if compiled.retained_pages {
+        println!("cargo:rustc-cfg=mi_retained_pages");
+    }
     warnings(&compiled.warnings);
     for path in &compiled.own {
         rerun_if_changed(path);

@@ -129,16 +129,19 @@ fn checks_ends(defines: &[Define]) -> Option<&'static str> {
         "MI_TRACK_ASAN",
         "MI_TRACK_ETW",
     ];
-    // Without a level upstream's header derives one from the other two, and with it checks the ends of blocks unless that
-    // is disabled.
-    let release = ["MI_DEBUG", "NDEBUG", "MI_BUILD_RELEASE"];
-    let debug = is_on(defines, "MI_DEBUG")
-        || release
-            .iter()
-            .all(|name| !is_on(defines, name) && !is_off(defines, name));
     let unchecked = is_off(defines, "MI_PADDING") && is_off(defines, "MI_GUARDED");
     let other = others.iter().find(|name| is_on(defines, name)).copied();
-    other.or(Some("MI_DEBUG").filter(|_| debug && !unchecked))
+    other.or(Some("MI_DEBUG").filter(|_| has_assertions(defines) && !unchecked))
+}
+
+/// Whether upstream's assertions are on. Without a level its header derives one from the other two definitions, and with it
+/// checks the ends of blocks unless that is disabled.
+pub fn has_assertions(defines: &[Define]) -> bool {
+    let release = ["MI_DEBUG", "NDEBUG", "MI_BUILD_RELEASE"];
+    is_on(defines, "MI_DEBUG")
+        || release
+            .iter()
+            .all(|name| !is_on(defines, name) && !is_off(defines, name))
 }
 
 /// Chooses the code by a plan whose definitions are complete.

@@ -1,6 +1,7 @@
 //! Modes of the library: checks, statistics, mitigations, the `malloc` family, exit, `fork`.
 
-use super::config::{Config, Major};
+use super::config::{self, Config, Define, Major};
+use super::fast_path;
 use super::instrumentation;
 use super::plan::Plan;
 use super::platform;
@@ -128,12 +129,20 @@ pub fn page_map(config: &Config, plan: &mut Plan) {
     }
 }
 
-/// Blocks of 64 to 512 KiB get a page each where `src/singleton_pages.h` retains such pages, which has the same conditions.
-/// Elsewhere upstream allocates them from pages of 4 MiB, one for each size class.
+/// Each block above 64 KiB gets a page of its own where `src/singleton_pages.h` retains such pages. Elsewhere upstream
+/// allocates most of those up to 512 KiB from pages of 4 MiB, one for each size class.
 pub fn singleton_pages(config: &Config, plan: &mut Plan) {
+    plan.retained_pages =
+        config.major == Major::V3 && plan.wraps_upstream && allow_retained_pages(&plan.defines);
+    if plan.retained_pages && plan.value("MI_ENABLE_LARGE_PAGES").is_none() {
+        plan.define("MI_ENABLE_LARGE_PAGES", 0);
+    }
+}
+
+/// The conditions of `src/singleton_pages.h`: nothing else may use the bytes of free blocks.
+pub fn allow_retained_pages(defines: &[Define]) -> bool {
     let without = [
         "MI_SECURE",
-        "MI_DEBUG",
         "MI_PADDING",
         "MI_ENCODE_FREELIST",
         "MI_GUARDED",
@@ -145,15 +154,11 @@ pub fn singleton_pages(config: &Config, plan: &mut Plan) {
         "MI_MALLOC_SYS_NO_REUSE",
         "MI_ENABLE_LARGE_PAGES",
     ];
-    let fine = |name: &str| plan.value(name) == Some("2");
-    plan.singleton_pages = config.major == Major::V3
-        && plan.wraps_upstream
-        && !without.iter().any(|name| plan.is_on(name))
-        && !fine("MI_STATS")
-        && !fine("MI_PROFILE");
-    if plan.singleton_pages && plan.value("MI_ENABLE_LARGE_PAGES").is_none() {
-        plan.define("MI_ENABLE_LARGE_PAGES", 0);
-    }
+    let is_fine = |name| config::value(defines, name) == Some("2");
+    !fast_path::has_assertions(defines)
+        && !without.iter().any(|name| config::is_on(defines, name))
+        && !is_fine("MI_STATS")
+        && !is_fine("MI_PROFILE")
 }
 
 /// Whether mimalloc's locks are held across a `fork`: where there is one, with releases whose locks are known. The

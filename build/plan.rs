@@ -67,11 +67,11 @@ pub struct Plan {
     pub fork: bool,
     /// The code that allocates and frees for `MiMalloc`, unless the compiler's arguments or answers forbid it.
     pub fast_path: FastPath,
-    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, free blocks, huge pages, callbacks. With the
-    /// pinned release.
+    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, pages of single blocks, free blocks, huge
+    /// pages, callbacks. With the pinned release.
     pub wraps_upstream: bool,
-    /// Whether blocks of 64 to 512 KiB have a page each: `#[cfg(mi_singleton_pages)]`.
-    pub singleton_pages: bool,
+    /// Whether a thread retains pages of single blocks (`src/singleton_pages.h`): `#[cfg(mi_retained_pages)]`.
+    pub retained_pages: bool,
     /// The object is LLVM bitcode, which only a clang not newer than rustc's LLVM can write.
     pub bitcode: bool,
     /// Leave the assembly beside the object.
@@ -98,7 +98,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         fork: false,
         fast_path: FastPath::default(),
         wraps_upstream: release.is_pinned && release.version.has_known_calls(),
-        singleton_pages: false,
+        retained_pages: false,
         bitcode: false,
         assembly: config.features.asm,
         libraries: Vec::new(),

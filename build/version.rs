@@ -64,7 +64,7 @@ impl Version {
         ))
     }
 
-    /// Whether `src/global.c` and `src/secure.c`, which use upstream's internals, were checked with this release.
+    /// Whether `src/global.c`, `large.c` and `secure.c`, which use upstream's internals, were checked with this release.
     pub fn has_custom_entry_points(self) -> bool {
         self == Version::new(3, 6, 0)
     }

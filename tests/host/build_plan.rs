@@ -160,7 +160,7 @@ const GROUPS: &[Group] = &[
 ];
 
 /// In every plan without features: release-grade C, and v3's statistics, profiler, no guard
-/// pages, small pages like all others, and none of 4 MiB.
+/// pages, and small pages like all others. `MI_ENABLE_LARGE_PAGES=0` is added below, before what is probed.
 const EVERY_V3: &str =
     "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0";
 const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";

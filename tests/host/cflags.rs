@@ -187,6 +187,29 @@ fn definitions_of_cflags() {
     }
 }
 
+/// Whether `src/singleton_pages.h` still retains pages.
+#[test]
+fn definitions_of_cflags_and_retained_pages() {
+    for (options, retained) in [
+        ("", true),
+        ("-DMI_XMALLOC=1", true),
+        ("-DMI_ENABLE_LARGE_PAGES=0", true),
+        ("-DMI_ENABLE_LARGE_PAGES=1", false),
+        ("-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0", false),
+        ("-UNDEBUG -UMI_BUILD_RELEASE", false),
+        ("-DMI_PADDING=1", false),
+        ("-UMI_PROFILE -DMI_PROFILE=2", false),
+        ("-UMI_STATS -DMI_STATS=2", false),
+        ("-DMI_MALLOC_SYS_NO_REUSE", false),
+    ] {
+        let got = adapted(&linux("x86_64"), options).unwrap();
+        assert_eq!(got.retained_pages, retained, "{options}");
+    }
+    let mut v2 = linux("x86_64");
+    v2.major = Major::V2;
+    assert!(!adapted(&v2, "").unwrap().retained_pages);
+}
+
 #[test]
 fn mitigations_that_cflags_disable() {
     let secure = || {

@@ -316,7 +316,10 @@ fn constants_that_do_not_fit_turn_fast_paths_off() {
     let short = |definitions: &[&str]| is_on("MI_MALLOC_SYS_HAVE_FAST_PATH", definitions);
     assert!(short(&[]));
     assert!(short(&["-DMI_MAX_ALIGN_SIZE=32"]));
-    assert!(short(&["-DMI_ENABLE_LARGE_PAGES=0"]));
+    assert!(short(&[
+        "-UMI_ENABLE_LARGE_PAGES",
+        "-DMI_ENABLE_LARGE_PAGES=1"
+    ]));
     for other in [
         "-UMI_STATS -DMI_STATS=2",
         "-UMI_PROFILE -DMI_PROFILE=2",

@@ -1,5 +1,5 @@
-//! Blocks of 64 to 512 KiB have a page each, and a thread retains its latest such pages (`src/singleton_pages.h`). With large
-//! slices they are those above 128 KiB.
+//! Blocks above 64 KiB have a page each, and a thread retains its latest ones up to 512 KiB (`src/singleton_pages.h`). With
+//! large slices both sizes are twice as large.
 
 use crate::resident::resident;
 use crate::respawn::alone;
@@ -14,10 +14,10 @@ const MIB: usize = 1 << 20;
 
 /// Runs the test in a process of its own, where such pages are retained.
 fn alone_if_retained(test: impl FnOnce()) {
-    if cfg!(mi_singleton_pages) {
+    if cfg!(mi_retained_pages) {
         alone(test);
     } else {
-        println!("not run: here blocks of this size share pages");
+        println!("not run: this build retains no pages of single blocks");
     }
 }
 
