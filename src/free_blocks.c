@@ -159,7 +159,7 @@ static void mi_malloc_sys_discard_in(mi_heap_t* heap, mi_malloc_sys_discard_t* d
   }
 }
 
-// Whether the page has free blocks that were in use before. An empty page is for a collection.
+// Whether the page has free blocks that were in use before. An empty page is left to a collection.
 static bool mi_malloc_sys_has_used_free_blocks(mi_page_t* page) {
   if (page->memid.memkind != MI_MEM_ARENA || mi_page_is_singleton(page)) return false;
   _mi_page_free_collect(page, false);
@@ -184,7 +184,8 @@ static void mi_malloc_sys_abandon_in(mi_theap_t* theap) {
 extern "C" {
 #endif
 
-// For `purge.rs`, in each build. Only pages of the main heap, in which threads allocate by default, are visited.
+// For `purge.rs`, in each build: abandons the thread's pages with used free blocks, and those that it retains
+// (`singleton_pages.c`). Only pages of the main heap, in which threads allocate by default.
 void mi_malloc_sys_abandon_pages(void) {
   #if MI_MALLOC_SYS_FREE_BLOCKS || MI_MALLOC_SYS_SINGLETONS
   mi_theap_t* const theap = _mi_theap_default();

@@ -154,8 +154,8 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
 //   That call is left to it, so housekeeping is as frequent as without this fast path.
 // - It may take a sample. While there is a sample rate everything is left to it. (With MI_SAMPLE=2 the countdown to
 //   the next sample would have to be checked too.)
-// - It moves a page that becomes full to the queue of full pages, where other threads can free it. So the last block of
-//   a page is left to it. (The last one in the free list need not be that: a page is extended when its list is empty.)
+// - It abandons a page that becomes full (`_mi_page_to_full`), so that any thread that frees in it can claim it. So the
+//   last block of a page is left to it. (The last one in the free list need not be that: a page is extended when its list is empty.)
 // - `last_alloc` of a page says up to which allocation upstream has subtracted its blocks from the countdown to the next
 //   sample. For blocks above MI_SMALL_MAX_OBJ_SIZE it does that at once, for smaller ones when the free list is
 //   refilled. Here `last_alloc` advances with each block, and nothing is subtracted: without a sample rate there is no
@@ -259,10 +259,10 @@ void* mi_malloc_sys_malloc_general(size_t size) {
 // and frees it again and again. Such a page is retired: kept for some cycles of housekeeping. This is all that upstream
 // does for it.
 //
-// A page of a single block is left to upstream: it is in the queue of huge pages, whatever its size. For an alignment
-// above a slice the block may be a small one, and then the page remains this thread's while it is full, without a flag
-// (`mi_malloc_generic_from_page` moves only those above MI_SMALL_MAX_OBJ_SIZE to the full queue). All other pages that
-// come here are in the queue of their bin.
+// A page of a single block is left to `_mi_page_retire`, by default a macro, so that `singleton_pages.c` may retain the
+// page. It is in the huge queue, whatever the size of its block. For an alignment above a slice the block may be a small
+// one, and then the page remains this thread's while it is full, without a flag (`mi_malloc_generic_from_page` abandons
+// only those above MI_SMALL_MAX_OBJ_SIZE). All other pages that come here are in the queue of their bin.
 static mi_decl_forceinline void mi_malloc_sys_page_retire_impl(mi_page_t* page) {
   const size_t size = mi_page_block_size(page);
   _mi_page_qsbr_clear(page);

@@ -515,6 +515,10 @@ mod realloc_fallback {
     use core::ptr::copy_nonoverlapping;
 
     /// If a small block certainly has to move, mimalloc need not compute its size, and it is freed with its size known.
+    ///
+    /// # Safety
+    ///
+    /// The contract of the backends, above.
     #[inline(always)]
     pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
         // SAFETY: the block is live and has `used` bytes (G5), and the new one is larger: `size > largest_size_class(used)`.

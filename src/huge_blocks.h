@@ -1,9 +1,9 @@
 // Blocks above MI_LARGE_MAX_OBJ_SIZE, on v3: they take memory only where the program touches them. Included before
 // upstream's `static.c`, only with releases that this was checked with; `huge_blocks.c` is included after it.
 //
-// * Upstream stores the link of the free list in the first word of a free block. Such a block is alone in its page, and
-//   the page is freed with it, so that link is always NULL. But writing it makes memory resident: a huge page, which the
-//   system first fills with zeroes. Here the link is neither written nor read.
+// * Upstream stores the link of the free list in the first word of a free block. Such a block is alone in its page, so
+//   that link is always NULL. But writing it makes memory resident: a huge page, which the system first fills with
+//   zeroes. Here the link is not read, and only the owner of a retained page (`singleton_pages.c`) writes it.
 // * Upstream writes zeroes to all of a zeroed block if its memory was ever in use. Memory that was purged or moved away
 //   since is empty, and the system fills it with zeroes when it is touched. So on Linux the system is queried which
 //   parts of the block are resident, and only those are written to.
@@ -42,8 +42,9 @@ static void* mi_malloc_sys_page_malloc_zero(mi_theap_t* theap, mi_page_t* page, 
 #define MI_MALLOC_SYS_PAGE_MALLOC_mi_theap_t _mi_page_malloc_zero(mi_theap_t
 #define MI_MALLOC_SYS_PAGE_MALLOC_theap      mi_malloc_sys_page_malloc_zero(theap
 
-// The link of a free block, where a block is freed without ownership of its page. Upstream abandons a page that is full,
-// so nearly all blocks above 512 KiB are freed in this way. All other calls stay as they are.
+// The link of a free block, where a block is freed without ownership of its page. Upstream abandons a full page, and
+// `singleton_pages.c` retains only some, of blocks up to 512 KiB. So nearly all larger blocks are freed in this way. All
+// other calls stay as they are.
 static mi_decl_forceinline void mi_malloc_sys_set_next(const mi_block_t* next, const mi_page_t* page, mi_block_t* block) {
   mi_block_set_next(page, block, next);
 }

@@ -52,8 +52,8 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
 #define MI_DEFAULT_ALLOW_THP  MI_MALLOC_SYS_LARGE_THP
 #endif
 
-// The size of the first arena's part without huge pages. An arena fills from its start, with a chunk of its own (32 MiB)
-// for each kind of page: small, medium and large pages, and those of a single block.
+// The size of the first arena's part without huge pages. An arena fills from its start, with chunks (32 MiB) of their
+// own for small pages, for medium pages and for all others.
 #ifndef MI_MALLOC_SYS_PLAIN_SIZE
 #define MI_MALLOC_SYS_PLAIN_SIZE  (64*MI_MiB)
 #endif

@@ -16,8 +16,8 @@
 // * A huge page that is faulted in beside a purged range makes part of that range resident again. It is purged with the
 //   huge page's other memory (Linux).
 //
-// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `huge_blocks.h` and the defaults of two
-// purge options (`program_options.h`).
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `huge_blocks.h`, `singleton_pages.h` (so that
+// upstream's pages of 4 MiB return) and the defaults of two purge options (`program_options.h`).
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE

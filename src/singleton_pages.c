@@ -1,13 +1,13 @@
-// See `singleton_pages.h`. Included after upstream's `static.c`.
+// See `singleton_pages.h`. Included after upstream's `static.c`. `_mi_page_retire` stays a macro: `global.c` calls it.
 #if MI_MALLOC_SYS_SINGLETONS
 #undef _mi_page_fresh_alloc
 #undef _mi_page_to_full
 
-// The largest block whose page is retained: upstream's limit for pages of several blocks, if it has large ones.
+// The largest block whose page is retained: 512 KiB with slices of 64 KiB, upstream's limit for large pages.
 #define MI_MALLOC_SYS_RETAINED_SIZE  (MI_LARGE_PAGE_SIZE/8)
 
-// So many pages of a thread's queue of huge pages are retained. The first ones are the retired pages, where upstream looks
-// for them, the last retired first; then come those in use, the last allocated last.
+// At most so many pages stay in a thread's huge queue. First come the retired ones, the last retired first, since upstream
+// looks for them there; then those in use, the last allocated last.
 //
 // Another thread may free a block in one of them. That returns its memory only when the owner allocates such a block or
 // collects, when it becomes idle (`mi_malloc_sys_abandon_pages`), and when it ends.
@@ -54,8 +54,8 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
   return page;
 }
 
-// With a sample rate upstream abandons the page: while a profiler's function handles the free of a sampled block, which it
-// may do by allocating, the block's page must not be abandoned here.
+// With a sample rate the page is left to upstream, which abandons it at once. For while a profiler's function handles the
+// free of a sampled block it may allocate, and the loop below could then abandon that block's page.
 static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
   mi_theap_t* const theap = mi_page_theap(page);
   if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon || theap->sample_rate != 0) {
@@ -78,7 +78,7 @@ static void mi_malloc_sys_retire(mi_page_t* page) {
   mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
   mi_page_t* oldest = pq->first;
   for (size_t i = 1; i < MI_RETIRE_MAX_PAGES && oldest != NULL; i++) { oldest = oldest->next; }
-  // There are as many as upstream looks for.
+  // Upstream looks at the first MI_RETIRE_MAX_PAGES only, so with one more the oldest is freed.
   if (oldest != NULL && oldest->retire_expire != 0) { _mi_page_free(oldest, pq); }
   mi_page_set_has_interior_pointers(page, false);
   mi_theap_stat_counter_increase(theap, pages_retire, 1);
@@ -88,8 +88,8 @@ static void mi_malloc_sys_retire(mi_page_t* page) {
   theap->page_retired_max = mi_max(theap->page_retired_max, MI_BIN_HUGE);
 }
 
-// Before the thread sleeps. An empty page returns to its arena, and one in use will when its block is freed. The caller holds
-// the lock of the heap's theaps, as at the end of a thread.
+// Before the thread sleeps. An empty page returns to its arena, and one in use will when its block is freed. The caller
+// holds the lock of the heap's theaps, as at the end of a thread.
 static void mi_malloc_sys_abandon_retained(mi_theap_t* theap) {
   mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
   for (mi_page_t* page = pq->first; page != NULL; ) {

@@ -1,15 +1,18 @@
-// Blocks of 64 to 512 KiB, on v3: each has a page of its own, and a thread retains its latest such pages. Included before
-// upstream's `static.c`, only with releases that this was checked with; `singleton_pages.c` is included after it.
+// Blocks above 64 KiB, up to 512 KiB, on v3: each has a page of its own, and a thread retains its latest such pages.
+// Included before upstream's `static.c`, only with releases that this was checked with; `singleton_pages.c` is included
+// after it.
 //
-// * By default upstream allocates such blocks from pages of 4 MiB, each for one size class. What is free in them is
-//   resident, and serves no other size: programs whose blocks of this size vary peak much higher. With
-//   MI_ENABLE_LARGE_PAGES=0 (`singleton_pages` in `build/modes.rs`) each block has a page of its own (a singleton), whose memory any size may take next.
+// * By default upstream allocates most of them from pages of 4 MiB, each for one size class (80 KiB: of 512 KiB). What is
+//   free in them is resident, and serves no other size: programs whose blocks of this size vary peak much higher. With
+//   MI_ENABLE_LARGE_PAGES=0 (`singleton_pages` in `build/modes.rs`) each block has a page of its own (a singleton),
+//   whose memory any size may take next.
 // * Then upstream treats them as it treats larger blocks: it abandons the page when the block is allocated, and returns
 //   the page to the arena when the block is freed, which takes thirty times as long as a block from a page with others.
-//   So here the latest few of a thread's singletons stay in its queue of huge pages while they are in use, and when they
-//   are freed they are retired, as pages of smaller blocks are. The next block of about the same size takes one of them.
+//   So here the latest few of a thread's singletons stay in its huge queue while they are in use, and when they are freed
+//   they are retired, as pages of smaller blocks are. The next block of about the same size takes one of them.
 //
-// `MIMALLOC_SYS_DEFINES=MI_ENABLE_LARGE_PAGES=1` gives upstream's way.
+// Left out where `build/modes.rs` leaves upstream's large pages: with mitigations, debug builds, guard pages and memory
+// checkers, which use the bytes of free blocks. `MIMALLOC_SYS_DEFINES=MI_ENABLE_LARGE_PAGES=1` leaves it out too.
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE

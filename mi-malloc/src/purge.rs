@@ -7,7 +7,7 @@
 //! | | what it purges | when |
 //! |---|---|---|
 //! | [`Background`] | free memory of the arenas; the memory of free blocks in the pages of threads that have ended or called [`on_thread_idle`] | soon after it was freed, in an idle program within two seconds, free blocks within four, without any further call |
-//! | [`on_thread_idle`] | what is due; and it moves the empty pages of the calling thread, and those with some free blocks, to where [`Background`] purges them | when the thread has nothing to do; cheap enough to call each time that it parks |
+//! | [`on_thread_idle`] | what is due; and it moves the empty pages of the calling thread, and those with some free blocks, to where [`Background`] purges them; it also gives up the pages that the thread retains for blocks of 64 to 512 KiB | when the thread has nothing to do; cheap enough to call each time that it parks |
 //! | [`now`] | both, at once | when a phase of the program has ended |
 //!
 //! A server needs the first two:
@@ -58,7 +58,7 @@
 //! # What none of them purges
 //!
 //! The pages of *other* threads that still run. A sleeping thread keeps a few pages of each block size it has
-//! used, even if they are empty by now, so it should call [`on_thread_idle`] before it sleeps. (Eight threads that had used 40
+//! used, and its latest eight of blocks of 64 to 512 KiB, even if they are empty by now, so it should call [`on_thread_idle`] before it sleeps. (Eight threads that had used 40
 //! MiB each retained 20 MiB without that call.) Pages that become empty later, because other threads free their blocks,
 //! stay until the thread calls it again.
 //!

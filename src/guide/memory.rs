@@ -26,11 +26,12 @@
 //! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | see below | no |
 //! | `mi_arenas_purge` | all free memory of the arenas | yes | |
 //!
-//! On v3 a block above 64 KiB has a page of its own. Of blocks up to 512 KiB a thread retains its latest eight pages, at most
-//! three of them empty, for its next blocks of about their sizes; see [building](super::building). So a thread that sleeps
-//! keeps what other threads free in those pages, unless it calls [`abandon_pages`] before.
-//!
 //! So an idle process keeps what it has freed, until one of its threads frees a page, allocates much or collects.
+//!
+//! On v3 a block above 64 KiB has a page of its own. Of blocks up to 512 KiB a thread retains its latest eight pages, at most
+//! three that it has emptied itself, for its next blocks of about their sizes; see
+//! [building](super::building#blocks-of-64-to-512-kib). So a thread that sleeps keeps what other threads free in those pages,
+//! unless it calls [`abandon_pages`] before.
 //!
 //! # Large blocks
 //!

@@ -12,7 +12,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;
 use std::ops::Range;
 
-/// Sizes beyond the small ones, in small pages, medium pages and large pages.
+/// Sizes beyond the small ones, in small pages, medium pages, and pages of their own.
 const SIZES: [usize; 4] = [2000, 4096, 32 << 10, 100_000];
 /// And some of the small ones, of which in an optimised build of some platforms no call is left.
 const SMALL: [usize; 2] = [64, 1000];

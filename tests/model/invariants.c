@@ -146,7 +146,7 @@ static void check_state(const mi_theap_t* theap, const mi_page_t* page, size_t b
   if (mi_page_used(page) == page->reserved && is_large(page) && !special) {
     fault(page, "full, and not in the queue of full pages");
   }
-  // Which huge pages may be empty: `src/singleton_pages.c`.
+  // Which pages of the huge queue may be empty: `src/singleton_pages.c`.
   const bool may_retain = (!MI_ENABLE_LARGE_PAGES && bin == MI_BIN_HUGE && page->block_size <= MI_LARGE_PAGE_SIZE/8);
   if (mi_page_used(page) == 0 && special && !may_retain) {
     fault(page, "empty, and still in bin %zu", bin);
@@ -188,7 +188,7 @@ static void check_theap(const mi_theap_t* theap, bool single_thread) {
       fault(NULL, "bin %zu has %zu pages and counts %zu, or its last page is another", bin, count, queue->count);
     }
     if (bin == MI_BIN_HUGE && retired > RETIRED_PAGES) {
-      fault(NULL, "%zu huge pages are retired", retired);
+      fault(NULL, "%zu pages of the huge queue are retired", retired);
     }
     total += count;
   }

@@ -2,8 +2,8 @@
 //! `cargo xtask NAME + NAME` several.
 
 mod checks;
-mod group;
 mod modes;
+mod session;
 mod step;
 mod together;
 

@@ -19,13 +19,7 @@ const FEATURES: &[&str] = &[
     TOGETHER,
 ];
 
-/// Those of the reduced set (`--fast`). It leaves out, for both major versions:
-///
-/// - `secure`: its entry points (`src/secure.c` on v3) and upstream's checks of free lists are those of `secure_full`,
-///   which adds guard pages;
-/// - `override` and [`TOGETHER`] each alone: the mode with both has the code of both. `override` adds the symbols of
-///   the C library and changes no other code; `example_packages` of `tests/host` runs it with the Rust code for small
-///   blocks, in the model of thread-local variables that it usually has.
+/// Those of the reduced set (`--fast`). CONTRIBUTING.md, "Build modes", has the reason for each that is left out.
 const FAST_FEATURES: &[&str] = &[
     "secure_full",
     "debug_full",

@@ -1,4 +1,5 @@
-//! A command together with all processes that it starts: they end when this program no longer wants or is able to wait.
+//! A command in a session of its own, with all processes that it starts. They end as soon as this program stops waiting for
+//! them, or ends.
 
 use std::io;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -11,13 +12,13 @@ const WATCHED: &str = r#"exec 3<&0 </dev/null
 exec "$@" 3<&-"#;
 
 /// A running command. Dropping it terminates what is left of it.
-pub struct Group {
+pub struct Session {
     leader: Child,
     pipe: Option<ChildStdin>,
 }
 
-impl Group {
-    /// A command for [`Group::start`], to which arguments, variables, a folder and outputs can be added. It has no input.
+impl Session {
+    /// A command for [`Session::start`], to which arguments, variables, a folder and outputs can be added. It has no input.
     pub fn command(program: &str) -> Command {
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", WATCHED, "sh", program]);
@@ -25,10 +26,10 @@ impl Group {
         command
     }
 
-    pub fn start(command: &mut Command) -> io::Result<Group> {
+    pub fn start(command: &mut Command) -> io::Result<Session> {
         let mut leader = command.spawn()?;
         let pipe = leader.stdin.take();
-        Ok(Group { leader, pipe })
+        Ok(Session { leader, pipe })
     }
 
     /// Waits for the command.
@@ -42,7 +43,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for Session {
     fn drop(&mut self) {
         drop(self.pipe.take());
         let _ = self.leader.wait();
@@ -60,9 +61,9 @@ mod tests {
 
     #[test]
     fn the_status_is_that_of_the_command() {
-        let mut group = Group::start(Group::command("sh").args(["-c", "exit 7"])).unwrap();
-        assert_eq!(group.wait().unwrap().code(), Some(7));
-        let status = group.try_wait().unwrap();
+        let mut session = Session::start(Session::command("sh").args(["-c", "exit 7"])).unwrap();
+        assert_eq!(session.wait().unwrap().code(), Some(7));
+        let status = session.try_wait().unwrap();
         assert_eq!(status.and_then(|status| status.code()), Some(7));
     }
 
@@ -71,10 +72,10 @@ mod tests {
     fn processes_end_when_it_is_dropped() {
         const START: &str = "sleep 600 & echo $!; timeout 600 sh -c 'echo $$; exec sleep 600'";
         for wait in ["", " & sleep 1"] {
-            let mut command = Group::command("sh");
+            let mut command = Session::command("sh");
             command.arg("-c").arg(START.to_string() + wait);
-            let mut group = Group::start(command.stdout(Stdio::piped())).unwrap();
-            let output = BufReader::new(group.leader.stdout.take().unwrap());
+            let mut session = Session::start(command.stdout(Stdio::piped())).unwrap();
+            let output = BufReader::new(session.leader.stdout.take().unwrap());
             let processes: Vec<PathBuf> = output
                 .lines()
                 .take(2)
@@ -82,9 +83,9 @@ mod tests {
                 .collect();
             assert!(processes.iter().all(|process| process.exists()));
             if !wait.is_empty() {
-                assert!(group.wait().unwrap().success());
+                assert!(session.wait().unwrap().success());
             }
-            drop(group);
+            drop(session);
             let start = Instant::now();
             // One whose parent has not waited for it yet is still listed.
             let runs = |process: &PathBuf| {

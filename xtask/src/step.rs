@@ -1,6 +1,6 @@
 //! One command of a check.
 
-use crate::group::Group;
+use crate::session::Session;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -125,14 +125,14 @@ impl Step {
         let beside = self.beside.as_ref().map(|step| step.in_background());
         self.run_alone()?;
         // What fails here fails again in the later step, which reports it. It does nothing where it does not start.
-        if let Some(Ok(mut group)) = beside {
-            let _ = group.wait();
+        if let Some(Ok(mut session)) = beside {
+            let _ = session.wait();
         }
         Ok(())
     }
 
-    fn in_background(&self) -> std::io::Result<Group> {
-        let mut command = Group::command("sh");
+    fn in_background(&self) -> std::io::Result<Session> {
+        let mut command = Session::command("sh");
         command
             .args(["-c", IN_BACKGROUND, "sh", &self.program])
             .args(&self.arguments)
@@ -140,7 +140,7 @@ impl Step {
             .current_dir(&self.folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Group::start(&mut command)
+        Session::start(&mut command)
     }
 
     fn run_alone(&self) -> Result<(), String> {

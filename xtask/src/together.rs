@@ -4,7 +4,7 @@
 //! ended. A failure ends all.
 
 use crate::checks;
-use crate::group::Group;
+use crate::session::Session;
 use crate::step::{root, Step};
 use std::env;
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ struct Running {
     folder: Option<PathBuf>,
     start: Instant,
     output: PathBuf,
-    group: Group,
+    session: Session,
 }
 
 /// Runs the checks that [`AND`] separates, the first ones first. An error names the one that failed.
@@ -69,7 +69,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
 fn first_to_end(running: &mut Vec<Running>) -> Result<(Running, ExitStatus), String> {
     loop {
         for index in 0..running.len() {
-            let status = running[index].group.try_wait();
+            let status = running[index].session.try_wait();
             if let Some(status) = status.map_err(|error| error.to_string())? {
                 return Ok((running.remove(index), status));
             }
@@ -86,17 +86,17 @@ impl Running {
         let start = || {
             fs::create_dir_all(&folder)?;
             let file = File::create(&output)?;
-            let mut command = Group::command(&env::current_exe()?.to_string_lossy());
+            let mut command = Session::command(&env::current_exe()?.to_string_lossy());
             command.args(&call.words).stdout(file.try_clone()?);
-            Group::start(command.stderr(file))
+            Session::start(command.stderr(file))
         };
-        let group = start().map_err(|error| format!("`{name}` does not start: {error}"))?;
+        let session = start().map_err(|error| format!("`{name}` does not start: {error}"))?;
         Ok(Running {
             name,
             folder: call.folder,
             start: Instant::now(),
             output,
-            group,
+            session,
         })
     }
 
