@@ -210,7 +210,8 @@ static void mi_malloc_sys_fork_prepare(void) {
 
 // True if no lock is held any more.
 static bool mi_malloc_sys_fork_done(bool child) {
-  if (mi_atomic_load_relaxed(&mi_malloc_sys_forking) != _mi_thread_id()) return true; // the handlers were registered during this fork
+  // Otherwise the handlers were registered during this fork.
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_forking) != _mi_thread_id()) return true;
   if (--mi_malloc_sys_forks > 0) return false;
   mi_malloc_sys_release_locks(child);
   mi_malloc_sys_list_unmap(&mi_malloc_sys_held);

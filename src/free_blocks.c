@@ -86,7 +86,8 @@ static void mi_malloc_sys_discard_list(mi_page_t* page, mi_block_t* list, mi_mal
   const uint32_t recheck = (may_be_stale ? discard->age : MI_MALLOC_SYS_RECHECK);
   const uint32_t settled = (uint32_t)mi_page_used(page) + 1;
   mi_malloc_sys_free_block_t* const first = (mi_malloc_sys_free_block_t*)list;
-  if (mi_malloc_sys_is_discarded(first) && first->settled == settled && mi_malloc_sys_elapsed(first, discard) < recheck) return;
+  if (mi_malloc_sys_is_discarded(first) && first->settled == settled &&
+      mi_malloc_sys_elapsed(first, discard) < recheck) return;
   bool is_settled = true;
   size_t count = 0; // a block that was freed twice makes the list endless
   for (mi_block_t* block = list; block != NULL && count < page->capacity && mi_page_contains_address(page, block); count++) {
@@ -152,7 +153,8 @@ static void mi_malloc_sys_discard_in(mi_heap_t* heap, mi_malloc_sys_discard_t* d
     mi_arena_pages_t* const pages = mi_heap_arena_pages(heap, arena);
     if (memid->memkind != MI_MEM_OS || memid->is_pinned || arena->commit_fun != NULL || pages == NULL) continue;
     for (size_t bin = 0; bin < MI_ARENA_BIN_COUNT; bin++) {
-      if (!mi_malloc_sys_has_interior(_mi_bin_size(bin)) || mi_atomic_load_relaxed(&heap->abandoned_count[bin]) == 0) continue;
+      if (!mi_malloc_sys_has_interior(_mi_bin_size(bin)) ||
+          mi_atomic_load_relaxed(&heap->abandoned_count[bin]) == 0) continue;
       discard->bin = bin;
       _mi_bitmap_forall_set(pages->pages_abandoned[bin], &mi_malloc_sys_discard_page_at, arena, discard);
     }

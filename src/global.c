@@ -155,7 +155,8 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
 // - It may take a sample. While there is a sample rate everything is left to it. (With MI_SAMPLE=2 the countdown to
 //   the next sample would have to be checked too.)
 // - It abandons a page that becomes full (`_mi_page_to_full`), so that any thread that frees in it can claim it. So the
-//   last block of a page is left to it. (The last one in the free list need not be that: a page is extended when its list is empty.)
+//   last block of a page is left to it. (The last one in the free list need not be that: a page is extended when
+//   its list is empty.)
 // - `last_alloc` of a page says up to which allocation upstream has subtracted its blocks from the countdown to the next
 //   sample. For blocks above MI_SMALL_MAX_OBJ_SIZE it does that at once, for smaller ones when the free list is
 //   refilled. Here `last_alloc` advances with each block, and nothing is subtracted: without a sample rate there is no

@@ -72,7 +72,8 @@ static _Atomic(uintptr_t) mi_malloc_sys_plain_final;
 // A bit for each huge page in that part that was requested.
 #define MI_MALLOC_SYS_HUGE_UNIT  (2*MI_MiB)
 #define MI_MALLOC_SYS_HUGE_BITS  (8*sizeof(uintptr_t))
-static _Atomic(uintptr_t) mi_malloc_sys_huge_advised[MI_MALLOC_SYS_PLAIN_SIZE / MI_MALLOC_SYS_HUGE_UNIT / MI_MALLOC_SYS_HUGE_BITS + 1];
+static _Atomic(uintptr_t)
+  mi_malloc_sys_huge_advised[MI_MALLOC_SYS_PLAIN_SIZE / MI_MALLOC_SYS_HUGE_UNIT / MI_MALLOC_SYS_HUGE_BITS + 1];
 
 static void mi_malloc_sys_set_plain(uintptr_t start, uintptr_t end) {
   mi_atomic_store_relaxed(&mi_malloc_sys_plain_start, start);
@@ -87,7 +88,8 @@ static int mi_malloc_sys_madvise(void* addr, size_t size, int advice) {
     // The mapping may be larger than the arena, with a start that is unmapped later.
     const uintptr_t start = mi_align_up((uintptr_t)addr, MI_ARENA_ALIGNMENT);
     const uintptr_t end = (uintptr_t)addr + size;
-    const uintptr_t plain_end = (end > start && end - start > MI_MALLOC_SYS_PLAIN_SIZE ? start + MI_MALLOC_SYS_PLAIN_SIZE : end);
+    const bool is_larger = (end > start && end - start > MI_MALLOC_SYS_PLAIN_SIZE);
+    const uintptr_t plain_end = (is_larger ? start + MI_MALLOC_SYS_PLAIN_SIZE : end);
     mi_malloc_sys_set_plain(start, plain_end);
     (void)madvise(addr, plain_end - (uintptr_t)addr, MADV_NOHUGEPAGE); // for systems where huge pages are the default
     if (plain_end == end) return 0;
@@ -135,8 +137,9 @@ void* _mi_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment
 void* _mi_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                  bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid);
 
-static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
-                                            mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid)
+static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit,
+                                            bool allow_large, mi_arena_t* req_arena, size_t tseq, int numa_node,
+                                            mi_memid_t* memid)
 {
   void* const p = _mi_arenas_try_alloc(heap, slice_count, alignment, commit, allow_large, req_arena, tseq, numa_node, memid);
   if (p == NULL) return NULL;

@@ -58,7 +58,9 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
 // free of a sampled block it may allocate, and the loop below could then abandon that block's page.
 static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
   mi_theap_t* const theap = mi_page_theap(page);
-  if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon || theap->sample_rate != 0) {
+  if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon ||
+      theap->sample_rate != 0)
+  {
     _mi_page_to_full(page, pq);
     return;
   }

@@ -27,7 +27,8 @@
 #include "mimalloc/alloc/page.h"
 
 // An allocation that needs a new page.
-static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size, size_t alignment);
+static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
+                                                 size_t alignment);
 #define _mi_page_fresh_alloc(...)            MI_MALLOC_SYS_FRESH_ALLOC_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_FRESH_ALLOC_mi_theap_t _mi_page_fresh_alloc(mi_theap_t
 #define MI_MALLOC_SYS_FRESH_ALLOC_theap      mi_malloc_sys_page_fresh_alloc(theap

@@ -70,7 +70,8 @@ static bool mi_malloc_sys_take_all(mi_lock_t** busy) {
   const mi_malloc_sys_take_t known = mi_malloc_sys_take_lock(&mi_malloc_sys_registry_lock, busy);
   if (known != MI_MALLOC_SYS_TAKEN) return (known == MI_MALLOC_SYS_SKIPPED); // the list may change
   for (size_t i = 0; i < mi_malloc_sys_registered_locks.count; i++) {
-    if (mi_malloc_sys_take_lock((mi_lock_t*)mi_malloc_sys_registered_locks.items[i], busy) == MI_MALLOC_SYS_BUSY) return false;
+    mi_lock_t* const lock = (mi_lock_t*)mi_malloc_sys_registered_locks.items[i];
+    if (mi_malloc_sys_take_lock(lock, busy) == MI_MALLOC_SYS_BUSY) return false;
   }
   return true;
 }

@@ -41,7 +41,8 @@ static bool mi_malloc_sys_restore_abandoned_bit(size_t slice_index, size_t slice
   MI_UNUSED(slice_count);
   mi_page_t* const page = mi_arena_page_at_slice(arena, slice_index);
   if (mi_page_is_abandoned_mapped(page) && !mi_page_is_owned(page)) {
-    mi_bitmap_set(mi_heap_arena_pages((mi_heap_t*)heap, arena)->pages_abandoned[_mi_bin(mi_page_block_size(page))], slice_index);
+    const size_t bin = _mi_bin(mi_page_block_size(page));
+    mi_bitmap_set(mi_heap_arena_pages((mi_heap_t*)heap, arena)->pages_abandoned[bin], slice_index);
   }
   return true; // go on
 }

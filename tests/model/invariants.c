@@ -116,8 +116,8 @@ static void check_counts(const mi_theap_t* theap, const mi_page_t* page) {
   // What the countdown to a sample does not include yet: of large blocks nothing, of others a list of free blocks.
   const size_t unseen = (is_large(page) ? 0 : page->reserved);
   if (last_allocated > allocated || allocated - last_allocated > unseen) {
-    fault(page, "%zu allocations were counted, and the countdown to a sample includes %zu (rate %zu)", allocated, last_allocated,
-          theap->sample_rate);
+    fault(page, "%zu allocations were counted, and the countdown to a sample includes %zu (rate %zu)", allocated,
+          last_allocated, theap->sample_rate);
   }
   #else
   MI_UNUSED(theap); MI_UNUSED(last_allocated);
