@@ -22,6 +22,11 @@
     MI_SAMPLE < 2 && MI_STATS < 2 && !MI_TRACK_ENABLED && !MI_TSAN && !MI_QSBR
 #define MI_MALLOC_SYS_SINGLETONS  1
 
+// Up to this size a thread reclaims one of its abandoned pages when it frees a block in it. Upstream's is a quarter of the
+// largest block that shares a page: 128 KiB with large pages, but 16 KiB without them.
+#undef MI_MAX_RECLAIM_OBJ_SIZE
+#define MI_MAX_RECLAIM_OBJ_SIZE  MI_LARGE_MAX_OBJ_SIZE
+
 // The names of upstream's functions become macros, so their declarations come first. As in `reuse.h`, tokens of the
 // arguments distinguish the calls from a definition.
 #include "mimalloc/alloc/page.h"
