@@ -82,8 +82,9 @@ pub type mi_profiler_on_realloc_inplace_fun = Option<
 /// `profiler_data` is what [`on_alloc`](mi_profiler_t::on_alloc) filled for this block, possibly on
 /// another thread. For an aligned block `ptr` is the address the program has, where `on_alloc` got the
 /// one that the alignment starts from: recognise a block by its data. A block that is freed while the profiler is stopped or detached is not reported.
-/// Unlike in `on_alloc`, allocations inside the call can be sampled, so it best allocates nothing, or
-/// from a heap with [`mi_heap_profile_disable`]. The call must not unwind.
+/// Unlike in `on_alloc`, allocations inside the call can be sampled. So it best allocates nothing, or from a heap with
+/// [`mi_heap_profile_disable`]. It must not allocate from the block's own heap: that may fill the block's page, which mimalloc
+/// 3.6.0 then abandons while it frees the block in it. The call must not unwind.
 ///
 /// Header: `mimalloc-profile.h`.
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]

@@ -36,16 +36,34 @@ fn free(p: *mut c_void) {
     unsafe { mi_free(p) };
 }
 
-/// The pages of the main heap with blocks of such a size: in use, and empty.
+/// The pages of the main heap with blocks of such a size: in use, and empty. It allocates nothing.
 fn pages() -> (usize, usize) {
-    // SAFETY: no other thread uses the heap meanwhile.
-    let seen = unsafe { visit::heap(mi_heap_main()) };
-    let of_size = |area: &&mi_heap_area_t| (129 * KIB..=512 * KIB).contains(&area.block_size);
-    let count = |used| {
-        let areas = seen.areas.iter().filter(of_size);
-        areas.filter(|area| area.used == used).count()
-    };
-    (count(1), count(0))
+    unsafe extern "C" fn count(
+        _: *const mi_heap_t,
+        area: *const mi_heap_area_t,
+        _: *mut c_void,
+        block_size: usize,
+        found: *mut c_void,
+    ) -> bool {
+        let (used, empty) = &mut *found.cast::<(usize, usize)>();
+        if (129 * KIB..=512 * KIB).contains(&block_size) {
+            let which = if (*area).used == 0 { empty } else { used };
+            *which += 1;
+        }
+        true
+    }
+    let mut found = (0, 0);
+    let argument: *mut (usize, usize) = &mut found;
+    // SAFETY: no other thread uses the heap meanwhile, and the argument is what the visitor expects.
+    unsafe {
+        assert!(mi_heap_visit_blocks(
+            mi_heap_main(),
+            false,
+            Some(count),
+            argument.cast()
+        ));
+    }
+    found
 }
 
 #[test]
