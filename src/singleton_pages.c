@@ -14,8 +14,8 @@
 #define MI_MALLOC_SYS_RETAINED       8
 
 static bool mi_malloc_sys_may_retain(const mi_page_t* page) {
-  return (page->memid.memkind == MI_MEM_ARENA && page->block_size <= MI_MALLOC_SYS_RETAINED_SIZE &&
-          mi_page_is_huge(page) && !mi_page_is_in_full(page));
+  return (page->block_size > MI_LARGE_MAX_OBJ_SIZE && page->block_size <= MI_MALLOC_SYS_RETAINED_SIZE &&
+          page->memid.memkind == MI_MEM_ARENA && !mi_page_is_in_full(page));
 }
 
 // The size of upstream's class for a block of such a size: four classes for each power of two. So a retained page serves

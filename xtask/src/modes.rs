@@ -228,12 +228,13 @@ fn all() -> Result<Vec<Mode>, String> {
                     .variable("MIMALLOC_SYS_DEFINES", "MI_GUARDED=0"),
             )
             // `MiMalloc`'s own entry points under upstream's full checks, which no feature has together: where blocks
-            // are checked, the entry points are upstream's.
+            // are checked, the entry points are upstream's. With large pages, as in all other builds with assertions.
             .step(
                 both,
-                cargo("test")
-                    .words(GLOBAL)
-                    .variable("CFLAGS", "-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0"),
+                cargo("test").words(GLOBAL).variable(
+                    "CFLAGS",
+                    "-DMI_DEBUG=3 -DMI_PADDING=0 -DMI_GUARDED=0 -UMI_ENABLE_LARGE_PAGES",
+                ),
             ),
     );
     Ok(modes)

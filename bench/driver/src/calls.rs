@@ -51,12 +51,12 @@ pub const BITCODE_LTO: Inlined = Inlined {
     places: &[
         Place {
             function: RAW,
-            of_the_fast_paths: &["_mi_malloc_generic", "_mi_page_retire"],
+            of_the_fast_paths: &["_mi_malloc_generic", "mi_malloc_sys_retire"],
             other_slow: &["mi_free_small_nonnull"],
         },
         Place {
             function: ALIGNED,
-            of_the_fast_paths: &["mi_malloc_sys_natural_slow", "_mi_page_retire"],
+            of_the_fast_paths: &["mi_malloc_sys_natural_slow", "mi_malloc_sys_retire"],
             other_slow: &["mi_malloc_sys_free_general"],
         },
     ],
@@ -182,7 +182,7 @@ mod tests {
         };
         let (new, empty, other) = (
             "_mi_malloc_generic",
-            "_mi_page_retire",
+            "mi_malloc_sys_retire",
             "mi_free_small_nonnull",
         );
         assert!(passes(raw, &[new, empty, other]));
