@@ -36,6 +36,13 @@ fn free(p: *mut c_void) {
     unsafe { mi_free(p) };
 }
 
+fn free_in_another_thread(blocks: &[*mut c_void]) {
+    let sent: Vec<usize> = blocks.iter().map(|&p| p as usize).collect();
+    thread::spawn(move || sent.into_iter().for_each(|p| free(p as *mut c_void)))
+        .join()
+        .unwrap();
+}
+
 /// The pages of the main heap with blocks of such a size: in use, and empty. It allocates nothing.
 fn pages() -> (usize, usize) {
     unsafe extern "C" fn count(
@@ -93,11 +100,7 @@ fn zeroed_blocks_are_zero() {
             // SAFETY: the block is used no more.
             unsafe { MiMalloc.dealloc(p.cast(), layout) };
         };
-        let by_another_thread = |p: *mut c_void, _| {
-            let sent = p as usize;
-            let freed = thread::spawn(move || free(sent as *mut c_void));
-            freed.join().unwrap();
-        };
+        let by_another_thread = |p, _| free_in_another_thread(&[p]);
         let by_itself = |p, _| free(p);
         let frees: [&dyn Fn(*mut c_void, usize); 3] = [&by_itself, &by_type, &by_another_thread];
         for size in [140 * KIB, 512 * KIB] {
@@ -170,10 +173,8 @@ fn few_pages_in_use_are_retained() {
         let aligned: Vec<_> = (0..12)
             .map(|_| unsafe { mi_malloc_aligned(100, 256 * KIB) })
             .collect();
-        let blocks: Vec<usize> = (0..20).map(|_| block(200 * KIB) as usize).collect();
-        thread::spawn(move || blocks.into_iter().for_each(|p| free(p as *mut c_void)))
-            .join()
-            .unwrap();
+        let blocks: Vec<_> = (0..20).map(|_| block(200 * KIB)).collect();
+        free_in_another_thread(&blocks);
         assert_eq!(pages(), (0, 8));
         aligned.into_iter().for_each(free);
         // SAFETY: always safe to call.
@@ -185,19 +186,15 @@ fn few_pages_in_use_are_retained() {
 #[test]
 fn blocks_that_another_thread_frees_serve_the_next() {
     alone_if_retained(|| {
-        let blocks: Vec<usize> = (0..4).map(|_| block(150 * KIB) as usize).collect();
-        let sent = blocks.clone();
-        thread::spawn(move || sent.into_iter().for_each(|p| free(p as *mut c_void)))
-            .join()
-            .unwrap();
+        let mut blocks: Vec<_> = (0..4).map(|_| block(150 * KIB)).collect();
+        free_in_another_thread(&blocks);
         assert_eq!(pages(), (0, 4));
-        let mut next: Vec<usize> = (0..4).map(|_| block(150 * KIB) as usize).collect();
+        let mut next: Vec<_> = (0..4).map(|_| block(150 * KIB)).collect();
         next.sort_unstable();
-        let mut expected = blocks;
-        expected.sort_unstable();
-        assert_eq!(next, expected);
+        blocks.sort_unstable();
+        assert_eq!(next, blocks);
         assert_eq!(pages(), (4, 0));
-        next.into_iter().for_each(|p| free(p as *mut c_void));
+        next.into_iter().for_each(free);
     });
 }
 
@@ -211,10 +208,7 @@ fn an_idle_thread_keeps_none() {
         // SAFETY: not in a callback.
         unsafe { abandon_pages() };
         assert_eq!(pages(), (1, 0));
-        let sent = kept as usize;
-        thread::spawn(move || free(sent as *mut c_void))
-            .join()
-            .unwrap();
+        free_in_another_thread(&[kept]);
         assert_eq!(pages(), (0, 0));
     });
 }
