@@ -41,13 +41,16 @@ typedef struct seen_s {
   uint8_t bits[0x10000 / 8];
 } seen_t;
 
-// The number of blocks in a list. Each must be a block of the page, and in no other list. The link of a block that is alone
-// in its page is not always written (`src/huge_blocks.h`).
+// The next block in a list. The link of a block that is alone in its page is not always written (`src/huge_blocks.h`).
+static const mi_block_t* next_in_list(const mi_page_t* page, const mi_block_t* block) {
+  return (page->block_size > MI_LARGE_MAX_OBJ_SIZE ? NULL : mi_block_next(page, block));
+}
+
+// The number of blocks in a list. Each must be a block of the page, and in no other list.
 static size_t length(const mi_page_t* page, const mi_block_t* block, const char* list, seen_t* seen) {
   const uint8_t* const start = mi_page_start(page);
   size_t count = 0;
-  const bool is_alone = (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
-  for (; block != NULL; block = (is_alone ? NULL : mi_block_next(page, block))) {
+  for (; block != NULL; block = next_in_list(page, block)) {
     const size_t offset = (size_t)((const uint8_t*)block - start);
     const size_t index = offset / page->block_size;
     if ((const uint8_t*)block < start || index >= page->capacity || offset % page->block_size != 0) {
@@ -79,8 +82,7 @@ static void check_lists(const mi_page_t* page) {
   }
   if (page->free_is_zero) {
     const size_t words = mi_page_usable_block_size(page) / sizeof(uintptr_t);
-    const bool is_alone = (page->block_size > MI_LARGE_MAX_OBJ_SIZE);
-    for (const mi_block_t* block = page->free; block != NULL; block = (is_alone ? NULL : mi_block_next(page, block))) {
+    for (const mi_block_t* block = page->free; block != NULL; block = next_in_list(page, block)) {
       for (size_t word = 1; word < words; word++) {
         if (((const uintptr_t*)block)[word] != 0) {
           fault(page, "its free blocks are marked as zero, and word %zu of %p is %zx", word, (const void*)block,
