@@ -4,6 +4,7 @@
 //!
 //! Each test runs in a process of its own, because it changes the state of its process.
 
+use crate::pages;
 use crate::respawn;
 #[cfg(mi_v3)]
 use crate::sampling;
@@ -152,28 +153,10 @@ fn deferred_frees() {
     isolated("deferred_frees", deferred::frees);
 }
 
-/// How many pages have blocks of one of these sizes. On v3 a heap has the pages of all threads, so who asks should
-/// be alone.
-fn pages_of(sizes: Range<usize>) -> i32 {
-    unsafe extern "C" fn count(
-        _: *const mi_heap_t,
-        _: *const mi_heap_area_t,
-        _: *mut c_void,
-        block_size: usize,
-        found: *mut c_void,
-    ) -> bool {
-        let (sizes, pages) = &mut *found.cast::<(Range<usize>, i32)>();
-        *pages += i32::from(sizes.contains(&block_size));
-        true
-    }
-    #[cfg(mi_v3)]
-    let heap = unsafe { mi_heap_main() };
-    #[cfg(mi_v2)]
-    let heap = unsafe { mi_heap_get_default() };
-    let mut found = (sizes, 0);
-    let arg: *mut c_void = (&mut found as *mut (Range<usize>, i32)).cast();
-    assert!(unsafe { mi_heap_visit_blocks(heap, false, Some(count), arg) });
-    found.1
+/// How many pages have blocks of one of these sizes.
+fn pages_of(sizes: Range<usize>) -> usize {
+    let (used, empty) = pages::count(sizes);
+    used + empty
 }
 
 /// Pages of which no block is in use go back, but for a few of a size.

@@ -7,6 +7,8 @@ mod memory;
 #[allow(dead_code)] // for all build modes and major versions
 #[path = "../support/mode.rs"]
 mod mode;
+#[path = "../support/pages.rs"]
+mod pages;
 #[allow(dead_code)]
 #[path = "../support/respawn.rs"]
 mod respawn;

@@ -20,6 +20,9 @@ mod options;
 mod other_threads;
 #[path = "../support/heap.rs"]
 mod own_heap;
+#[cfg(all(mi_v3, target_os = "linux"))]
+#[path = "../support/pages.rs"]
+mod pages;
 #[cfg(unix)]
 #[path = "../support/raw_thread.rs"]
 mod raw_thread;

@@ -1,6 +1,7 @@
 //! Blocks above 64 KiB have a page each, and a thread retains its latest ones up to 512 KiB (`src/singleton_pages.h`). With
 //! large slices both sizes are twice as large.
 
+use crate::pages;
 use crate::resident::resident;
 use crate::respawn::alone;
 use crate::visit;
@@ -43,34 +44,9 @@ fn free_in_another_thread(blocks: &[*mut c_void]) {
         .unwrap();
 }
 
-/// The pages of the main heap with blocks of such a size: in use, and empty. It allocates nothing.
+/// The pages with blocks of such a size: in use, and empty.
 fn pages() -> (usize, usize) {
-    unsafe extern "C" fn count(
-        _: *const mi_heap_t,
-        area: *const mi_heap_area_t,
-        _: *mut c_void,
-        block_size: usize,
-        found: *mut c_void,
-    ) -> bool {
-        let (used, empty) = &mut *found.cast::<(usize, usize)>();
-        if (129 * KIB..=512 * KIB).contains(&block_size) {
-            let which = if (*area).used == 0 { empty } else { used };
-            *which += 1;
-        }
-        true
-    }
-    let mut found = (0, 0);
-    let argument: *mut (usize, usize) = &mut found;
-    // SAFETY: no other thread uses the heap meanwhile, and the argument is what the visitor expects.
-    unsafe {
-        assert!(mi_heap_visit_blocks(
-            mi_heap_main(),
-            false,
-            Some(count),
-            argument.cast()
-        ));
-    }
-    found
+    pages::count(129 * KIB..512 * KIB + 1)
 }
 
 #[test]

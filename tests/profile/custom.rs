@@ -160,7 +160,7 @@ unsafe fn finish(heap: *mut mi_heap_t, mine: &mut Mine) {
 /// The page of the sampled block is that of its thread, and has no other block, while the function for its free allocates
 /// (`src/singleton_pages.c`).
 #[test]
-fn a_free_may_allocate() {
+fn a_block_whose_free_allocates_keeps_its_page() {
     const SIZE: usize = 200 << 10;
     static TAKEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
     unsafe fn take(heap: *mut mi_heap_t) {
