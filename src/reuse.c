@@ -63,6 +63,28 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
+// A range that is due, instead of `mi_arena_try_purge_visitor`. True, to go on with the next.
+static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg) {
+  mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
+  if (mi_arena_try_purge_range(arena, slice_index, slice_count)) {
+    info->any_purged = true;
+    return true;
+  }
+  const size_t end = slice_index + slice_count;
+  while (slice_index < end) {
+    size_t claimed = slice_index;
+    while (claimed < end && mi_bbitmap_try_clearNC(arena->slices_free, claimed, 1)) { claimed++; }
+    const size_t count = claimed - slice_index;
+    if (count > 0) {
+      mi_arena_purge(arena, slice_index, count);
+      mi_bbitmap_setN(arena->slices_free, slice_index, count);
+      info->any_purged = true;
+    }
+    slice_index = claimed + 1; // the slice at `claimed` is in use
+  }
+  return true;
+}
+
 // ---- Zeroes. Called by `mi_arena_purge`, which owns the slices.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
 

@@ -9,6 +9,8 @@
 // * Likewise a block that fits no arena: its mapping is kept for the purge delay, for the next block of the same size.
 // * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a
 //   collection.
+// * Where part of a range that is due is in use again, upstream purges each other slice of it by a call of its own. Here
+//   adjacent ones are purged together.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
 //   addresses that were ever in use.
 // * A range that was purged is zero when it is next used. Upstream considers it dirty, and writes zeroes to a zeroed
@@ -43,6 +45,14 @@ static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subpro
 #define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_arenas_try_purge(false
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
+
+// The purge of ranges that are due.
+static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg);
+#define _mi_bitmap_forall_setc_rangesn(...)       MI_MALLOC_SYS_FORALL_RANGES_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_FORALL_RANGES_mi_bitmap_t   _mi_bitmap_forall_setc_rangesn(mi_bitmap_t
+#define MI_MALLOC_SYS_FORALL_RANGES_arena         mi_malloc_sys_forall_due(arena
+#define mi_malloc_sys_forall_due(slices, min_count, visit, arena, arg) \
+  (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, arg)
 
 // Zeroes: where a purge discards a range's memory and leaves it accessible.
 #if defined(__linux__)

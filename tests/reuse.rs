@@ -168,18 +168,23 @@ fn without_a_delay_nothing_is_kept() {
 }
 
 /// Of the main subprocess, when all that is free was purged.
-fn committed() -> i64 {
-    // SAFETY: the structure is large enough.
+fn stats() -> mi_stats_t {
+    // SAFETY: the structure is large enough, and may be zero.
     unsafe {
         let mut stats = mi_stats_t {
             size: core::mem::size_of::<mi_stats_t>(),
             version: MI_STAT_VERSION as _,
             ..core::mem::zeroed()
         };
-        mi_collect(true);
         assert!(mi_stats_get(&mut stats));
-        stats.committed.current
+        stats
     }
+}
+
+fn committed() -> i64 {
+    // SAFETY: always allowed.
+    unsafe { mi_collect(true) };
+    stats().committed.current
 }
 
 #[test]
@@ -197,6 +202,14 @@ fn what_is_kept_is_zeroed_and_counted() {
                         assert_eq!(*p.add(at), 0, "{at} of {size}");
                         *p.add(at) = 0xff;
                     }
+                    mi_free(p.cast());
+                }
+                // Only a page that is not among those whose residency decides (`mi_malloc_sys_seems_untouched`).
+                mi_collect(true);
+                for _ in 0..5 {
+                    let p = mi_zalloc(size).cast::<u8>();
+                    assert_eq!(*p.add(size / 3), 0, "{size}");
+                    *p.add(size / 3) = 0xff;
                     mi_free(p.cast());
                 }
                 // Upstream counts a few MiB less when it unmaps a block than when it maps it.
@@ -284,6 +297,25 @@ fn what_huge_pages_brought_back_is_returned() {
         purge(&kept);
         let now = resident();
         assert!(now < before + 3 * MIB, "{} to {}", before, now);
+    });
+}
+
+/// Upstream alone makes a call for each of the other slices, as many as 63.
+#[test]
+fn around_a_block_in_use_a_call_purges_all_that_is_free() {
+    let name = "around_a_block_in_use_a_call_purges_all_that_is_free";
+    in_child(name, || {
+        fill(16 * MIB);
+        let block = filled(MIB); // in the same memory
+        let before = (stats().purge_calls.total, resident());
+        // SAFETY: always allowed.
+        unsafe { mi_collect(true) };
+        let after = (stats().purge_calls.total, resident());
+        assert!(after.1 < before.1 - 14 * MIB, "{before:?} to {after:?}");
+        assert!(after.0 > before.0, "{before:?} to {after:?}");
+        assert!(after.0 < before.0 + 20, "{before:?} to {after:?}");
+        // SAFETY: the block is used no more.
+        unsafe { mi_free(block) };
     });
 }
 
