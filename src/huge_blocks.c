@@ -20,8 +20,23 @@ static void mi_malloc_sys_zero_by_discarding(uint8_t* start, size_t size) {
   errno = err;
 }
 
+// Whether none of a few pages is resident, the first one among them. To query all of them takes longer than to discard
+// memory that was never touched.
+static bool mi_malloc_sys_seems_untouched(uint8_t* start, size_t size) {
+  const size_t page_size = _mi_os_page_size();
+  const size_t step = mi_align_up(size / 8, page_size);
+  for (size_t at = 0; at < size; at += step) {
+    if (mi_malloc_sys_is_resident(start + at, page_size)) return false;
+  }
+  return true;
+}
+
 // What is not resident may have been swapped out, so it is discarded.
 static void mi_malloc_sys_zero_resident(uint8_t* start, size_t size) {
+  if (mi_malloc_sys_seems_untouched(start, size)) {
+    mi_malloc_sys_zero_by_discarding(start, size);
+    return;
+  }
   size_t empty = 0; // from here to `at` nothing is resident
   for (size_t at = 0; at < size; ) {
     const size_t unit = MI_MALLOC_SYS_ZERO_UNIT - (uintptr_t)(start + at) % MI_MALLOC_SYS_ZERO_UNIT;
