@@ -32,15 +32,62 @@ static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t address)
   return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
 }
 
-// Whether the range was also freed within the last `delay` milliseconds. Records this free.
-static bool mi_malloc_sys_is_reused(uintptr_t address, long delay) {
+// Within how many milliseconds a large block has to be freed again to count as reused, and how long its mapping is kept:
+// four purge delays, but no more than a quarter of a second unless one delay is longer.
+static long mi_malloc_sys_reuse_time(long delay) {
+  const long quarter = 250;
+  return (delay >= quarter ? delay : mi_min(4*delay, quarter));
+}
+
+// Whether the range was also freed within the last `time` milliseconds. Records this free.
+static bool mi_malloc_sys_is_reused(uintptr_t address, long time) {
   mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(address);
   const mi_msecs_t now = _mi_clock_now();
   const bool is_reused = (mi_atomic_load_relaxed(&range->address) == address &&
-                          now - mi_atomic_loadi64_relaxed(&range->time) <= delay);
+                          now - mi_atomic_loadi64_relaxed(&range->time) <= time);
   mi_atomic_store_relaxed(&range->address, address);
   mi_atomic_storei64_relaxed(&range->time, now);
   return is_reused;
+}
+
+// ---- Slices that were freed after the last purge of their arena: a bit for each. In the main subprocess, and up to this
+// index of an arena and of a slice. Others are purged as by upstream.
+#define MI_MALLOC_SYS_RECENT_ARENAS  16
+#define MI_MALLOC_SYS_RECENT_FIELDS  256
+static _Atomic(mi_bfield_t) mi_malloc_sys_recent[MI_MALLOC_SYS_RECENT_ARENAS][MI_MALLOC_SYS_RECENT_FIELDS];
+
+// NULL if none are recorded.
+static _Atomic(mi_bfield_t)* mi_malloc_sys_recent_slices(const mi_arena_t* arena) {
+  return (arena->arena_idx < MI_MALLOC_SYS_RECENT_ARENAS && arena->subproc == _mi_subproc_main()
+            ? mi_malloc_sys_recent[arena->arena_idx] : NULL);
+}
+
+static bool mi_malloc_sys_is_recent(const mi_arena_t* arena, size_t slice_index) {
+  const _Atomic(mi_bfield_t)* const recent = mi_malloc_sys_recent_slices(arena);
+  const size_t field = slice_index / MI_BFIELD_BITS;
+  return (recent != NULL && field < MI_MALLOC_SYS_RECENT_FIELDS &&
+          ((mi_atomic_load_relaxed((_Atomic(mi_bfield_t)*)&recent[field]) >> (slice_index % MI_BFIELD_BITS)) & 1) != 0);
+}
+
+static void mi_malloc_sys_set_recent(const mi_arena_t* arena, size_t slice_index, size_t slice_count, bool is_recent) {
+  _Atomic(mi_bfield_t)* const recent = mi_malloc_sys_recent_slices(arena);
+  while (slice_count > 0 && recent != NULL && slice_index / MI_BFIELD_BITS < MI_MALLOC_SYS_RECENT_FIELDS) {
+    const size_t first = slice_index % MI_BFIELD_BITS;
+    const size_t count = mi_min(slice_count, MI_BFIELD_BITS - first);
+    const mi_bfield_t mask = mi_bfield_mask(count, first);
+    _Atomic(mi_bfield_t)* const field = &recent[slice_index / MI_BFIELD_BITS];
+    if (is_recent) { mi_atomic_or_relaxed(field, mask); }
+    else { mi_atomic_and_relaxed(field, ~mask); }
+    slice_index += count;
+    slice_count -= count;
+  }
+}
+
+// When a purge is late by as long as the delay, nothing was freed since it was due: that free would have purged.
+static void mi_malloc_sys_forget_recent(mi_arena_t* arena, long delay, bool force) {
+  const mi_msecs_t expire = mi_atomic_loadi64_relaxed(&arena->purge_expire);
+  if (!force && (expire == 0 || _mi_clock_now() - expire < delay)) return;
+  mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false);
 }
 
 // ---- Ranges of arenas.
@@ -49,8 +96,12 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   // Upstream purges ranges of at least this size at once, and without a delay all ranges.
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
+  if (delay > 0) {
+    mi_malloc_sys_forget_recent(arena, delay, false);
+    mi_malloc_sys_set_recent(arena, slice_index, slice_count, true);
+  }
   if (slice_count < limit || limit < 2 || delay <= 0 ||
-      !mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), delay))
+      !mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)))
   {
     (mi_arena_schedule_purge)(arena, slice_index, slice_count);
     return;
@@ -63,26 +114,65 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
-// A range that is due, instead of `mi_arena_try_purge_visitor`. True, to go on with the next.
-static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg) {
-  mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
-  if (mi_arena_try_purge_range(arena, slice_index, slice_count)) {
-    info->any_purged = true;
-    return true;
-  }
+// Purges those of the slices that are free. Returns whether there were some.
+static bool mi_malloc_sys_purge_free(mi_arena_t* arena, size_t slice_index, size_t slice_count) {
+  if (mi_arena_try_purge_range(arena, slice_index, slice_count)) return true;
+  bool is_purged = false;
   const size_t end = slice_index + slice_count;
   while (slice_index < end) {
+    // Upstream may neither reset slices of which some are not committed, nor count them right.
+    const bool is_committed = mi_bitmap_is_setN(arena->slices_committed, slice_index, 1);
     size_t claimed = slice_index;
-    while (claimed < end && mi_bbitmap_try_clearNC(arena->slices_free, claimed, 1)) { claimed++; }
+    while (claimed < end && mi_bitmap_is_setN(arena->slices_committed, claimed, 1) == is_committed &&
+           mi_bbitmap_try_clearNC(arena->slices_free, claimed, 1)) { claimed++; }
     const size_t count = claimed - slice_index;
     if (count > 0) {
       mi_arena_purge(arena, slice_index, count);
       mi_bbitmap_setN(arena->slices_free, slice_index, count);
+      is_purged = true;
+    }
+    slice_index = (count > 0 ? claimed : slice_index + 1); // a slice in use
+  }
+  return is_purged;
+}
+
+// Leaves the slices to the next purge of their arena.
+static void mi_malloc_sys_postpone_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count,
+                                         const mi_purge_visit_info_t* info)
+{
+  mi_malloc_sys_set_recent(arena, slice_index, slice_count, false);
+  mi_bitmap_setN(arena->slices_purge, slice_index, slice_count, NULL);
+  mi_msecs_t expire = 0;
+  if (mi_atomic_casi64_strong_acq_rel(&arena->purge_expire, &expire, info->now + info->delay)) {
+    mi_atomic_casi64_strong_acq_rel(&arena->subproc->purge_expire, &expire, info->now + info->delay);
+  }
+}
+
+// A visitor of ranges that are due. True, to go on with the next.
+static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg) {
+  mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
+  const size_t end = slice_index + slice_count;
+  while (slice_index < end) {
+    const bool is_recent = mi_malloc_sys_is_recent(arena, slice_index);
+    size_t next = slice_index + 1;
+    while (next < end && mi_malloc_sys_is_recent(arena, next) == is_recent) { next++; }
+    if (is_recent) {
+      mi_malloc_sys_postpone_purge(arena, slice_index, next - slice_index, info);
+      info->any_purged = true; // otherwise upstream forgets that a purge is scheduled
+    }
+    else if (mi_malloc_sys_purge_free(arena, slice_index, next - slice_index)) {
       info->any_purged = true;
     }
-    slice_index = claimed + 1; // the slice at `claimed` is in use
+    slice_index = next;
   }
   return true;
+}
+
+static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
+                                     bool (*visit)(size_t, size_t, mi_arena_t*, void*), mi_arena_t* arena, void* arg)
+{
+  MI_UNUSED(visit); // `mi_arena_try_purge_visitor`
+  return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, arg);
 }
 
 // ---- Zeroes. Called by `mi_arena_purge`, which owns the slices.
@@ -322,16 +412,16 @@ static void mi_malloc_sys_unmap_kept(mi_memid_t memid) {
 
 // False if the mapping is to be unmapped.
 static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid) {
-  const long delay = mi_arena_purge_delay();
+  const long time = mi_malloc_sys_reuse_time(mi_arena_purge_delay());
   if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
-      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || delay <= 0 ||
+      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || time <= 0 ||
       _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) != 0 ||
-      !mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(&memid), delay) || !mi_malloc_sys_lock_kept(false)) return false;
+      !mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(&memid), time) || !mi_malloc_sys_lock_kept(false)) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
   const mi_memid_t oldest = kept->memid;
   if (oldest.mem.os.base == NULL) { mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count); }
   kept->memid = memid;
-  kept->expire = _mi_clock_now() + delay;
+  kept->expire = _mi_clock_now() + time;
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (oldest.mem.os.base != NULL) { mi_malloc_sys_unmap_kept(oldest); }
   return true;
@@ -367,6 +457,15 @@ static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
 #endif
 
 static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
+  const long delay = mi_arena_purge_delay();
+  const mi_msecs_t expire = mi_atomic_loadi64_relaxed(&subproc->purge_expire);
+  if (delay > 0 && (force || (expire != 0 && _mi_clock_now() - expire >= delay))) {
+    const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
+    for (size_t i = 0; i < count; i++) {
+      mi_arena_t* const arena = mi_arena_from_index(subproc, i);
+      if (arena != NULL) { mi_malloc_sys_forget_recent(arena, delay, force); }
+    }
+  }
   (mi_arenas_try_purge)(force, visit_all, subproc, tseq);
   #if MI_MALLOC_SYS_KEEP
   mi_malloc_sys_purge_kept(force);

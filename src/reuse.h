@@ -4,11 +4,15 @@
 // Upstream purges a free range of 32 MiB or more in an arena at once, and unmaps a block that fits no arena. A program
 // that needs such a buffer for each of its tasks pays each time for faulting in all its pages, and for new addresses.
 //
-// * A range that was freed twice within the purge delay, and so was allocated in between, is purged after the delay, as
-//   smaller ones are. Any other one is purged at once, so that a program that frees its only large buffer returns it.
-// * Likewise a block that fits no arena: its mapping is kept for the purge delay, for the next block of the same size.
+// * A range that was freed twice within a while (`mi_malloc_sys_reuse_time`), and so was allocated in between, is purged
+//   after the delay, as smaller ones are. Any other one is purged at once, so that a program that frees its only large
+//   buffer returns it.
+// * Likewise a block that fits no arena: its mapping is kept for that while, for the next block of the same size.
 // * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a
 //   collection.
+// * Upstream purges what is free in an arena when the delay since the first of these frees has passed, also what was freed
+//   a moment ago and will be in use again soon. Here a range that was freed after the arena's last purge is left to the
+//   next one, a delay later. So each range is free for one to two delays, and the delay can be short.
 // * Where part of a range that is due is in use again, upstream purges each other slice of it by a call of its own. Here
 //   adjacent ones are purged together.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
@@ -46,13 +50,13 @@ static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subpro
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
 
-// The purge of ranges that are due.
-static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg);
+// The purge of ranges that are due: with a visitor of this crate. A function, not a macro with parameters: Microsoft's
+// preprocessor would pass it all arguments as one.
+static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
+                                     bool (*visit)(size_t, size_t, mi_arena_t*, void*), mi_arena_t* arena, void* arg);
 #define _mi_bitmap_forall_setc_rangesn(...)       MI_MALLOC_SYS_FORALL_RANGES_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_FORALL_RANGES_mi_bitmap_t   _mi_bitmap_forall_setc_rangesn(mi_bitmap_t
 #define MI_MALLOC_SYS_FORALL_RANGES_arena         mi_malloc_sys_forall_due(arena
-#define mi_malloc_sys_forall_due(slices, min_count, visit, arena, arg) \
-  (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, arg)
 
 // Zeroes: where a purge discards a range's memory and leaves it accessible.
 #if defined(__linux__)

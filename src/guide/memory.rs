@@ -7,9 +7,13 @@
 //!
 //! | | v3 | v2 |
 //! |---|---|---|
-//! | `MIMALLOC_PURGE_DELAY`, milliseconds | 250 (upstream: 1000) | 10 |
+//! | `MIMALLOC_PURGE_DELAY`, milliseconds | 60 (upstream: 1000) | 10 |
 //! | times `MIMALLOC_ARENA_PURGE_MULT` | 1 (upstream: 4) | 10 |
-//! | so memory of an arena is due after | 0.25 s (upstream: 4 s) | 0.1 s |
+//! | so memory of an arena is due after | 0.06 to 0.12 s (upstream: up to 4 s) | 0.1 s |
+//!
+//! On v3 the delay starts with the first free in an arena. Upstream then purges all that is free there, also what was freed a
+//! moment ago. Here a purge leaves what was freed after the last one to the next one. So memory that a program uses
+//! again and again is not purged in between, although the delay is short.
 //!
 //! (v3 from `MIMALLOC_SYS_SOURCE_DIR`, and the system's library, have upstream's.)
 //!
@@ -37,7 +41,7 @@
 //!
 //! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
 //! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
-//! each time. So memory that is freed for the second time within the delay above, and so was allocated in between,
+//! each time. So memory that is freed for the second time within four delays, and so was allocated in between,
 //! waits for its purge as smaller blocks do, and serves the next task. And a block above 512 KiB takes memory only where the
 //! program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge

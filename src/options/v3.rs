@@ -125,9 +125,11 @@ pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 /// How long unused memory waits before it goes back to the system, in milliseconds; 0 returns it
 /// at once, a negative value never.
 ///
-/// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`].
+/// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`]. What was freed after the
+/// last purge of its arena waits for the next purge, so memory is purged when it has been unused for one to two delays.
+/// (By upstream alone: for up to one.)
 ///
-/// Default: 250; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
+/// Default: 60; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_purge_delay: mi_option_t = 15;

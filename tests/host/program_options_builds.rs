@@ -237,7 +237,7 @@ fn definitions_restore_upstreams_delays() {
     "#;
     let package = Package::new("upstreams_delays", main).apart();
     for (definitions, delays) in [
-        ("", "250 1;\n"),
+        ("", "60 1;\n"),
         (
             "MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4",
             "1000 4;\n",
@@ -327,7 +327,7 @@ fn in_a_shared_library() {
         .output()
         .unwrap();
     // The build's default in the library without options.
-    let default = if cfg!(mi_v2) { "10" } else { "250" };
+    let default = if cfg!(mi_v2) { "10" } else { "60" };
     let expected = ["45;\n", default, ";\n", "123;\n"].concat();
     assert_eq!(good(output), expected);
 }

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due, the
 /// next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is `every`
 /// again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
-/// that is free. So with 250 milliseconds and v3's delay of the same length, memory is purged within 2 seconds, and free
+/// that is free. So with 250 milliseconds and v3's delay of 60, memory is purged within 2 seconds, and free
 /// blocks, which have to be found twice, within 4. An idle process wakes up every other second for
 /// some microseconds, and a busy one a few times more.
 ///
