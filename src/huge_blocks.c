@@ -14,12 +14,6 @@
 #define MI_MALLOC_SYS_ZERO_ALL   (512*MI_KiB)
 
 #if defined(__linux__)
-static void mi_malloc_sys_zero_by_discarding(uint8_t* start, size_t size) {
-  const int err = errno;
-  if (size > 0 && madvise(start, size, MADV_DONTNEED) != 0) { memset(start, 0, size); } // such as locked memory
-  errno = err;
-}
-
 // Whether discarded memory is zero. QEMU's user mode before 7.1 accepts the advice and keeps the memory.
 static bool mi_malloc_sys_discards(void) {
   static _Atomic(uintptr_t) known; // 1: no, 2: yes
@@ -27,17 +21,24 @@ static bool mi_malloc_sys_discards(void) {
   if mi_unlikely(result == 0) {
     const size_t size = _mi_os_page_size();
     const int err = errno;
-    result = 1;
     uint8_t* const p = (uint8_t*)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p != MAP_FAILED) {
       *(volatile uint8_t*)p = 1;
-      if (madvise(p, size, MADV_DONTNEED) == 0 && *(volatile uint8_t*)p == 0) { result = 2; }
+      result = (madvise(p, size, MADV_DONTNEED) == 0 && *(volatile uint8_t*)p == 0 ? 2 : 1);
       munmap(p, size);
+      mi_atomic_store_relaxed(&known, result);
     }
     errno = err;
-    mi_atomic_store_relaxed(&known, result);
   }
   return (result == 2);
+}
+
+static void mi_malloc_sys_zero_by_discarding(uint8_t* start, size_t size) {
+  const int err = errno;
+  if (size > 0 && (!mi_malloc_sys_discards() || madvise(start, size, MADV_DONTNEED) != 0)) {
+    memset(start, 0, size); // such as locked memory
+  }
+  errno = err;
 }
 
 // Whether none of a few pages is resident, the first one among them. To query all of them takes longer than to discard
@@ -53,7 +54,7 @@ static bool mi_malloc_sys_seems_untouched(uint8_t* start, size_t size) {
 
 // What is not resident may have been swapped out, so it is discarded.
 static void mi_malloc_sys_zero_resident(uint8_t* start, size_t size) {
-  if (mi_malloc_sys_seems_untouched(start, size) && mi_malloc_sys_discards()) {
+  if (mi_malloc_sys_seems_untouched(start, size)) {
     mi_malloc_sys_zero_by_discarding(start, size);
     return;
   }

@@ -36,7 +36,8 @@ static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t address)
 // four purge delays, but no more than a quarter of a second unless one delay is longer.
 static long mi_malloc_sys_reuse_time(long delay) {
   const long quarter = 250;
-  return (delay >= quarter ? delay : mi_min(4*delay, quarter));
+  if (delay >= quarter) return delay;
+  return (delay < quarter/4 ? 4*delay : quarter); // not positive if the delay is not
 }
 
 // Whether the range was also freed within the last `time` milliseconds. Records this free.
@@ -77,16 +78,19 @@ static void mi_malloc_sys_set_recent(const mi_arena_t* arena, size_t slice_index
     const mi_bfield_t mask = mi_bfield_mask(count, first);
     _Atomic(mi_bfield_t)* const field = &recent[slice_index / MI_BFIELD_BITS];
     if (is_recent) { mi_atomic_or_relaxed(field, mask); }
-    else { mi_atomic_and_relaxed(field, ~mask); }
+    else if (mi_atomic_load_relaxed(field) != 0) { mi_atomic_and_relaxed(field, ~mask); }
     slice_index += count;
     slice_count -= count;
   }
 }
 
-// When a purge is late by as long as the delay, nothing was freed since it was due: that free would have purged.
-static void mi_malloc_sys_forget_recent(mi_arena_t* arena, long delay, bool force) {
-  const mi_msecs_t expire = mi_atomic_loadi64_relaxed(&arena->purge_expire);
-  if (!force && (expire == 0 || _mi_clock_now() - expire < delay)) return;
+// When a purge is late by as long as the delay, nothing was freed since it was due: that free would have purged. The purge
+// is late no more then, so that it leaves what is freed next.
+static void mi_malloc_sys_forget_if_late(mi_arena_t* arena, long delay) {
+  mi_msecs_t expire = mi_atomic_loadi64_relaxed(&arena->purge_expire);
+  if (expire == 0) return;
+  const mi_msecs_t now = _mi_clock_now();
+  if (now - expire < delay || !mi_atomic_casi64_strong_acq_rel(&arena->purge_expire, &expire, now)) return;
   mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false);
 }
 
@@ -97,7 +101,7 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
   if (delay > 0) {
-    mi_malloc_sys_forget_recent(arena, delay, false);
+    mi_malloc_sys_forget_if_late(arena, delay);
     mi_malloc_sys_set_recent(arena, slice_index, slice_count, true);
   }
   if (slice_count < limit || limit < 2 || delay <= 0 ||
@@ -148,14 +152,24 @@ static void mi_malloc_sys_postpone_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
+typedef struct mi_malloc_sys_due_s {
+  mi_purge_visit_info_t* info;
+  size_t                 min_count; // how many slices are purged together at least
+} mi_malloc_sys_due_t;
+
 // A visitor of ranges that are due. True, to go on with the next.
 static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* arg) {
-  mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
+  const mi_malloc_sys_due_t* const due = (mi_malloc_sys_due_t*)arg;
+  mi_purge_visit_info_t* const info = due->info;
   const size_t end = slice_index + slice_count;
   while (slice_index < end) {
-    const bool is_recent = mi_malloc_sys_is_recent(arena, slice_index);
+    bool is_recent = mi_malloc_sys_is_recent(arena, slice_index);
     size_t next = slice_index + 1;
-    while (next < end && mi_malloc_sys_is_recent(arena, next) == is_recent) { next++; }
+    for (; next < end; next++) {
+      const bool is_same = (mi_malloc_sys_is_recent(arena, next) == is_recent);
+      if (!is_same && due->min_count <= 1) break;
+      is_recent = is_recent || !is_same; // the whole range waits, since upstream purges no part of it later
+    }
     if (is_recent) {
       mi_malloc_sys_postpone_purge(arena, slice_index, next - slice_index, info);
       info->any_purged = true; // otherwise upstream forgets that a purge is scheduled
@@ -172,7 +186,8 @@ static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
                                      bool (*visit)(size_t, size_t, mi_arena_t*, void*), mi_arena_t* arena, void* arg)
 {
   MI_UNUSED(visit); // `mi_arena_try_purge_visitor`
-  return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, arg);
+  mi_malloc_sys_due_t due = { (mi_purge_visit_info_t*)arg, min_count };
+  return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, &due);
 }
 
 // ---- Zeroes. Called by `mi_arena_purge`, which owns the slices.
@@ -429,7 +444,7 @@ static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid)
 
 static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid) {
   if mi_unlikely(memid.memkind == MI_MEM_OS && mi_malloc_sys_keep(subproc, p, memid)) {
-    mi_malloc_sys_arenas_try_purge(false, false, subproc, 0); // as after any other free
+    mi_malloc_sys_try_purge_after_free(false, false, subproc, 0);
     return;
   }
   (_mi_arenas_free)(subproc, p, size, memid);
@@ -456,19 +471,24 @@ static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
 }
 #endif
 
-static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
-  const long delay = mi_arena_purge_delay();
-  const mi_msecs_t expire = mi_atomic_loadi64_relaxed(&subproc->purge_expire);
-  if (delay > 0 && (force || (expire != 0 && _mi_clock_now() - expire >= delay))) {
-    const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
-    for (size_t i = 0; i < count; i++) {
-      mi_arena_t* const arena = mi_arena_from_index(subproc, i);
-      if (arena != NULL) { mi_malloc_sys_forget_recent(arena, delay, force); }
-    }
-  }
+// After the free of a range, which has looked whether the purge of its arena is late.
+static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
   (mi_arenas_try_purge)(force, visit_all, subproc, tseq);
   #if MI_MALLOC_SYS_KEEP
   mi_malloc_sys_purge_kept(force);
   #endif
+}
+
+// At a collection.
+static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
+  const long delay = mi_arena_purge_delay();
+  const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
+  for (size_t i = 0; i < count && delay > 0; i++) {
+    mi_arena_t* const arena = mi_arena_from_index(subproc, i);
+    if (arena == NULL) continue;
+    if (force) { mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false); }
+    else { mi_malloc_sys_forget_if_late(arena, delay); }
+  }
+  mi_malloc_sys_try_purge_after_free(force, visit_all, subproc, tseq);
 }
 #endif

@@ -12,7 +12,7 @@
 //   collection.
 // * Upstream purges what is free in an arena when the delay since the first of these frees has passed, also what was freed
 //   a moment ago and will be in use again soon. Here a range that was freed after the arena's last purge is left to the
-//   next one, a delay later. So each range is free for one to two delays, and the delay can be short.
+//   next one, a delay later. So each range is free for at least one delay, mostly less than two, and the delay can be short.
 // * Where part of a range that is due is in use again, upstream purges each other slice of it by a call of its own. Here
 //   adjacent ones are purged together.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
@@ -44,9 +44,10 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
 #define MI_MALLOC_SYS_SCHEDULE_PURGE_arena        mi_malloc_sys_schedule_purge(arena
 
 static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq);
+static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq);
 #define mi_arenas_try_purge(...)                  MI_MALLOC_SYS_TRY_PURGE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_TRY_PURGE_bool              mi_arenas_try_purge(bool
-#define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_arenas_try_purge(false
+#define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_try_purge_after_free(false
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
 

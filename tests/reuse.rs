@@ -163,6 +163,32 @@ fn what_is_used_between_two_purges_is_kept() {
     });
 }
 
+/// As with huge pages, which are to stay whole: a part of a unit that is purged together must not be forgotten.
+#[test]
+fn units_of_which_a_part_was_freed_later_are_returned() {
+    let name = "units_of_which_a_part_was_freed_later_are_returned";
+    let unit = ("MIMALLOC_ARENA_PURGE_MIN_SIZE", "2MiB");
+    in_child_with(name, &[unit], || {
+        let before = resident();
+        let blocks: Vec<_> = (0..40).map(|_| filled(MIB)).collect();
+        for (half, wait) in [(0, TWO_DELAYS), (1, DELAY + DELAY / 4)] {
+            for p in blocks.iter().skip(half).step_by(2) {
+                // SAFETY: the block is used no more.
+                unsafe { mi_free(*p) };
+            }
+            sleep(Duration::from_millis(wait));
+        }
+        for _ in 0..2 {
+            // SAFETY: always allowed.
+            unsafe { mi_collect(false) };
+            sleep(Duration::from_millis(DELAY + DELAY / 4));
+        }
+        // SAFETY: always allowed.
+        unsafe { mi_collect(false) };
+        assert_returned(before, "after two more purges");
+    });
+}
+
 #[test]
 fn several_large_blocks_at_once_are_returned() {
     in_child("several_large_blocks_at_once_are_returned", || {
@@ -179,13 +205,16 @@ fn several_large_blocks_at_once_are_returned() {
 #[test]
 fn without_a_delay_nothing_is_kept() {
     in_child("without_a_delay_nothing_is_kept", || {
-        // SAFETY: no other thread runs.
-        unsafe { mi_option_set(mi_option_purge_delay, 0) };
         let before = resident();
-        for size in [RANGE, MAPPING] {
-            for _ in 0..3 {
-                fill(size);
-                assert_returned(before, "after each");
+        // -1 forbids to purge, but a mapping is unmapped.
+        for (delay, sizes) in [(0, &[RANGE, MAPPING][..]), (-1, &[MAPPING])] {
+            // SAFETY: no other thread runs.
+            unsafe { mi_option_set(mi_option_purge_delay, delay) };
+            for size in sizes {
+                for _ in 0..3 {
+                    fill(*size);
+                    assert_returned(before, "after each");
+                }
             }
         }
     });

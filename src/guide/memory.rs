@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `MIMALLOC_PURGE_DELAY`, milliseconds | 60 (upstream: 1000) | 10 |
 //! | times `MIMALLOC_ARENA_PURGE_MULT` | 1 (upstream: 4) | 10 |
-//! | so memory of an arena is due after | 0.06 to 0.12 s (upstream: up to 4 s) | 0.1 s |
+//! | so memory of an arena is due after | 0.06 s, mostly less than 0.12 (upstream: up to 4 s) | 0.1 s |
 //!
 //! On v3 the delay starts with the first free in an arena. Upstream then purges all that is free there, also what was freed a
 //! moment ago. Here a purge leaves what was freed after the last one to the next one. So memory that a program uses
@@ -41,11 +41,11 @@
 //!
 //! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
 //! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
-//! each time. So memory that is freed for the second time within four delays, and so was allocated in between,
+//! each time. So memory that is freed for the second time within a quarter of a second, and so was allocated in between,
 //! waits for its purge as smaller blocks do, and serves the next task. And a block above 512 KiB takes memory only where the
 //! program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
-//! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the delays alone.
+//! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these options alone.
 //!
 //! # What to do when a program holds too much
 //!

@@ -126,8 +126,8 @@ pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 /// at once, a negative value never.
 ///
 /// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`]. What was freed after the
-/// last purge of its arena waits for the next purge, so memory is purged when it has been unused for one to two delays.
-/// (By upstream alone: for up to one.)
+/// last purge of its arena waits for the next purge, so memory is purged when it has been unused for at least one delay,
+/// mostly less than two. (By upstream alone: for up to one.)
 ///
 /// Default: 60; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
 ///

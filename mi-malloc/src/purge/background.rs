@@ -226,8 +226,8 @@ impl Pace {
         }
     }
 
-    /// Whether to purge everything that is free, after this wait. There should be nothing, as what was free for `delay`
-    /// has been purged. But upstream loses the mark that an arena has something to purge if a thread sets it while
+    /// Whether to purge everything that is free, after this wait. There should be nothing, or with a long delay what was
+    /// left to the next purge. But upstream loses the mark that an arena has something to purge if a thread sets it while
     /// another one finishes a purge (`mi_arenas_try_purge` in `arena/arena-alloc.c`).
     fn is_at_rest(&self, delay: Duration) -> bool {
         let quiet = self.quiet.saturating_add(self.wait);
