@@ -45,7 +45,8 @@
 //! waits for its purge as smaller blocks do, and serves the next task. And a block above 512 KiB takes memory only where the
 //! program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
-//! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these options alone.
+//! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these
+//! options alone.
 //!
 //! # What to do when a program holds too much
 //!
