@@ -40,7 +40,8 @@ static bool mi_malloc_sys_take_all(mi_lock_t** busy) {
 static bool mi_malloc_sys_restore_abandoned_bit(size_t slice_index, size_t slice_count, mi_arena_t* arena, void* heap) {
   MI_UNUSED(slice_count);
   mi_page_t* const page = mi_arena_page_at_slice(arena, slice_index);
-  if (mi_page_is_abandoned_mapped(page) && !mi_page_is_owned(page)) {
+  // NULL if the fork happened while a thread took or freed the page's slices.
+  if (page != NULL && mi_page_is_abandoned_mapped(page) && !mi_page_is_owned(page)) {
     const size_t bin = _mi_bin(mi_page_block_size(page));
     mi_bitmap_set(mi_heap_arena_pages((mi_heap_t*)heap, arena)->pages_abandoned[bin], slice_index);
   }
