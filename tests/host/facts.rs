@@ -227,11 +227,11 @@ fn disadvantages_are_those_of_the_other_texts() {
             "mi-malloc/README.md",
             "164 MiB remain in all",
         ),
-        ("101 MiB instead of 42", "mi-malloc/README.md", "42 MiB | 0.28 s, 0.44 s, 101 MiB |"),
+        ("79 MiB instead of 42", "mi-malloc/README.md", "42 MiB | 0.30 s, 0.56 s, 79 MiB |"),
         (
-            "54 with `MIMALLOC_PAGE_RECLAIM_ON_FREE=0`",
+            "31 with `MIMALLOC_PAGE_RECLAIM_ON_FREE=0`",
             "mi-malloc/README.md",
-            "With `MIMALLOC_PAGE_RECLAIM_ON_FREE=0` the peak is 54 MiB",
+            "With `MIMALLOC_PAGE_RECLAIM_ON_FREE=0` the peak is 31 MiB",
         ),
         (
             "1.6 to 1.7 times as long as `mimalloc3`'s",
