@@ -35,8 +35,11 @@ const KEEPS_MAPPINGS: bool = cfg!(not(feature = "secure"));
 /// The purge delay, in milliseconds. On a busy machine it takes a while to fill a block.
 const DELAY: u64 = 1500;
 
+/// After so many milliseconds a purge is due, and not yet late.
+const ONE_DELAY: u64 = DELAY + DELAY / 4;
+
 /// What was freed before so many milliseconds is purged even if no purge was tried meanwhile.
-const TWO_DELAYS: u64 = 2 * DELAY + DELAY / 4;
+const TWO_DELAYS: u64 = DELAY + ONE_DELAY;
 
 /// So much of a block is filled.
 const FILLED: usize = 24 * MIB;
@@ -149,7 +152,7 @@ fn what_is_used_between_two_purges_is_kept() {
         const SIZE: usize = 24 * MIB;
         let before = resident();
         let purge = || {
-            sleep(Duration::from_millis(DELAY + DELAY / 4));
+            sleep(Duration::from_millis(ONE_DELAY));
             // SAFETY: always allowed.
             unsafe { mi_collect(false) };
         };
@@ -171,7 +174,7 @@ fn units_of_which_a_part_was_freed_later_are_returned() {
     in_child_with(name, &[unit], || {
         let before = resident();
         let blocks: Vec<_> = (0..40).map(|_| filled(MIB)).collect();
-        for (half, wait) in [(0, TWO_DELAYS), (1, DELAY + DELAY / 4)] {
+        for (half, wait) in [(0, TWO_DELAYS), (1, ONE_DELAY)] {
             for p in blocks.iter().skip(half).step_by(2) {
                 // SAFETY: the block is used no more.
                 unsafe { mi_free(*p) };
@@ -181,7 +184,7 @@ fn units_of_which_a_part_was_freed_later_are_returned() {
         for _ in 0..2 {
             // SAFETY: always allowed.
             unsafe { mi_collect(false) };
-            sleep(Duration::from_millis(DELAY + DELAY / 4));
+            sleep(Duration::from_millis(ONE_DELAY));
         }
         // SAFETY: always allowed.
         unsafe { mi_collect(false) };
