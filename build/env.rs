@@ -1,7 +1,7 @@
 //! The only reader of the environment.
 //!
 //! There are two kinds of variables: those that Cargo sets for a build script, which Cargo itself watches, and
-//! those that a user sets, which cannot be read here without being declared to Cargo.
+//! those that a user or docs.rs sets, which cannot be read here without being declared to Cargo.
 
 use super::config::{Config, Define, Features, Target};
 use super::emit;
@@ -60,7 +60,8 @@ pub fn rustc_program() -> String {
 
 /// Whether docs.rs is rendering the documentation.
 pub fn docs_rs() -> bool {
-    cargo("DOCS_RS").is_some()
+    emit::rerun_if_env_changed("DOCS_RS");
+    std::env::var_os("DOCS_RS").is_some()
 }
 
 /// The user's own checkout, if one was named.

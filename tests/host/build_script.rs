@@ -365,6 +365,10 @@ fn what_rebuilds_and_what_does_not() {
     build.with("MIMALLOC_SYS_DEFINES", "A=1").is_fresh();
     build.builds_again();
 
+    // What docs.rs builds has no C: it must not stay in use when the documentation is done.
+    build.with("DOCS_RS", "1").builds_again();
+    build.builds_again();
+
     for unrelated in [
         "README.md",
         "CHANGELOG.md",
