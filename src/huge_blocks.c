@@ -4,6 +4,7 @@
 #undef _mi_page_malloc_zero
 #undef mi_block_set_next
 #undef mi_page_thread_collect_to_local
+#undef mi_theap_page_merge_stats
 
 // ---- Zeroes.
 
@@ -119,4 +120,16 @@ static void mi_malloc_sys_thread_collect(mi_page_t* page, mi_block_t* head) {
   page->xused.used_alloc--;
   _mi_page_qsbr_clear(page);
 }
+// ---- Statistics.
+#if MI_STATS
+
+// Without a theap upstream counts in the heap itself.
+static void mi_malloc_sys_merge_stats(mi_theap_t* theapx, const mi_page_t* page, size_t alloc_count, size_t free_count) {
+  if mi_unlikely(mi_malloc_sys_has_no_list(page)) {
+    const size_t threshold = mi_option_get_size(mi_option_stats_merge_threshold);
+    if (threshold > 0 && page->block_size >= threshold) { theapx = NULL; }
+  }
+  mi_theap_page_merge_stats(theapx, page, alloc_count, free_count);
+}
+#endif
 #endif

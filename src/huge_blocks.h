@@ -7,6 +7,8 @@
 // * Upstream writes zeroes to all of a zeroed block if its memory was ever in use. Memory that was purged or moved away
 //   since is empty, and the system fills it with zeroes when it is touched. So on Linux the system is queried which
 //   parts of the block are resident, and only those are written to.
+// * Upstream merges all statistics of a thread when it has allocated or freed so many bytes (`stats_merge_threshold`). A
+//   block of that size merges them whenever it is allocated or freed. Here it is counted in its heap's statistics at once.
 //
 // Left out where more is written to a free block, or read from it: mitigations, debug builds, memory checkers.
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out too.
@@ -66,5 +68,13 @@ static void mi_malloc_sys_thread_collect(mi_page_t* page, mi_block_t* head);
 #define mi_page_thread_collect_to_local(...) MI_MALLOC_SYS_COLLECT_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_COLLECT_mi_page_t      mi_page_thread_collect_to_local(mi_page_t
 #define MI_MALLOC_SYS_COLLECT_page           mi_malloc_sys_thread_collect(page
+
+// The statistics of a page's blocks.
+#if MI_STATS
+static void mi_malloc_sys_merge_stats(mi_theap_t* theapx, const mi_page_t* page, size_t alloc_count, size_t free_count);
+#define mi_theap_page_merge_stats(...)       MI_MALLOC_SYS_MERGE_STATS_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_MERGE_STATS_mi_theap_t mi_theap_page_merge_stats(mi_theap_t
+#define MI_MALLOC_SYS_MERGE_STATS_theapx     mi_malloc_sys_merge_stats(theapx
+#endif
 #endif
 #endif

@@ -156,7 +156,7 @@ static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t 
                                                   bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   #if MI_MALLOC_SYS_KEEP
-  void* const kept = mi_malloc_sys_reuse_kept(subproc, size, alignment, align_offset, req_arena, memid);
+  void* const kept = mi_malloc_sys_reuse_kept(subproc, size, alignment, align_offset, commit, req_arena, memid);
   if (kept != NULL) return kept;
   #endif
   void* const p = _mi_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);

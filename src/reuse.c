@@ -382,18 +382,33 @@ static void mi_malloc_sys_forget_kept(mi_malloc_sys_kept_t* kept) {
   mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
 }
 
+// Whether this thread has just taken a kept mapping for a page.
+static mi_decl_thread bool mi_malloc_sys_took_kept;
+
+// Upstream commits the metadata of a page that fits no arena, and then its block. Those of a kept mapping are committed.
+static bool mi_malloc_sys_arena_commit(mi_subproc_t* subproc, mi_arena_t* arena, void* start, size_t size, bool* is_zero,
+                                       size_t stat_already_committed)
+{
+  if mi_likely(!mi_malloc_sys_took_kept) {
+    return (_mi_arena_commit)(subproc, arena, start, size, is_zero, stat_already_committed);
+  }
+  if (is_zero != NULL) { *is_zero = false; }
+  else { mi_malloc_sys_took_kept = false; } // only for the block it is NULL
+  return true;
+}
+
+// For a page with a single block: no other one is as large.
 static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
-                                     mi_arena_id_t req_arena, mi_memid_t* memid)
+                                     bool commit, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  if (align_offset != 0 || req_arena != NULL || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
-      subproc != _mi_subproc_main() || !mi_malloc_sys_lock_kept(false)) return NULL;
+  if (align_offset != 0 || alignment != MI_PAGE_META_ALIGNMENT || commit || req_arena != NULL ||
+      mi_option_is_enabled(mi_option_disallow_os_alloc) || subproc != _mi_subproc_main() ||
+      !mi_malloc_sys_lock_kept(false)) return NULL;
   uint8_t* base = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == _mi_os_good_alloc_size(size) &&
-        mi_is_aligned(kept->memid.mem.os.base, alignment))
-    {
+    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == _mi_os_good_alloc_size(size)) {
       base = (uint8_t*)kept->memid.mem.os.base;
       *memid = kept->memid;
       mi_malloc_sys_forget_kept(kept);
@@ -401,12 +416,10 @@ static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t
   }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (base == NULL) return NULL;
-  // As after mapping such a block: upstream commits the memory next, which counts it again. The page's metadata (and the
-  // record of `large.c`) must be zero.
-  memid->initially_committed = false;
+  memid->initially_committed = false; // as after mapping: upstream commits next
   memid->initially_zero = false;
-  mi_subproc_stat_decrease(subproc, committed, memid->mem.os.size - MI_PAGE_ALIGN);
-  memset(base, 0, 4*MI_KiB);
+  mi_malloc_sys_took_kept = true;
+  memset(base, 0, 4*MI_KiB); // the page's metadata, and the record of `large.c`
   return base;
 }
 

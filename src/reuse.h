@@ -88,7 +88,14 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #if !MI_MALLOC_SYS_UPSTREAM_THP && MI_PAGE_META_IS_ALIGNED && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE)
 #define MI_MALLOC_SYS_KEEP  1
 static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
-                                     mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
+                                     bool commit, mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
+static bool mi_malloc_sys_arena_commit(mi_subproc_t* subproc, mi_arena_t* arena, void* start, size_t size, bool* is_zero,
+                                       size_t stat_already_committed);
+#define _mi_arena_commit(...)                     MI_MALLOC_SYS_ARENA_COMMIT_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_ARENA_COMMIT_mi_subproc_t   _mi_arena_commit(mi_subproc_t
+#define MI_MALLOC_SYS_ARENA_COMMIT_arena          _mi_arena_commit(arena
+#define MI_MALLOC_SYS_ARENA_COMMIT_mi_theap_subproc  _mi_arena_commit(mi_theap_subproc
+#define MI_MALLOC_SYS_ARENA_COMMIT_heap           mi_malloc_sys_arena_commit(heap
 static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid);
 #define _mi_arenas_free(...)                      MI_MALLOC_SYS_ARENAS_FREE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_subproc_t    _mi_arenas_free(mi_subproc_t

@@ -499,3 +499,50 @@ fn untouched_blocks_are_not_resident() {
         );
     });
 }
+
+/// A thread that has allocated small blocks merges its statistics when it has allocated so many bytes. The other thread's
+/// snapshot shows whether a large block makes it do so.
+#[test]
+fn a_large_block_is_counted_without_a_merge() {
+    in_child("a_large_block_is_counted_without_a_merge", "", || {
+        if !ENTRY_POINTS {
+            return println!("not run: no entry points of our own");
+        }
+        let snapshot = || {
+            let mut stats = mi_stats_t::new();
+            // SAFETY: the structure has the size that it names.
+            assert!(unsafe { mi_stats_get(&mut stats) });
+            (stats.malloc_count.total, stats.allocated)
+        };
+        const SMALL: usize = 10_000;
+        let (count, before) = snapshot();
+        let of_thread = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                // SAFETY: each block is freed once.
+                unsafe {
+                    let small: Vec<_> = (0..SMALL).map(|_| mi_malloc(64)).collect();
+                    let large = mi_malloc(100 * MIB);
+                    let with_block = scope.spawn(snapshot).join().unwrap();
+                    mi_free(large);
+                    let without_it = scope.spawn(snapshot).join().unwrap();
+                    small.into_iter().for_each(|block| mi_free(block));
+                    [with_block, without_it]
+                }
+            });
+            thread.join().unwrap()
+        });
+        let size = 100 * MIB as i64;
+        for (when, (now, blocks)) in ["allocated", "freed"].into_iter().zip(of_thread) {
+            let live = if when == "freed" { 0 } else { size };
+            assert!(now - count < SMALL as i64 / 2, "{when}: a merge");
+            assert!(blocks.total - before.total >= size, "{when}: not counted");
+            let current = blocks.current - before.current;
+            assert!(
+                (live..live + size / 2).contains(&current),
+                "{when}: {current}"
+            );
+        }
+        let (merged, _) = snapshot();
+        assert!(merged - count >= SMALL as i64, "the thread has ended");
+    });
+}

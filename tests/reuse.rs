@@ -439,6 +439,31 @@ fn addresses_are_used_again() {
     });
 }
 
+/// It is as accessible as it was, so no call of the system is needed.
+#[test]
+fn a_kept_mapping_is_not_committed_again() {
+    in_child("a_kept_mapping_is_not_committed_again", || {
+        if !KEEPS_MAPPINGS {
+            return println!("not run: with mitigations no mapping is kept");
+        }
+        let round = || {
+            let p = filled(MAPPING);
+            let during = stats();
+            // SAFETY: the block is used no more.
+            unsafe { mi_free(p) };
+            (during.committed.current, during.commit_calls.total)
+        };
+        round();
+        round();
+        let (bytes, calls) = round();
+        for _ in 0..4 {
+            let (bytes_now, calls_now) = round();
+            assert_eq!(calls_now, calls);
+            assert_eq!(bytes_now, bytes);
+        }
+    });
+}
+
 /// As a program with an input and an output buffer has them.
 #[test]
 fn two_in_turn_are_both_kept() {

@@ -35,8 +35,9 @@
 //! thread has counted (on v3 by a collection of that thread, [`mi_collect(false)`](crate::sys::mi_collect), which
 //! also purges what is due). The counts of another thread are merged when it collects (each 10,000 allocations
 //! outside the fast path, or in [`on_thread_idle`](crate::purge::on_thread_idle)), when it ends, and on v3 each time
-//! that blocks of 64 MiB (the option `stats_merge_threshold`) have been allocated or freed in pages that it has processed. So a thread that sleeps
-//! forever may hold back a difference of about that size.
+//! that blocks of 64 MiB (the option `stats_merge_threshold`) have been allocated or freed in pages that it has
+//! processed; a single block of that size is counted at once. So a thread that sleeps forever may hold back a difference
+//! of about that size.
 //!
 //! Numbers that other threads change during the snapshot may be inconsistent with each other.
 //!

@@ -477,7 +477,8 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 /// bytes since the last time; 0 is never.
 ///
 /// A smaller value makes statistics that other threads read more exact, and allocation slower. What
-/// a thread sees of itself does not depend on it.
+/// a thread sees of itself does not depend on it. A block of at least so many bytes is counted at once, without
+/// adding the rest.
 ///
 /// Default: 67108864 (64 MiB) as this crate builds mimalloc; upstream's own is 524288 (512 KiB). Environment: `MIMALLOC_STATS_MERGE_THRESHOLD`, a size, kept in bytes.
 ///
