@@ -154,6 +154,8 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         own.push(env::manifest_dir().join("src/callbacks.h"));
         own.push(env::manifest_dir().join("src/reuse.h"));
         own.push(env::manifest_dir().join("src/reuse.c"));
+        own.push(env::manifest_dir().join("src/purge.h"));
+        own.push(env::manifest_dir().join("src/purge.c"));
         own.push(env::manifest_dir().join("src/singleton_pages.h"));
         own.push(env::manifest_dir().join("src/singleton_pages.c"));
         own.push(env::manifest_dir().join("src/huge_blocks.h"));

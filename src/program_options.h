@@ -51,7 +51,7 @@ static const mi_malloc_sys_program_option_t* mi_malloc_sys_program_option(mi_opt
 }
 
 // Defaults of this crate for which upstream has no definition. Frees trigger purges here, and a purge leaves what was freed
-// recently to the next one (`reuse.h`).
+// recently to the next one (`purge.h`).
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
 #ifndef MI_DEFAULT_PURGE_DELAY
 #define MI_DEFAULT_PURGE_DELAY       60

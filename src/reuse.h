@@ -8,32 +8,17 @@
 //   after the delay, as smaller ones are. Any other one is purged at once, so that a program that frees its only large
 //   buffer returns it.
 // * Likewise a block that fits no arena: its mapping is kept for that while, for the next block of the same size.
-// * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a
-//   collection.
-// * Upstream purges what is free in an arena when the delay since the first of these frees has passed, also what was freed
-//   a moment ago and will be in use again soon. Here a range that was freed after the arena's last purge is left to the
-//   next one, a delay later. So each range is free for at least one delay, mostly less than two, and the delay can be short.
-// * Where part of a range that is due is in use again, upstream purges each other slice of it by a call of its own. Here
-//   adjacent ones are purged together.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
 //   addresses that were ever in use.
-// * A range that was purged is zero when it is next used. Upstream considers it dirty, and writes zeroes to a zeroed
-//   block in it.
-// * A huge page that is faulted in beside a purged range makes part of that range resident again. It is purged with the
-//   huge page's other memory (Linux).
 //
-// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `huge_blocks.h`, `singleton_pages.h` (so that
-// upstream's pages of 4 MiB return) and the defaults of two purge options (`program_options.h`).
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `purge.h`, `huge_blocks.h`, `singleton_pages.h` (so
+// that upstream's pages of 4 MiB return) and the defaults of two purge options (`program_options.h`).
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
 #define MI_MALLOC_SYS_REUSE  1
 
 #include "mimalloc/types.h"
-
-#ifndef MI_ARENA_PURGE_ON_FREE
-#define MI_ARENA_PURGE_ON_FREE  1
-#endif
 
 // All of upstream is one translation unit. As in `program_options.h`, the first token between the parentheses
 // distinguishes a declaration from a call. `reuse.c` calls upstream's function by its name in parentheses, which no macro
@@ -50,27 +35,6 @@ static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_su
 #define MI_MALLOC_SYS_TRY_PURGE_false             mi_malloc_sys_try_purge_after_free(false
 #define MI_MALLOC_SYS_TRY_PURGE_true              mi_malloc_sys_arenas_try_purge(true
 #define MI_MALLOC_SYS_TRY_PURGE_force_purge       mi_malloc_sys_arenas_try_purge(force_purge
-
-// The purge of ranges that are due: with a visitor of this crate. A function, not a macro with parameters: Microsoft's
-// preprocessor would pass it all arguments as one.
-static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
-                                     bool (*visit)(size_t, size_t, mi_arena_t*, void*), mi_arena_t* arena, void* arg);
-#define _mi_bitmap_forall_setc_rangesn(...)       MI_MALLOC_SYS_FORALL_RANGES_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_FORALL_RANGES_mi_bitmap_t   _mi_bitmap_forall_setc_rangesn(mi_bitmap_t
-#define MI_MALLOC_SYS_FORALL_RANGES_arena         mi_malloc_sys_forall_due(arena
-
-// Zeroes: where a purge discards a range's memory and leaves it accessible.
-#if defined(__linux__)
-#define MI_MALLOC_SYS_KNOWS_ZEROES  1
-#include <sys/mman.h>
-static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, size_t slice_count, mi_subproc_t* subproc,
-                                       void* p, size_t size, bool allow_reset, size_t stat_size,
-                                       mi_commit_fun_t* commit_fun, void* commit_fun_arg);
-#define _mi_os_purge_ex(...)                      MI_MALLOC_SYS_OS_PURGE_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_OS_PURGE_mi_subproc_t       _mi_os_purge_ex(mi_subproc_t
-#define MI_MALLOC_SYS_OS_PURGE_subproc            _mi_os_purge_ex(subproc
-#define MI_MALLOC_SYS_OS_PURGE_arena              mi_malloc_sys_purge_slices(arena, slice_index, slice_count, arena
-#endif
 
 // Addresses: where upstream passes its own address hints. With mitigations addresses are deliberately not reused.
 #if defined(__linux__) && UINTPTR_MAX > UINT32_MAX && !MI_SECURE && !defined(MI_NO_ALIGNED_HINT)

@@ -4,6 +4,7 @@
 #endif
 #include "singleton_pages.h"
 #include "reuse.h"
+#include "purge.h"
 #include "huge_blocks.h"
 #include "huge_pages.h"
 #include "program_options.h"
@@ -32,6 +33,7 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 }
 #endif
 
+#include "purge.c"
 #include "reuse.c"
 
 // Upstream's handling of errors, for error callbacks that call it: `default_error` in `extended.rs`.
