@@ -1,8 +1,8 @@
 // See `purge.h`. Included after upstream's `static.c`.
 #if MI_MALLOC_SYS_REUSE
 
-// ---- Slices that were freed after the last purge of their arena: a bit for each. In the main subprocess, and up to this
-// index of an arena and of a slice. Others are purged as by upstream.
+// ---- Slices that were freed after the last purge of their arena: a bit for each, for the first arenas of the main
+// subprocess, and in each for the first slices (1 GiB, with 64 KiB each). All others are purged as by upstream.
 #define MI_MALLOC_SYS_RECENT_ARENAS  16
 #define MI_MALLOC_SYS_RECENT_FIELDS  256
 static _Atomic(mi_bfield_t) mi_malloc_sys_recent[MI_MALLOC_SYS_RECENT_ARENAS][MI_MALLOC_SYS_RECENT_FIELDS];
@@ -34,14 +34,36 @@ static void mi_malloc_sys_set_recent(const mi_arena_t* arena, size_t slice_index
   }
 }
 
-// When a purge is late by as long as the delay, nothing was freed since it was due: that free would have purged. The purge
-// is late no more then, so that it leaves what is freed next.
+// If a purge is late by at least the delay, nothing was freed in its arena since it was due: that free would have purged.
+// So no slice is recent any more. The purge is due now instead, so that it leaves what is freed next.
 static void mi_malloc_sys_forget_if_late(mi_arena_t* arena, long delay) {
   mi_msecs_t expire = mi_atomic_loadi64_relaxed(&arena->purge_expire);
   if (expire == 0) return;
   const mi_msecs_t now = _mi_clock_now();
   if (now - expire < delay || !mi_atomic_casi64_strong_acq_rel(&arena->purge_expire, &expire, now)) return;
   mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false);
+  // Upstream loses this mark where a thread sets it while another one finishes a purge that found nothing. Then no free
+  // would purge any more.
+  expire = 0;
+  mi_atomic_casi64_strong_acq_rel(&arena->subproc->purge_expire, &expire, now);
+}
+
+// Before a range is freed, with a delay that is positive.
+static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, size_t slice_count, long delay) {
+  mi_malloc_sys_forget_if_late(arena, delay);
+  mi_malloc_sys_set_recent(arena, slice_index, slice_count, true);
+}
+
+// Before a collection purges. With `force` it leaves nothing to the next purge.
+static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
+  const long delay = mi_arena_purge_delay();
+  const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
+  for (size_t i = 0; i < count && delay > 0; i++) {
+    mi_arena_t* const arena = mi_arena_from_index(subproc, i);
+    if (arena == NULL) continue;
+    if (force) { mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false); }
+    else { mi_malloc_sys_forget_if_late(arena, delay); }
+  }
 }
 
 // ---- Ranges that are due.
@@ -52,7 +74,7 @@ static bool mi_malloc_sys_purge_free(mi_arena_t* arena, size_t slice_index, size
   bool is_purged = false;
   const size_t end = slice_index + slice_count;
   while (slice_index < end) {
-    // Upstream may neither reset slices of which some are not committed, nor count them right.
+    // Where some of the slices are not committed, upstream does not reset any, and counts them wrong.
     const bool is_committed = mi_bitmap_is_setN(arena->slices_committed, slice_index, 1);
     size_t claimed = slice_index;
     while (claimed < end && mi_bitmap_is_setN(arena->slices_committed, claimed, 1) == is_committed &&

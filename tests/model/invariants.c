@@ -220,3 +220,9 @@ size_t invariants_faults(bool single_thread) {
   }
   return faults - before;
 }
+
+// As the end of a purge that found nothing, while another thread frees a range: that range's purge is no longer known to
+// the subprocess.
+void invariants_lose_purge(void) {
+  mi_atomic_storei64_release(&_mi_subproc_main()->purge_expire, (mi_msecs_t)0);
+}

@@ -5,6 +5,8 @@
 
 #[cfg(mi_v3)]
 mod invariants;
+#[cfg(all(mi_v3, target_os = "linux"))]
+mod lost_purge;
 #[path = "../../../tests/model/mod.rs"]
 mod model;
 
@@ -33,6 +35,8 @@ fn main() {
             std::process::exit(2);
         }
     };
+    #[cfg(all(mi_v3, target_os = "linux"))]
+    lost_purge::check();
     soak(operations, seed);
 }
 
