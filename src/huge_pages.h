@@ -155,10 +155,6 @@ static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count,
 static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                                   bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
-  #if MI_MALLOC_SYS_KEEP
-  void* const kept = mi_malloc_sys_reuse_kept(subproc, size, alignment, align_offset, commit, req_arena, memid);
-  if (kept != NULL) return kept;
-  #endif
   void* const p = _mi_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
   if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
     mi_malloc_sys_advise_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),

@@ -1,6 +1,7 @@
 // See `reuse.h`. Included after upstream's `static.c`.
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
+#undef mi_arenas_page_alloc_from_os
 
 // ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
 // may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
@@ -57,10 +58,7 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   // Upstream purges ranges of at least this size at once, and without a delay all ranges.
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
-  if (delay > 0) {
-    mi_malloc_sys_forget_if_late(arena, delay);
-    mi_malloc_sys_set_recent(arena, slice_index, slice_count, true);
-  }
+  if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
   if (slice_count < limit || limit < 2 || delay <= 0 ||
       !mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)))
   {
@@ -197,45 +195,44 @@ static void mi_malloc_sys_forget_kept(mi_malloc_sys_kept_t* kept) {
   mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
 }
 
-// Whether this thread has just taken a kept mapping for a page.
-static mi_decl_thread bool mi_malloc_sys_took_kept;
-
-// Upstream commits the metadata of a page that fits no arena, and then its block. Those of a kept mapping are committed.
-static bool mi_malloc_sys_arena_commit(mi_subproc_t* subproc, mi_arena_t* arena, void* start, size_t size, bool* is_zero,
-                                       size_t stat_already_committed)
-{
-  if mi_likely(!mi_malloc_sys_took_kept) {
-    return (_mi_arena_commit)(subproc, arena, start, size, is_zero, stat_already_committed);
-  }
-  if (is_zero != NULL) { *is_zero = false; }
-  else { mi_malloc_sys_took_kept = false; } // only for the block it is NULL
-  return true;
-}
-
-// For a page with a single block: no other one is as large.
-static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
-                                     bool commit, mi_arena_id_t req_arena, mi_memid_t* memid)
-{
+// A kept mapping for a page with a single block, or NULL. Its metadata and its block are committed, and counted.
+static uint8_t* mi_malloc_sys_take_kept(const mi_heap_t* heap, size_t slice_count, mi_memid_t* memid) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  if (align_offset != 0 || alignment != MI_PAGE_META_ALIGNMENT || commit || req_arena != NULL ||
-      mi_option_is_enabled(mi_option_disallow_os_alloc) || subproc != _mi_subproc_main() ||
-      !mi_malloc_sys_lock_kept(false)) return NULL;
+  const size_t size = _mi_os_good_alloc_size(_mi_size_of_slices(slice_count) + MI_PAGE_ALIGN);
+  if (size < MI_MALLOC_SYS_LARGE_MAPPING || heap->exclusive_arena != NULL || heap->subproc != _mi_subproc_main() ||
+      mi_option_is_enabled(mi_option_disallow_os_alloc) || !mi_malloc_sys_lock_kept(false)) return NULL;
   uint8_t* base = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == _mi_os_good_alloc_size(size)) {
+    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == size) {
       base = (uint8_t*)kept->memid.mem.os.base;
       *memid = kept->memid;
       mi_malloc_sys_forget_kept(kept);
     }
   }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  if (base == NULL) return NULL;
-  memid->initially_committed = false; // as after mapping: upstream commits next
-  memid->initially_zero = false;
-  mi_malloc_sys_took_kept = true;
-  memset(base, 0, 4*MI_KiB); // the page's metadata, and the record of `large.c`
   return base;
+}
+
+// A larger alignment needs more metadata, and its block starts and ends elsewhere: in memory of the mapping that is not
+// committed.
+static uint8_t* mi_malloc_sys_page_alloc_from_os(mi_heap_t* heap, size_t slice_count, size_t max_page_meta_count,
+                                                 size_t block_size, size_t block_alignment, bool os_align, bool commit,
+                                                 bool allow_large, mi_memid_t* memid, mi_page_t** ppage,
+                                                 size_t* pblock_start)
+{
+  uint8_t* const base =
+    (commit && !os_align && block_alignment <= MI_PAGE_ALIGN ? mi_malloc_sys_take_kept(heap, slice_count, memid) : NULL);
+  if mi_likely(base == NULL) {
+    return mi_arenas_page_alloc_from_os(heap, slice_count, max_page_meta_count, block_size, block_alignment, os_align,
+                                        commit, allow_large, memid, ppage, pblock_start);
+  }
+  memid->initially_committed = true;
+  memid->initially_zero = false;
+  memset(base, 0, 4*MI_KiB); // the page's metadata, and the record of `large.c`
+  uint8_t* const start = base + MI_PAGE_ALIGN;
+  *ppage = mi_page_meta_select(start, slice_count, mi_aligned_ptr_page0(start), block_size, os_align, pblock_start);
+  return start;
 }
 
 // The entry for another mapping: an empty one, or the oldest.
@@ -299,7 +296,7 @@ static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
 }
 #endif
 
-// After the free of a range, which has looked whether the purge of its arena is late.
+// Purges what is due in the arenas, and unmaps the kept mappings that are due.
 static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
   (mi_arenas_try_purge)(force, visit_all, subproc, tseq);
   #if MI_MALLOC_SYS_KEEP
@@ -309,14 +306,7 @@ static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_su
 
 // At a collection.
 static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
-  const long delay = mi_arena_purge_delay();
-  const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
-  for (size_t i = 0; i < count && delay > 0; i++) {
-    mi_arena_t* const arena = mi_arena_from_index(subproc, i);
-    if (arena == NULL) continue;
-    if (force) { mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false); }
-    else { mi_malloc_sys_forget_if_late(arena, delay); }
-  }
+  mi_malloc_sys_before_collection(subproc, force);
   mi_malloc_sys_try_purge_after_free(force, visit_all, subproc, tseq);
 }
 #endif

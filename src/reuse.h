@@ -11,8 +11,9 @@
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
 //   addresses that were ever in use.
 //
-// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `purge.h`, `huge_blocks.h`, `singleton_pages.h` (so
-// that upstream's pages of 4 MiB return) and the defaults of two purge options (`program_options.h`).
+// `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `purge.h`, `huge_blocks.h`,
+// `singleton_pages.h` (so that upstream's pages of 4 MiB return) and the defaults of two purge options
+// (`program_options.h`).
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
@@ -48,18 +49,17 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #define MI_MALLOC_SYS_ALIGNED_HINT_try_alignment  mi_malloc_sys_aligned_hint(try_alignment
 #define munmap(addr, size)                        mi_malloc_sys_munmap(addr, size)
 
-// Mappings are kept where `huge_pages.h` intercepts the allocation, and a page's metadata precede it.
-#if !MI_MALLOC_SYS_UPSTREAM_THP && MI_PAGE_META_IS_ALIGNED && defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE)
+// Mappings are kept where a page's metadata precede it. Upstream rounds large blocks to 4 MiB; with much larger slices the
+// size of a mapping would not determine that of its block.
+#if MI_PAGE_META_IS_ALIGNED && MI_ARENA_SLICE_SHIFT <= 18
 #define MI_MALLOC_SYS_KEEP  1
-static void* mi_malloc_sys_reuse_kept(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
-                                     bool commit, mi_arena_id_t req_arena, mi_memid_t* memid); // called in `huge_pages.h`
-static bool mi_malloc_sys_arena_commit(mi_subproc_t* subproc, mi_arena_t* arena, void* start, size_t size, bool* is_zero,
-                                       size_t stat_already_committed);
-#define _mi_arena_commit(...)                     MI_MALLOC_SYS_ARENA_COMMIT_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_ARENA_COMMIT_mi_subproc_t   _mi_arena_commit(mi_subproc_t
-#define MI_MALLOC_SYS_ARENA_COMMIT_arena          _mi_arena_commit(arena
-#define MI_MALLOC_SYS_ARENA_COMMIT_mi_theap_subproc  _mi_arena_commit(mi_theap_subproc
-#define MI_MALLOC_SYS_ARENA_COMMIT_heap           mi_malloc_sys_arena_commit(heap
+static uint8_t* mi_malloc_sys_page_alloc_from_os(mi_heap_t* heap, size_t slice_count, size_t max_page_meta_count,
+                                                 size_t block_size, size_t block_alignment, bool os_align, bool commit,
+                                                 bool allow_large, mi_memid_t* memid, mi_page_t** ppage,
+                                                 size_t* pblock_start);
+#define mi_arenas_page_alloc_from_os(...)         MI_MALLOC_SYS_PAGE_FROM_OS_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_PAGE_FROM_OS_mi_heap_t      mi_arenas_page_alloc_from_os(mi_heap_t
+#define MI_MALLOC_SYS_PAGE_FROM_OS_heap           mi_malloc_sys_page_alloc_from_os(heap
 static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid);
 #define _mi_arenas_free(...)                      MI_MALLOC_SYS_ARENAS_FREE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_ARENAS_FREE_mi_subproc_t    _mi_arenas_free(mi_subproc_t

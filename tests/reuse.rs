@@ -1,4 +1,4 @@
-//! Large blocks that a program allocates again and again: their memory is kept for a while (`src/reuse.c`).
+//! What a purge returns (`src/purge.c`), and large blocks whose memory is kept for a while (`src/reuse.c`).
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, and sets options.
 //!
@@ -460,6 +460,32 @@ fn a_kept_mapping_is_not_committed_again() {
             let (bytes_now, calls_now) = round();
             assert_eq!(calls_now, calls);
             assert_eq!(bytes_now, bytes);
+        }
+    });
+}
+
+/// Such a block starts elsewhere in its mapping, so it cannot have one that was kept for another block, though it may be
+/// as large.
+#[test]
+fn blocks_of_large_alignments_are_accessible() {
+    in_child("blocks_of_large_alignments_are_accessible", || {
+        if !KEEPS_MAPPINGS {
+            return println!("not run: with mitigations no mapping is kept");
+        }
+        let aligned = [17, 18, 19, 20, 21, 22].map(|shift| (MAPPING, 1 << shift));
+        let small = [(MIB, 128 * MIB), (MIB / 8, 32 * MIB)];
+        for (size, alignment) in aligned.into_iter().chain(small) {
+            for kept in [32 * MIB, 128 * MIB, MAPPING] {
+                // SAFETY: each block is written to as far as it goes, and used no more when it is freed.
+                unsafe {
+                    (0..3).for_each(|_| mi_free(mi_malloc(kept)));
+                    let p = mi_malloc_aligned(size, alignment).cast::<u8>();
+                    assert!(!p.is_null() && p as usize % alignment == 0);
+                    (0..size).step_by(4096).for_each(|at| *p.add(at) = 1);
+                    *p.add(size - 1) = 1;
+                    mi_free(p.cast());
+                }
+            }
         }
     });
 }
