@@ -135,33 +135,7 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     };
     let mut fast_path = adaptation.fast_path.clone();
 
-    let entry_points = fast_path.code.c_files(config.major); // the first includes all others
-    let mut own: Vec<PathBuf> = entry_points
-        .iter()
-        .map(|file| env::manifest_dir().join(file))
-        .collect();
-    if !own.is_empty() || plan.fork {
-        own.push(env::manifest_dir().join("src/fork.c")); // which includes the following
-    }
-    if plan.fork {
-        let locks = format!("src/fork/{}.h", config.major.name());
-        own.push(env::manifest_dir().join(locks));
-    }
-    if plan.wraps_upstream {
-        own.push(env::manifest_dir().join("src/upstream.c"));
-        own.push(env::manifest_dir().join("src/program_options.h"));
-        own.push(env::manifest_dir().join("src/huge_pages.h"));
-        own.push(env::manifest_dir().join("src/callbacks.h"));
-        own.push(env::manifest_dir().join("src/reuse.h"));
-        own.push(env::manifest_dir().join("src/reuse.c"));
-        own.push(env::manifest_dir().join("src/purge.h"));
-        own.push(env::manifest_dir().join("src/purge.c"));
-        own.push(env::manifest_dir().join("src/singleton_pages.h"));
-        own.push(env::manifest_dir().join("src/singleton_pages.c"));
-        own.push(env::manifest_dir().join("src/huge_blocks.h"));
-        own.push(env::manifest_dir().join("src/huge_blocks.c"));
-        own.push(env::manifest_dir().join("src/free_blocks.c"));
-    }
+    let mut own = own_files(config.major, plan, fast_path.code);
     let source = own.first().cloned();
     let source = source.unwrap_or_else(|| upstream.join("static.c"));
     own.extend(first);
@@ -212,6 +186,43 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         folders: folders(plan, &compiler),
         own,
     })
+}
+
+/// The files that `src/upstream.c` and those before it include: what this package changes of upstream's code.
+const AROUND_UPSTREAM: &[&str] = &[
+    "src/upstream.c",
+    "src/program_options.h",
+    "src/huge_pages.h",
+    "src/callbacks.h",
+    "src/queries.c",
+    "src/reuse.h",
+    "src/reuse.c",
+    "src/purge.h",
+    "src/purge.c",
+    "src/singleton_pages.h",
+    "src/singleton_pages.c",
+    "src/huge_blocks.h",
+    "src/huge_blocks.c",
+    "src/free_blocks.c",
+];
+
+/// This package's own C. The first file, if there is one, includes all others.
+fn own_files(major: Major, plan: &Plan, code: Code) -> Vec<PathBuf> {
+    let mut files = code.c_files(major).to_vec();
+    if !files.is_empty() || plan.fork {
+        files.push("src/fork.c");
+    }
+    if plan.fork {
+        files.push(match major {
+            Major::V3 => "src/fork/v3.h",
+            Major::V2 => "src/fork/v2.h",
+        });
+    }
+    if plan.wraps_upstream {
+        files.extend(AROUND_UPSTREAM);
+    }
+    let folder = env::manifest_dir();
+    files.iter().map(|file| folder.join(file)).collect()
 }
 
 /// Compiles a file into `libmimalloc.a`.

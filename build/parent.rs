@@ -21,7 +21,7 @@ pub fn is_offline() -> bool {
 }
 
 /// The folder of Cargo's process is certain. The shell's may be another if a program started Cargo,
-/// and `OUT_DIR` is below the project only if the target folder does.
+/// and `OUT_DIR` is below the project only if the target folder is.
 pub fn choose(process: Option<PathBuf>, shell: Option<PathBuf>, out_dir: PathBuf) -> Vec<PathBuf> {
     match (process, shell) {
         (Some(process), _) => vec![process],

@@ -67,8 +67,8 @@ pub struct Plan {
     pub fork: bool,
     /// The code that allocates and frees for `MiMalloc`, unless the compiler's arguments or answers forbid it.
     pub fast_path: FastPath,
-    /// Compile `src/upstream.c`: options of the program, reuse, huge blocks, pages of single blocks, free blocks, huge
-    /// pages, callbacks. With the pinned release.
+    /// Compile `src/upstream.c`: options of the program, purges, reuse, huge blocks, pages of single blocks, free blocks,
+    /// huge pages, callbacks. With the pinned release.
     pub wraps_upstream: bool,
     /// Whether a thread retains pages of single blocks (`src/singleton_pages.h`): `#[cfg(mi_retained_pages)]`.
     pub retained_pages: bool,

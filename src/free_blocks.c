@@ -10,7 +10,7 @@
 // * A free block is discarded when it was found free twice, `age` milliseconds apart. Words behind the link record when
 //   it was first found; a program that uses the block in between overwrites them.
 //
-// A program calls this through `purge.rs`; nothing here runs by itself.
+// A program calls this through `free_blocks.rs`; nothing here runs by itself.
 #if MI_MALLOC_VERSION >= 30000 && defined(__linux__) && !MI_DEBUG && !MI_GUARDED && !MI_TRACK_ENABLED && !MI_TSAN && !MI_QSBR
 #define MI_MALLOC_SYS_FREE_BLOCKS  1
 #include <time.h>
@@ -20,7 +20,7 @@ typedef struct mi_malloc_sys_free_block_s {
   mi_block_t link;
   uint32_t   tag;
   uint32_t   found;   // when it was found free, in milliseconds modulo 2^31; with MI_MALLOC_SYS_DISCARDED, when discarded
-  uint32_t   settled; // in the first block of a list: 0, or all are discarded, and one less blocks were in use then
+  uint32_t   settled; // in the first block of a list: 0; or all are discarded, and this is one more than were in use then
 } mi_malloc_sys_free_block_t;
 
 #define MI_MALLOC_SYS_FOUND_FREE  UINT32_C(0x9D5A2C67)
@@ -43,7 +43,7 @@ typedef struct mi_malloc_sys_discard_s {
   size_t     paused;    // as many had been discarded at the last pause
 } mi_malloc_sys_discard_t;
 
-// Whether a free block of this size has a page of the system beside that with the link, and its page has other blocks.
+// Whether a free block of this size has a page of the system besides the one with the link, in a page with other blocks.
 static bool mi_malloc_sys_has_interior(size_t block_size) {
   return (block_size >= 2 * _mi_os_page_size() && block_size <= MI_LARGE_MAX_OBJ_SIZE);
 }
@@ -186,7 +186,7 @@ static void mi_malloc_sys_abandon_in(mi_theap_t* theap) {
 extern "C" {
 #endif
 
-// For `purge.rs`, in each build: abandons the thread's pages with used free blocks, and those that it retains
+// For `free_blocks.rs`, in each build: abandons the thread's pages with used free blocks, and those that it retains
 // (`singleton_pages.c`). Only pages of the main heap, in which threads allocate by default.
 void mi_malloc_sys_abandon_pages(void) {
   #if MI_MALLOC_SYS_FREE_BLOCKS || MI_MALLOC_SYS_SINGLETONS

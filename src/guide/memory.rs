@@ -115,4 +115,4 @@
 //! numbers.
 
 #[doc(inline)]
-pub use crate::purge::*;
+pub use crate::free_blocks::*;

@@ -115,7 +115,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         majors: BOTH,
         side: Side::Binding,
         name: "abandon_pages",
-        reason: "Rust's own: for free blocks beside blocks in use (src/purge.rs)",
+        reason: "Rust's own: for free blocks beside blocks in use (src/free_blocks.rs)",
     },
     Exception {
         majors: BOTH,
