@@ -1,5 +1,6 @@
-// Blocks above MI_LARGE_MAX_OBJ_SIZE, on v3: they take memory only where the program touches them. Included before
-// upstream's `static.c`, only with releases that this was checked with; `huge_blocks.c` is included after it.
+// Blocks above MI_LARGE_MAX_OBJ_SIZE, on v3: they take memory only where the program touches them, and large ones are
+// counted without a merge of all statistics. Included before upstream's `static.c`, only with releases that this was
+// checked with; `huge_blocks.c` is included after it.
 //
 // * Upstream stores the link of the free list in the first word of a free block. Such a block is alone in its page, so
 //   that link is always NULL. But writing it makes memory resident: a huge page, which the system first fills with

@@ -104,7 +104,7 @@ int mi_malloc_sys_option_source(int option) {
   if (option < 0 || option >= _mi_option_last) return MI_MALLOC_SYS_SOURCE_NONE;
   const long value = mi_option_get((mi_option_t)option); // initialises it
   const mi_malloc_sys_initial_t* const initial = &mi_malloc_sys_initial[option];
-  // The option was set before it was initialised, which then leaves it as it is.
+  // The program set the option before mimalloc initialised it, which it then no longer does.
   if (initial->source == MI_MALLOC_SYS_SOURCE_NONE) return MI_MALLOC_SYS_SOURCE_RUN_TIME;
   return (initial->value == value ? initial->source : MI_MALLOC_SYS_SOURCE_RUN_TIME);
 }

@@ -54,8 +54,8 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
   return page;
 }
 
-// With a sample rate the page is left to upstream, which abandons it at once. For while a profiler's function handles the
-// free of a sampled block it may allocate, and the loop below could then abandon that block's page.
+// With a sample rate the page is left to upstream, which abandons it at once. A profiler's function may allocate while it
+// handles the free of a sampled block, and the loop below could then abandon the page of that block.
 static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
   mi_theap_t* const theap = mi_page_theap(page);
   if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon ||

@@ -54,7 +54,8 @@ extern "C" {
     ///
     /// v3: the statistics of the calling thread's subprocess and of all its heaps. They hold what the
     /// calling thread has counted. What other threads have counted joins when they collect, when they
-    /// end, or after every `mi_option_stats_merge_threshold` bytes. A thread counts the blocks of a
+    /// end, or after every `mi_option_stats_merge_threshold` bytes; a single block of that size is counted
+    /// at once. A thread counts the blocks of a
     /// page when it next tends to that page; `mi_collect(false)` makes the calling thread's numbers
     /// exact.
     ///

@@ -168,7 +168,8 @@ macro_rules! implement {
             }
 
             $(
-                // SAFETY: the promise of `Blocks`. Whatever the allocator is behind, it is the same one.
+                // SAFETY: `Blocks` promises that blocks stay valid when the allocator is moved. A copy of `MiMalloc` is the
+                // same allocator, since it has no state; a `Heap` cannot be copied.
                 unsafe impl Allocator for $type {
                     #[inline]
                     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {

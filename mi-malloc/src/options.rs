@@ -408,13 +408,14 @@ define! { OWN
     /// Default: off.
     arena_is_numa_local = mi_option_arena_is_numa_local: bool as Switch, late;
 
-    /// Add a thread's statistics to those of the process whenever the thread collects its heap.
+    /// Add a thread's statistics to those of its heap whenever the thread collects its heap.
     ///
     /// Default: on.
     stats_merge_on_collect = mi_option_stats_merge_on_collect: bool as Switch, late;
 
-    /// Add a thread's statistics to those of the process after it has allocated and freed this many bytes; `None`
-    /// is never. Less makes what other threads read more exact, and allocation slower.
+    /// Add a thread's statistics to those of its heap after it has allocated and freed this many bytes; `None` is never.
+    /// A single block of at least this size is counted at once, except in builds with mitigations or assertions. Less makes
+    /// what other threads read more exact, and allocation slower.
     ///
     /// Default: 64 MiB.
     stats_merge_threshold = mi_option_stats_merge_threshold: Option<usize> as BytesOrNever, late;
@@ -441,7 +442,8 @@ define! { OWN
     /// Read at process start, if `MIMALLOC_PROFILE` is set. Default: 512 KiB.
     profile_sample_rate = mi_option_profile_sample_rate: usize as Bytes, start;
 
-    /// A free range of an arena of at least this many bytes, rounded up to KiB, does not wait for [`purge_delay`].
+    /// A free range of an arena of at least this many bytes, rounded up to KiB, does not wait for [`purge_delay`],
+    /// unless it was freed twice within a quarter of a second.
     ///
     /// Default: 32 MiB on 64-bit, 4 MiB on 32-bit.
     arena_purge_immediate_size = mi_option_arena_purge_immediate_size: usize as Kib, late;

@@ -328,8 +328,8 @@ static GENERATION: AtomicUsize = AtomicUsize::new(0);
 static TABLE: Table = Table::new();
 static PROFILER: Profiler = Profiler(UnsafeCell::new(sys::mi_profiler_t {
     sample_data_size: size_of::<Sample>(),
-    // The first sample of each thread is its first chance, for `mi_profiler_start` gives the calling thread this one in
-    // any case. From there on `on_alloc` returns the way to the next.
+    // Each thread takes its first sample as soon as it can: `mi_profiler_start` sets this rate in the calling thread in any
+    // case. From then on `on_alloc` returns the distance to the next sample.
     initial_sample_rate: FIRST,
     on_alloc: Some(on_alloc),
     on_free: Some(on_free),
@@ -340,7 +340,7 @@ const FIRST: usize = 1;
 
 struct Profiler(UnsafeCell<sys::mi_profiler_t>);
 
-// SAFETY: only mimalloc looks into it, which takes it from all threads.
+// SAFETY: only mimalloc accesses the fields, and it accepts the profiler from any thread.
 unsafe impl Sync for Profiler {}
 
 impl Profiler {
@@ -429,11 +429,11 @@ unsafe extern "C" fn on_free(
     }
 }
 
-/// The way from one sample to the next, which goes on in pairs of equal length.
+/// The distance from one sample to the next. Each one is used twice in a row.
 ///
-/// `on_alloc` returns a rate, and the way to the next sample is the *smaller* one of that and the rate before
+/// `on_alloc` returns a rate, and the distance to the next sample is the *smaller* one of that and the rate before
 /// (`_mi_theap_malloc_sampled` and `_mi_theap_set_profile_sample_rate` in `profile/sample-profile.c`). So random rates would
-/// make steps of half their average, of which nobody knows the length. Here each step is walked twice: the second time
+/// make steps of half their average, of which nobody knows the length. Here each distance is used twice: the second time
 /// the rate is larger by a constant, so that the step is the rate before, and is known; and the rate after it is the smaller
 /// one again. mimalloc adds what the rate has grown by to the bytes that went by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -466,7 +466,7 @@ impl Step {
         }
     }
 
-    /// The bytes that went by, of those that mimalloc says.
+    /// The bytes that were allocated since the last sample, from the number that mimalloc reports.
     fn since(self, said: u64) -> u64 {
         match self {
             Step::First(_) => said,
@@ -488,8 +488,8 @@ impl Step {
 /// block is with 1 - exp(-size / interval). mimalloc looks only now and then, and may be late; then the block stands for
 /// those bytes, too.
 fn weigh(size: usize, interval: usize, step: usize, since: u64) -> Weight {
-    /// mimalloc counts the blocks of a page when it has gone through them, and a page of small ones has 64 KiB. What is
-    /// more was allocated before there was a profile, or is a large sampled block that upstream counts again.
+    /// mimalloc counts the blocks of a page when it has gone through them, and a page of small ones has 64 KiB. Anything
+    /// above that was allocated before the profile started, or is a large sampled block that upstream counts again.
     const LATEST: f64 = 65536.0;
 
     let size = size.max(1) as f64;
@@ -509,7 +509,7 @@ fn draw(interval: usize) -> usize {
     if interval <= FIRST {
         return FIRST;
     }
-    // SplitMix64. Its numbers do not depend on each other, so that all threads can take from one row.
+    // SplitMix64. Its numbers do not depend on each other, so that all threads can use one sequence.
     const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut random = DRAWN.fetch_add(GAMMA, Relaxed).wrapping_add(GAMMA);
     random = (random ^ random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -544,7 +544,7 @@ mod tests {
         assert!((950..1050).contains(&average), "{}", average);
     }
 
-    /// A row of blocks, sampled as `weigh` assumes: the estimates add up to the bytes.
+    /// A sequence of blocks, sampled as `weigh` assumes: the estimates add up to the bytes.
     #[test]
     fn weights_add_up() {
         for size in [10, 500, 1000, 5000] {

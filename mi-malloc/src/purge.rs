@@ -94,7 +94,8 @@ pub use idle::on_thread_idle;
 /// it; deferred frees run in this thread. The result includes what other threads purge meanwhile, and covers the main
 /// subprocess only. v2 counts a range again that it purged before.
 ///
-/// In a [callback](crate::callbacks) of mimalloc it purges no free blocks. While another thread is purging, mimalloc leaves
+/// In a [callback](crate::callbacks) of mimalloc it purges no free blocks. Do not call it in a callback, a profiler or a
+/// visitor that was registered through [`sys`]. While another thread is purging, mimalloc leaves
 /// the arenas to that thread.
 ///
 /// ```
@@ -103,7 +104,8 @@ pub use idle::on_thread_idle;
 /// ```
 pub fn now() -> u64 {
     let before = purged();
-    // SAFETY: always safe to call.
+    // SAFETY: the first two are always safe to call. The others must not run in a callback or a visitor of the main heap:
+    // this crate's callbacks are excluded, and only unsafe functions of `sys` register others.
     unsafe {
         // In a thread that has not allocated a collection does nothing.
         #[cfg(mi_v2)]

@@ -27,7 +27,7 @@
 //! |---|---|
 //! | [`reserved`](Stats::reserved), [`committed`](Stats::committed), [`purged`](Stats::purged), [`arenas`](Stats::arenas), [`threads`](Stats::threads), `heaps`, calls of the system | exact: counted at once, for all threads together |
 //! | `live`, `requested`, `blocks_allocated`, `blocks_freed`, [`pages`](Stats::pages), size classes | exact for the calling thread, for threads that have ended, and for what other threads have merged; see below |
-//! | each [`peak`](Gauge::peak) of the second group | estimated: the threads' peaks do not occur at the same moment |
+//! | each [`peak`](Gauge::peak) of the second group | estimated: the threads' peaks do not occur at the same moment, and a block of 64 MiB or more is counted before what its thread has not merged yet |
 //! | `requested` | with v3's usual statistics whole blocks are counted, so it is the size of the blocks; exact with the feature `debug` |
 //! | [`resident`](Stats::resident) | the system's own figure, which Linux updates in steps of some pages for each processor |
 //!

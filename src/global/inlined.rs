@@ -32,7 +32,7 @@ struct Block {
 }
 
 /// The first cache line of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them with the C).
-/// Other threads access only `xthread_id`.
+/// Other threads access only `xthread_id`, and read `self_`.
 #[repr(C)]
 struct Page {
     /// Upstream's `self`: the metadata of the page. In the entry of a later slice of a larger page, it points to the
@@ -191,7 +191,7 @@ pub unsafe fn free_small(p: *mut c_void) {
 /// `p` is a live block, in a page of any kind.
 #[inline]
 pub unsafe fn free(p: *mut c_void) {
-    // SAFETY: the metadata of the block's slice point to those of its page (I3, I8).
+    // SAFETY: the metadata of the block's slice point to those of its page (I3), and do so as long as the block is live (I8).
     unsafe { push((*page_meta(p)).self_, p) }
 }
 

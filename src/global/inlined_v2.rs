@@ -175,7 +175,8 @@ pub unsafe fn free(p: *mut c_void) {
     let segment = address.wrapping_sub(1) & !(SEGMENT_SIZE - 1);
     let meta = segment + SLICES_OFFSET + address.wrapping_sub(segment) / SLICE_SIZE * META_SIZE;
     let slice = meta as *mut Page;
-    // SAFETY: segment and page exist (I3, I8). If the segment is this thread's, no other thread accesses the page (I4),
+    // SAFETY: segment and page exist (I3, I8), and `slice_offset` does not change as long as the slice has a live block, so
+    // it may be read before the owner is known. If the segment is this thread's, no other thread accesses the page (I4),
     // and the block, which is free now, has space for its `next` (I5). Otherwise upstream frees the live block.
     unsafe {
         let page = (meta - (*slice).slice_offset as usize) as *mut Page;

@@ -477,8 +477,8 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 /// bytes since the last time; 0 is never.
 ///
 /// A smaller value makes statistics that other threads read more exact, and allocation slower. What
-/// a thread sees of itself does not depend on it. A block of at least so many bytes is counted at once, without
-/// adding the rest.
+/// a thread sees of itself does not depend on it, except for peaks. A block of at least so many bytes is counted
+/// at once, without adding the rest, except in builds with mitigations or assertions.
 ///
 /// Default: 67108864 (64 MiB) as this crate builds mimalloc; upstream's own is 524288 (512 KiB). Environment: `MIMALLOC_STATS_MERGE_THRESHOLD`, a size, kept in bytes.
 ///
@@ -487,7 +487,7 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 
 /// A free range of an arena of at least so many KiB is purged at once, without
-/// [`mi_option_purge_delay`].
+/// [`mi_option_purge_delay`], unless it was freed twice within a quarter of a second.
 ///
 /// Default: 32768 (32 MiB) on 64-bit, 4096 (4 MiB) on 32-bit.
 /// Environment: `MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`, a size.

@@ -188,13 +188,13 @@ fn options_and_objects() {
     let printed = run.with("CFLAGS", "-Dmi_version=mi_other").fails();
     printed.shows("The object has no functions").all();
 
-    // Options that a wrapper adds before the others are made good, those that it adds behind them are not.
+    // Options that a wrapper adds before the others are overridden, those that it adds behind them are not.
     let compiler = script.package.root.join("compiler");
     let lto = "-flto -fno-fat-lto-objects";
     stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc {} \"$@\"\n", lto));
     let run = run.with("CC", &compiler);
     let printed = run.succeeds();
-    printed.shows("An option of CFLAGS is made good").all();
+    printed.shows("An option of CFLAGS is overridden").all();
     assert!(printed.text.contains("`-fno-lto` after all else"));
     stand_in_program(&compiler, &format!("#!/bin/sh\nexec gcc \"$@\" {}\n", lto));
     let printed = run.fails();
@@ -319,7 +319,7 @@ fn warnings() {
     // The release is newer than the bindings.
     printed.shows("mimalloc is newer than the bindings").all();
     let printed = run.with("CFLAGS", "-std=c89").succeeds();
-    printed.shows("An option of CFLAGS is made good").all();
+    printed.shows("An option of CFLAGS is overridden").all();
     let printed = run.with("CFLAGS", "--coverage").succeeds();
     printed.shows("The compiler's runtime is not linked").all();
 }

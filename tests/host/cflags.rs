@@ -50,7 +50,7 @@ fn adapted(config: &Config, others: &str) -> Result<Adaptation, String> {
 
 /// What is added behind the user's options, each with a warning.
 #[test]
-fn options_that_are_made_good() {
+fn options_that_are_overridden() {
     for (options, appended) in [
         ("", ""),
         // As Debian, Fedora and Arch set them.
