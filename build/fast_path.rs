@@ -183,12 +183,13 @@ pub fn definitions(plan: &mut Plan) {
 }
 
 /// Rust code is used where it can access a thread-local variable as the C does (in bitcode the variable has no stable
-/// name), and where it is faster. Rust code that is not optimised, or optimised for size, is better off with a call; and
+/// name, and v2 on Windows uses emulated ones), and where it is faster. Rust code that is not optimised, or optimised for size, is better off with a call; and
 /// a sanitizer must see each block.
 fn why_not_rust(config: &Config, plan: &Plan) -> Option<String> {
     let target = &config.target;
     let release = config.release();
     let glibc = target.os == "linux" && target.env == "gnu";
+    let mingw = platform::is_mingw(target) && config.major == Major::V3;
     let initial_exec = plan
         .flags
         .iter()
@@ -206,10 +207,12 @@ fn why_not_rust(config: &Config, plan: &Plan) -> Option<String> {
     if !["x86_64", "aarch64"].contains(&target.arch.as_str()) {
         return text("only for x86_64 and aarch64");
     }
-    if !glibc && !platform::is_static_musl(target) {
-        return text("only for Linux with glibc or static musl");
+    if !glibc && !platform::is_static_musl(target) && !mingw {
+        return text(
+            "only for Linux with glibc or static musl, and v3 on Windows with MinGW's gcc",
+        );
     }
-    if !initial_exec {
+    if !initial_exec && !mingw {
         return text("thread-local variables are not of the model initial-exec");
     }
     if !["2", "3"].contains(&config.opt_level.as_str()) {

@@ -33,6 +33,15 @@ pub fn is_static_musl(target: &Target) -> bool {
             .any(|feature| feature == "crt-static")
 }
 
+/// 64-bit Windows with MinGW's gcc.
+pub fn is_mingw(target: &Target) -> bool {
+    target.os == "windows"
+        && target.arch == "x86_64"
+        && target.env == "gnu"
+        && target.abi != "llvm"
+        && !target.triple.ends_with("gnullvm")
+}
+
 /// Initial-exec is fastest, but such thread-locals live in a block of fixed size that the program
 /// sets up at its start; a library loaded later may find it full (microsoft/mimalloc#147).
 pub fn thread_locals(config: &Config, plan: &mut Plan) {

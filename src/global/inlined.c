@@ -25,9 +25,18 @@ _Static_assert(sizeof(void*) == 8 && sizeof(size_t) == 8, "not of 64 bits");
 #endif
 AT(mi_block_t, next, 0);
 
+#if defined(_WIN32)
+// The theap of a thread is in a slot of the thread environment block, or NULL.
+#if !MI_TLS_MODEL_WIN32 || !MI_THEAP_INITASNULL
+#error "theaps are found in another way"
+#endif
+_Static_assert(MI_TLS_EXPANSION_SLOT == 0x1780 / 8, "other slots are indirect");
+_Static_assert(sizeof(_mi_theap_default_slot) == 8, "the index of the slot has another size");
+#else
 // The theap of a thread is in a thread-local variable, and never NULL.
 #if !MI_TLS_MODEL_LOCAL || MI_THEAP_INITASNULL || defined(MI_TLS_RECURSE_GUARD)
 #error "theaps are found in another way"
+#endif
 #endif
 AT(mi_theap_t, pages_free_direct, 0);
 _Static_assert(MI_SMALL_WSIZE_MAX == 128 && MI_PAGES_DIRECT == 129, "there are current pages of other sizes");

@@ -9,7 +9,7 @@
 //!
 //! | | invariant | checked by |
 //! |---|---|---|
-//! | I1 | The theap pointer of a thread is in a thread-local variable of the initial-exec model and never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. | `Object::has_initial_exec` in `build/object.rs`; `inlined.c` (`MI_THEAP_INITASNULL`, offsets) |
+//! | I1 | The theap pointer of a thread is in a thread-local variable of the initial-exec model and never NULL, and its table of current pages is at offset 0: one page for each number of words up to 128. On Windows it is in a slot of the thread environment block, and NULL in a thread that has not allocated yet. | `Object::has_initial_exec` in `build/object.rs`; `inlined.c` (`MI_THEAP_INITASNULL`, offsets) |
 //! | I2 | A current page is never NULL: it is owned by the thread, or is upstream's empty page, which has no free block. | `tests/global/global_alloc.rs` |
 //! | I3 | The metadata of a page are found by masking the address of a block. They have the fields of [`Page`]. | `inlined.c`, `tests/host/inlined.rs` |
 //! | I4 | Where `xthread_id` is the id of the calling thread, with no flag, only this thread accesses the other fields. | that the id is the thread pointer: `inlined.c`; the rest by reading upstream's `free.c` |
@@ -19,9 +19,13 @@
 //! | I8 | A page exists as long as it has a live block. | by reading upstream's `page.c` |
 //! | I9 | `xused` packs two counts; the lower one never overflows, as no page has 65,536 blocks. | `inlined.c` (the size of the field and of small pages) |
 
-use super::thread::{c_thread_local, is_current};
+#[cfg(not(windows))]
+use super::thread::c_thread_local;
+use super::thread::is_current;
 use core::ffi::c_void;
 use core::mem::size_of;
+#[cfg(windows)]
+use core::ptr::null;
 use core::ptr::{null_mut, write_bytes};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -58,11 +62,31 @@ struct Page {
     free_is_zero: u8,
 }
 
-/// The current pages of this thread, one for each number of words: the start of upstream's `mi_theap_t`.
+/// The current pages of this thread, one for each number of words: the start of upstream's `mi_theap_t`. On Windows NULL
+/// where only the slow path finds them, or creates them.
+#[cfg(not(windows))]
 #[inline]
 fn pages_free_direct() -> *const *mut Page {
     // SAFETY: the C has this variable, of the initial-exec model (I1).
     unsafe { c_thread_local!("__mi_theap_default") }
+}
+
+#[cfg(windows)]
+#[inline]
+fn pages_free_direct() -> *const *mut Page {
+    extern "C" {
+        static _mi_theap_default_slot: AtomicUsize;
+    }
+    // Upstream's `MI_TLS_EXPANSION_SLOT`: a table of further slots. A process with more than 64 slots has it.
+    const EXPANSION_SLOT: usize = 0x1780 / size_of::<usize>();
+    // SAFETY: the C has this variable, and the slot that it names holds a theap or NULL (I1).
+    unsafe {
+        let slot = _mi_theap_default_slot.load(Relaxed);
+        if slot == EXPANSION_SLOT {
+            return null();
+        }
+        super::thread::slot(slot)
+    }
 }
 
 /// Whether the page is owned by the calling thread and has no flags.
@@ -92,15 +116,19 @@ fn page_meta(p: *mut c_void) -> *mut Page {
     (address - offset + offset / SLICE * META_SIZE) as *mut Page
 }
 
-/// The current page for this number of words, and its first free block, which may be NULL.
+/// The current page for this number of words, and its first free block, which may be NULL; with it the page may be NULL.
 ///
 /// # Safety
 /// At most 128 words.
 #[inline]
 unsafe fn current(words: usize) -> (*mut Page, *mut Block) {
+    let pages = pages_free_direct();
+    if cfg!(windows) && pages.is_null() {
+        return (null_mut(), null_mut());
+    }
     // SAFETY: the table has an entry for each such number (I1), and each is a page (I2) of this thread (I4).
     unsafe {
-        let page = *pages_free_direct().add(words);
+        let page = *pages.add(words);
         (page, (*page).free)
     }
 }

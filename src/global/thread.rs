@@ -8,6 +8,7 @@
 ///
 /// # Safety
 /// The C has the variable, of the initial-exec model (I1). Needs an `unsafe` block around it.
+#[cfg(not(windows))]
 macro_rules! c_thread_local {
     ($name:literal) => {{
         let value;
@@ -30,15 +31,46 @@ macro_rules! c_thread_local {
         value
     }};
 }
+#[cfg(not(windows))]
 pub(super) use c_thread_local;
+
+/// The value in a slot of the thread environment block, by its index from the block's start.
+///
+/// # Safety
+/// The slot is one of `TlsAlloc`, which the C allocated, or one that is always NULL (I1).
+#[cfg(windows)]
+#[inline]
+pub unsafe fn slot<T>(index: usize) -> *const T {
+    let value;
+    // SAFETY: a slot that exists in every thread, by the caller's contract.
+    unsafe {
+        core::arch::asm!(
+            "mov {0}, qword ptr gs:[8*{1}]",
+            out(reg) value,
+            in(reg) index,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    value
+}
 
 /// Whether `id` is the calling thread's. Upstream's id of a thread is its thread pointer (I4); an id with a flag is no
 /// thread's.
 #[inline]
 pub fn is_current(id: usize) -> bool {
     let difference: usize;
-    // One instruction, and no register for the thread pointer: glibc and musl store it in the word that it points to.
-    #[cfg(target_arch = "x86_64")]
+    // One instruction, and no register for the thread pointer: glibc and musl store it in the word that it points to,
+    // Windows in the word at 0x30.
+    #[cfg(windows)]
+    // SAFETY: it reads that word, which exists in every thread.
+    unsafe {
+        core::arch::asm!(
+            "xor {0}, qword ptr gs:[0x30]",
+            inlateout(reg) id => difference,
+            options(pure, readonly, nostack)
+        );
+    }
+    #[cfg(all(target_arch = "x86_64", not(windows)))]
     // SAFETY: it reads that word, which exists in every thread.
     unsafe {
         core::arch::asm!(

@@ -21,8 +21,8 @@
 //! * On v3 a C file of this crate is compiled together with upstream's. Its entry points serve larger
 //!   sizes and alignments on a fast path too, reuse larger blocks in LIFO order, and let a block grow without
 //!   looking up its size.
-//! * In optimised programs on x86_64 and aarch64 Linux with glibc (or, on v3, in static programs with musl), nearly every small block is allocated
-//!   and freed by inlined Rust code, [without a call](super::building#without-a-call). Elsewhere
+//! * In optimised programs on x86_64 and aarch64 Linux with glibc (on v3 also in static programs with musl, and on x86_64
+//!   Windows with MinGW), nearly every small block is allocated and freed by inlined Rust code, [without a call](super::building#without-a-call). Elsewhere
 //!   [link-time optimisation](super::building#link-time-optimisation) does the same.
 //! * A zeroed block is zeroed as far as it was asked for, not to the end of its size class.
 //! * With `secure` on v3, small blocks and all frees have entry points that make each of upstream's checks with

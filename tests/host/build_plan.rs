@@ -806,7 +806,29 @@ fn the_fast_path_is_described() {
         ),
         (
             triple("x86_64-unknown-freebsd"),
-            "c: C entry points (only for Linux with glibc or static musl)",
+            "c: C entry points (only for Linux with glibc or static musl, and v3 on Windows with MinGW's gcc)",
+        ),
+        (
+            triple("x86_64-pc-windows-gnu"),
+            "rust: Rust code, inlined into callers",
+        ),
+        (
+            triple("x86_64-pc-windows-gnullvm"),
+            "c: C entry points (only for Linux with glibc or static musl, and v3 on Windows with MinGW's gcc)",
+        ),
+        (
+            described(&|c| {
+                c.target = target("x86_64-pc-windows-gnu");
+                c.major = Major::V2;
+            }),
+            "upstream: upstream's functions (only for Linux with glibc or static musl, and v3 on Windows with MinGW's gcc)",
+        ),
+        (
+            described(&|c| {
+                c.target = target("x86_64-pc-windows-gnu");
+                c.features.win_direct_tls = true;
+            }),
+            "rust: Rust code, inlined into callers",
         ),
     ] {
         assert_eq!(got, expected);
@@ -901,10 +923,10 @@ fn own_entry_points_for_mitigations_are_for_v3() {
     }));
 }
 
-/// Where the Rust code for small blocks is used: it accesses a thread-local variable of the C code by its
-/// name, as an optimised program does.
+/// Where the Rust code for small blocks is used: it finds the theap of the thread as the C code does, in optimised
+/// programs.
 #[test]
-fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
+fn small_blocks_are_inlined_on_three_platforms_in_optimised_code() {
     let linux = || Config {
         opt_level: "3".into(),
         ..config(&target("x86_64-unknown-linux-gnu"), Major::V3)
@@ -938,8 +960,8 @@ fn small_blocks_are_inlined_on_two_platforms_in_optimised_code() {
         config.rust_flags = words("-Clinker-plugin-lto");
     }));
     for (group, other) in targets() {
-        let expected =
-            group.name == "glibc" && ["x86_64", "aarch64"].contains(&other.arch.as_str());
+        let glibc = group.name == "glibc" && ["x86_64", "aarch64"].contains(&other.arch.as_str());
+        let expected = glibc || other.triple == "x86_64-pc-windows-gnu";
         let got = inlined(&|config| config.target = other.clone());
         assert_eq!(got, expected, "{}", other.triple);
     }

@@ -101,10 +101,11 @@ windows() {
     { report execute $target "not run: apt-get could not install MinGW and Rust's library" ""; return; }
   have wine || { report execute $target "not run: apt-get could not install wine" ""; return; }
   wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
-  both_versions execute $target "Rust 1.63, $("$wine" --version 2>/dev/null)" env \
+  both_versions execute $target "Rust 1.63, release, $("$wine" --version 2>/dev/null)" env \
     WINEPREFIX="$WORK/wine" WINEDEBUG=-all \
     "$(of_target $target LINKER x86_64-w64-mingw32-gcc)" "$(of_target $target RUNNER "$wine")" \
-    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target
+    bash -c '. "$0"; old_cargo "$@"' "$WORK/functions" --target $target --release
+  layout_confirmed $target "$WORK/old/target" v3 # v2 has emulated thread-local variables there
 }
 
 wasi() {

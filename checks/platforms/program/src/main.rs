@@ -1,6 +1,9 @@
 //! A program with `MiMalloc` as its global allocator, for platforms that have only a compiler and a standard library of Rust.
 //! Prints `passed N` at its end, or the panic of the check that failed.
 
+#[cfg(all(windows, target_arch = "x86_64"))]
+mod steps;
+
 use mi_malloc_sys as mi;
 use std::alloc::{alloc, alloc_zeroed, dealloc, realloc, Layout};
 use std::collections::HashMap;
@@ -33,6 +36,8 @@ fn main() {
         ("threads free each other's blocks", threads),
         #[cfg(not(target_family = "wasm"))]
         ("threads come and go", short_threads),
+        #[cfg(all(windows, target_arch = "x86_64"))]
+        ("instructions are few", steps::of_a_block),
     ];
     for (name, check) in checks {
         println!("{}", name);
