@@ -437,7 +437,7 @@ fn run(compiler: &str, rows: &[Row]) {
             .args(["--features", major, "--message-format", "json"])
             .env("CARGO_TARGET_DIR", &target)
             .env("CC", compiler)
-            .env("CFLAGS", row.options)
+            .env("CFLAGS", format!("-O1 {}", row.options)) // compiles mimalloc in half of the time
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .envs(row.with.iter().copied())
