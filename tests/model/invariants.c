@@ -97,7 +97,7 @@ static void check_lists(const mi_page_t* page) {
 // Whether all requests for such blocks are above the sizes for which upstream leaves full pages in their queue, and
 // counts down to a sample only when a list is refilled (`_mi_malloc_generic`).
 static bool is_large(const mi_page_t* page) {
-  return _mi_bin(page->block_size) > _mi_bin(MI_SMALL_MAX_OBJ_SIZE);
+  return _mi_bin(page->block_size) > _mi_bin(MI_SMALL_MAX_OBJ_SIZE + MI_PADDING_SIZE);
 }
 
 static void check_counts(const mi_theap_t* theap, const mi_page_t* page) {
