@@ -153,14 +153,15 @@ fn all() -> Result<Vec<Mode>, String> {
                     .words(&safe_tests),
             ),
         Mode::new("v3,release")
-            .step(both, cargo("build --release --examples"))
+            .step(Set::Full, cargo("build --release --examples"))
             .step(both, cargo("test --release").words(&tests))
             // Large blocks are the business of the C, which is compiled with the same flags in both profiles.
             .step(Set::Full, cargo("test --release --test large --test reuse"))
             .step(
-                both,
+                Set::Full,
                 cargo("test --release --test host -- inlined:: quickstart:: examples::"),
             )
+            .step(Set::Fast, cargo("test --release --test host -- inlined::"))
             .step(
                 both,
                 cargo("test -p mi-malloc --release").words(&safe_tests),
