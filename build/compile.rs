@@ -188,7 +188,7 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     })
 }
 
-/// The files that `src/upstream.c` and those before it include: what this package changes of upstream's code.
+/// `src/upstream.c` and the files that it includes: what this package changes of upstream's code.
 const AROUND_UPSTREAM: &[&str] = &[
     "src/upstream.c",
     "src/program_options.h",

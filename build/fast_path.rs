@@ -183,8 +183,8 @@ pub fn definitions(plan: &mut Plan) {
 }
 
 /// Rust code is used where it can access a thread-local variable as the C does (in bitcode the variable has no stable
-/// name, and v2 on Windows uses emulated ones), and where it is faster. Rust code that is not optimised, or optimised for size, is better off with a call; and
-/// a sanitizer must see each block.
+/// name, and v2 on Windows uses emulated ones), and where it is faster. Rust code that is not optimised, or optimised for
+/// size, is better off with a call; and a sanitizer must see each block.
 fn why_not_rust(config: &Config, plan: &Plan) -> Option<String> {
     let target = &config.target;
     let release = config.release();

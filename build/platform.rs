@@ -35,11 +35,12 @@ pub fn is_static_musl(target: &Target) -> bool {
 
 /// 64-bit Windows with MinGW's gcc.
 pub fn is_mingw(target: &Target) -> bool {
-    target.os == "windows"
-        && target.arch == "x86_64"
-        && target.env == "gnu"
-        && target.abi != "llvm"
-        && !target.triple.ends_with("gnullvm")
+    target.os == "windows" && target.arch == "x86_64" && target.env == "gnu" && !is_gnullvm(target)
+}
+
+/// MinGW with LLVM's tools. Older Rust does not tell the ABI.
+fn is_gnullvm(target: &Target) -> bool {
+    target.abi == "llvm" || target.triple.ends_with("gnullvm")
 }
 
 /// Initial-exec is fastest, but such thread-locals live in a block of fixed size that the program
@@ -144,7 +145,7 @@ pub fn system(config: &Config, plan: &mut Plan) {
             if target.env != "msvc" {
                 plan.define("_WIN32_WINNT", "0x600"); // MinGW's headers default to older systems
             }
-            if target.abi == "llvm" || target.triple.ends_with("gnullvm") {
+            if is_gnullvm(target) {
                 plan.define("MI_MINGW_UCRT64", 1); // these toolchains use the universal C runtime
             }
             for library in ["psapi", "shell32", "user32", "advapi32", "bcrypt"] {

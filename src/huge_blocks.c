@@ -120,6 +120,7 @@ static void mi_malloc_sys_thread_collect(mi_page_t* page, mi_block_t* head) {
   page->xused.used_alloc--;
   _mi_page_qsbr_clear(page);
 }
+
 // ---- Statistics.
 #if MI_STATS
 

@@ -222,7 +222,7 @@ static uint8_t* mi_malloc_sys_page_alloc_from_os(mi_heap_t* heap, size_t slice_c
                                                  size_t* pblock_start)
 {
   uint8_t* const base =
-    (commit && !os_align && block_alignment <= MI_PAGE_ALIGN ? mi_malloc_sys_take_kept(heap, slice_count, memid) : NULL);
+    (commit && block_alignment <= MI_PAGE_ALIGN ? mi_malloc_sys_take_kept(heap, slice_count, memid) : NULL);
   if mi_likely(base == NULL) {
     return mi_arenas_page_alloc_from_os(heap, slice_count, max_page_meta_count, block_size, block_alignment, os_align,
                                         commit, allow_large, memid, ppage, pblock_start);

@@ -41,6 +41,16 @@ fn in_child(name: &str, argument: &str, work: impl Fn()) {
     }
 }
 
+/// The same where `MiMalloc` has entry points of its own.
+fn in_child_with_entry_points(name: &str, work: impl Fn()) {
+    in_child(name, "", || {
+        if !ENTRY_POINTS {
+            return println!("not run: no entry points of our own");
+        }
+        work();
+    });
+}
+
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
 }
@@ -445,10 +455,7 @@ fn zeroed_blocks_are_zero() {
 
 #[test]
 fn zeroes_of_the_system_are_not_written() {
-    in_child("zeroes_of_the_system_are_not_written", "", || {
-        if !ENTRY_POINTS {
-            return println!("not run: no entry points of our own");
-        }
+    in_child_with_entry_points("zeroes_of_the_system_are_not_written", || {
         let size = 100 * MIB;
         // SAFETY: as above.
         unsafe {
@@ -467,10 +474,7 @@ fn zeroes_of_the_system_are_not_written() {
 /// Neither upstream's free list nor a zero makes the memory of a block resident.
 #[test]
 fn untouched_blocks_are_not_resident() {
-    in_child("untouched_blocks_are_not_resident", "", || {
-        if !ENTRY_POINTS {
-            return println!("not run: no entry points of our own");
-        }
+    in_child_with_entry_points("untouched_blocks_are_not_resident", || {
         let round = || {
             for size in [MIB, 3 * MIB, 9 * MIB + 1, 33 * MIB, 100 * MIB, 300 * MIB] {
                 // SAFETY: a block is freed with the layout that it was allocated with, or by C's function.
@@ -504,10 +508,7 @@ fn untouched_blocks_are_not_resident() {
 /// snapshot shows whether a large block makes it do so.
 #[test]
 fn a_large_block_is_counted_without_a_merge() {
-    in_child("a_large_block_is_counted_without_a_merge", "", || {
-        if !ENTRY_POINTS {
-            return println!("not run: no entry points of our own");
-        }
+    in_child_with_entry_points("a_large_block_is_counted_without_a_merge", || {
         let snapshot = || {
             let mut stats = mi_stats_t::new();
             // SAFETY: the structure has the size that it names.

@@ -1,5 +1,5 @@
-//! How many instructions it takes to allocate a block of 32 bytes and to free it, where no tool counts them: Windows, under wine. The
-//! processor stops after each instruction, and a handler counts.
+//! How many instructions it takes to allocate a block of 32 bytes and to free it, where no tool counts them: Windows,
+//! under wine. The processor stops after each instruction, and a handler counts.
 
 use mi_malloc_sys::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout};
