@@ -54,8 +54,68 @@ static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, siz
   mi_malloc_sys_set_recent(arena, slice_index, slice_count, true);
 }
 
+// ---- Refaults: memory that is in use again soon after its purge. A program that allocates and frees much memory all the
+// time would spend much of its time on faulting it in. So while more than a limit was refaulted recently, ranges that are
+// due wait. When the program rests the count falls, and the next purge takes them.
+#define MI_MALLOC_SYS_REFAULT_LIMIT   (64*MI_MiB)
+#define MI_MALLOC_SYS_REFAULT_PERIOD  500 // milliseconds, after each of which the counts are halved
+
+// Of the main subprocess, in bytes. Upstream lets one thread purge at a time, and only that one writes this; a forced
+// collection may set the counts to 0 meanwhile.
+static struct {
+  _Atomic(mi_msecs_t) time;      // when the counts were last halved
+  _Atomic(int64_t)    purged;    // the totals of upstream's statistics, when they were last read
+  _Atomic(int64_t)    committed;
+  _Atomic(int64_t)    unused;    // purged recently, and not in use again
+  _Atomic(int64_t)    refaulted; // purged recently, and in use again
+} mi_malloc_sys_refaults;
+
+static void mi_malloc_sys_set_refaults(int64_t unused, int64_t refaulted) {
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.unused, unused);
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.refaulted, refaulted);
+}
+
+// By how much a total has grown since it was last read. A program can reset upstream's statistics.
+static int64_t mi_malloc_sys_growth(_Atomic(int64_t)* last, int64_t* total) {
+  const int64_t now = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)total);
+  const int64_t growth = now - mi_atomic_loadi64_relaxed(last);
+  mi_atomic_storei64_relaxed(last, now);
+  return (growth < 0 ? 0 : growth);
+}
+
+// How often the counts are to be halved.
+static mi_msecs_t mi_malloc_sys_refault_periods(mi_msecs_t now) {
+  const mi_msecs_t passed = now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.time);
+  return mi_min(passed / MI_MALLOC_SYS_REFAULT_PERIOD, 62);
+}
+
+// Counts what was purged, and what came into use, since the last call. While purged memory is unused, what comes into use
+// is mostly that memory: upstream searches an arena from its start.
+static void mi_malloc_sys_count_refaults(mi_subproc_t* subproc, mi_msecs_t now) {
+  int64_t unused = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.unused);
+  int64_t refaulted = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.refaulted);
+  unused += mi_malloc_sys_growth(&mi_malloc_sys_refaults.purged, &subproc->stats.purged.total);
+  const int64_t used = mi_malloc_sys_growth(&mi_malloc_sys_refaults.committed, &subproc->stats.committed.total);
+  refaulted += mi_min(used, unused);
+  unused -= mi_min(used, unused);
+  const mi_msecs_t periods = mi_malloc_sys_refault_periods(now);
+  if (periods > 0) { mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.time, now); }
+  mi_malloc_sys_set_refaults(unused >> periods, refaulted >> periods);
+}
+
+// Whether ranges of the subprocess that are due wait.
+static bool mi_malloc_sys_is_refaulting(const mi_subproc_t* subproc, mi_msecs_t now) {
+  const int64_t refaulted = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.refaulted);
+  return (refaulted > (int64_t)MI_MALLOC_SYS_REFAULT_LIMIT && subproc == _mi_subproc_main() &&
+          (refaulted >> mi_malloc_sys_refault_periods(now)) > (int64_t)MI_MALLOC_SYS_REFAULT_LIMIT);
+}
+
 // Before a collection purges. With `force` it leaves nothing to the next purge.
 static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
+  if (force && subproc == _mi_subproc_main()) {
+    mi_malloc_sys_count_refaults(subproc, _mi_clock_now());
+    mi_malloc_sys_set_refaults(0, 0);
+  }
   const long delay = mi_arena_purge_delay();
   const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
   for (size_t i = 0; i < count && delay > 0; i++) {
@@ -105,6 +165,7 @@ static void mi_malloc_sys_postpone_purge(mi_arena_t* arena, size_t slice_index, 
 typedef struct mi_malloc_sys_due_s {
   mi_purge_visit_info_t* info;
   size_t                 min_count; // how many slices are purged together at least
+  bool                   wait;      // whether all of them are left to the next purge
 } mi_malloc_sys_due_t;
 
 // A visitor of ranges that are due. True, to go on with the next.
@@ -120,7 +181,7 @@ static bool mi_malloc_sys_purge_range(size_t slice_index, size_t slice_count, mi
       if (!is_same && due->min_count <= 1) break;
       is_recent = is_recent || !is_same; // the whole range waits, since upstream purges no part of it later
     }
-    if (is_recent) {
+    if (is_recent || due->wait) {
       mi_malloc_sys_postpone_purge(arena, slice_index, next - slice_index, info);
       info->any_purged = true; // otherwise upstream forgets that a purge is scheduled
     }
@@ -136,7 +197,9 @@ static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
                                      bool (*visit)(size_t, size_t, mi_arena_t*, void*), mi_arena_t* arena, void* arg)
 {
   MI_UNUSED(visit); // `mi_arena_try_purge_visitor`
-  mi_malloc_sys_due_t due = { (mi_purge_visit_info_t*)arg, min_count };
+  mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
+  if (arena->subproc == _mi_subproc_main()) { mi_malloc_sys_count_refaults(arena->subproc, info->now); }
+  mi_malloc_sys_due_t due = { info, min_count, mi_malloc_sys_is_refaulting(arena->subproc, info->now) };
   return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, &due);
 }
 

@@ -6,6 +6,7 @@
 // * Upstream purges what is free in an arena when the delay since the first of these frees has passed, also what was freed
 //   a moment ago and will be in use again soon. Here a range that was freed after the arena's last purge is left to the
 //   next one, a delay later. So each range is free for at least one delay, mostly less than two, and the delay can be short.
+// * Where much purged memory is soon in use again, purges wait until that has become rare.
 // * Where part of a range that is due is in use again, upstream purges each other slice of it by a call of its own. Here
 //   adjacent ones are purged together.
 // * A range that was purged is zero when it is next used. Upstream considers it dirty, and writes zeroes to a zeroed

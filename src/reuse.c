@@ -60,7 +60,8 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   const long delay = mi_arena_purge_delay();
   if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
   if (slice_count < limit || limit < 2 || delay <= 0 ||
-      !mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)))
+      (!mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)) &&
+       !mi_malloc_sys_is_refaulting(arena->subproc, _mi_clock_now())))
   {
     (mi_arena_schedule_purge)(arena, slice_index, slice_count);
     return;

@@ -166,6 +166,59 @@ fn what_is_used_between_two_purges_is_kept() {
     });
 }
 
+/// A program that allocates and frees much memory all the time does not fault it in again and again.
+#[test]
+fn memory_in_use_again_after_each_purge_is_kept() {
+    let name = "memory_in_use_again_after_each_purge_is_kept";
+    const SHORT: Duration = Duration::from_millis(20);
+    let delay = ("MIMALLOC_PURGE_DELAY", "20");
+    in_child_with(name, &[delay], || {
+        let before = resident();
+        let work = || {
+            let blocks: Vec<_> = (0..12).map(|_| filled(FILLED)).collect();
+            // SAFETY: the blocks are used no more.
+            blocks.iter().for_each(|p| unsafe { mi_free(*p) });
+        };
+        let purge = || {
+            for _ in 0..3 {
+                sleep(2 * SHORT);
+                // SAFETY: always allowed.
+                unsafe { mi_collect(false) };
+            }
+        };
+        let is_kept = || resident() > before + 6 * FILLED;
+        work();
+        assert!(is_kept());
+        purge();
+        assert_returned(before, "after the first purge");
+        // On a busy machine a turn may take so long that the purge before it is forgotten.
+        let turn = || {
+            work();
+            purge();
+            is_kept()
+        };
+        // A range that otherwise is purged as soon as it is free, too.
+        let turn_and_more = || {
+            let is_kept = turn();
+            let before = resident();
+            fill(RANGE);
+            is_kept && resident() > before - MIB
+        };
+        assert!((0..5).any(|_| turn_and_more()), "purged in each turn");
+        // SAFETY: always allowed.
+        unsafe { mi_collect(true) };
+        assert_returned(before, "after a forced collection");
+        assert!((0..5).any(|_| turn()), "purged in each of more turns");
+        let rests = (0..10).any(|_| {
+            sleep(Duration::from_millis(500));
+            purge();
+            !is_kept()
+        });
+        assert!(rests);
+        assert_returned(before, "at rest");
+    });
+}
+
 /// As with huge pages, which are to stay whole: a part of a unit that is purged together must not be forgotten.
 #[test]
 fn units_of_which_a_part_was_freed_later_are_returned() {
