@@ -54,7 +54,7 @@ static const mi_malloc_sys_program_option_t* mi_malloc_sys_program_option(mi_opt
 // recently to the next one (`purge.h`).
 #if MI_MALLOC_VERSION >= 30000 && !MI_MALLOC_SYS_NO_REUSE
 #ifndef MI_DEFAULT_PURGE_DELAY
-#define MI_DEFAULT_PURGE_DELAY       60
+#define MI_DEFAULT_PURGE_DELAY       50
 #endif
 #ifndef MI_DEFAULT_ARENA_PURGE_MULT
 #define MI_DEFAULT_ARENA_PURGE_MULT  1

@@ -57,65 +57,80 @@ static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, siz
 // ---- Refaults: memory that is in use again soon after its purge. A program that allocates and frees much memory all the
 // time would spend much of its time on faulting it in. So while more than a limit was refaulted recently, ranges that are
 // due wait. When the program rests the count falls, and the next purge takes them.
-#define MI_MALLOC_SYS_REFAULT_LIMIT   (64*MI_MiB)
+static _Atomic(uintptr_t) mi_malloc_sys_forced_purges; // that run now: in these nothing waits
+
+#if MI_MALLOC_SYS_KNOWS_ZEROES // where the use of a purged range is counted as committed again
+#define MI_MALLOC_SYS_REFAULT_LIMIT   (32*MI_MiB)
+#define MI_MALLOC_SYS_REFAULT_MAX     (8*MI_MALLOC_SYS_REFAULT_LIMIT) // so that nothing waits long in a program at rest
 #define MI_MALLOC_SYS_REFAULT_PERIOD  500 // milliseconds, after each of which the counts are halved
 
-// Of the main subprocess, in bytes. Upstream lets one thread purge at a time, and only that one writes this; a forced
-// collection may set the counts to 0 meanwhile.
+// Of the main subprocess, in bytes. All but `purged` is written by the thread that purges, since upstream lets one at a
+// time, and before forced collections.
 static struct {
   _Atomic(mi_msecs_t) time;      // when the counts were last halved
-  _Atomic(int64_t)    purged;    // the totals of upstream's statistics, when they were last read
-  _Atomic(int64_t)    committed;
-  _Atomic(int64_t)    unused;    // purged recently, and not in use again
-  _Atomic(int64_t)    refaulted; // purged recently, and in use again
+  _Atomic(int64_t)    committed; // the total of upstream's statistics, when it was last read
+  _Atomic(size_t)     purged;    // since then
+  _Atomic(size_t)     unused;    // purged recently, and not in use again
+  _Atomic(size_t)     refaulted; // purged recently, and in use again
 } mi_malloc_sys_refaults;
 
-static void mi_malloc_sys_set_refaults(int64_t unused, int64_t refaulted) {
-  mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.unused, unused);
-  mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.refaulted, refaulted);
-}
-
-// By how much a total has grown since it was last read. A program can reset upstream's statistics.
-static int64_t mi_malloc_sys_growth(_Atomic(int64_t)* last, int64_t* total) {
-  const int64_t now = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)total);
-  const int64_t growth = now - mi_atomic_loadi64_relaxed(last);
-  mi_atomic_storei64_relaxed(last, now);
-  return (growth < 0 ? 0 : growth);
-}
-
-// How often the counts are to be halved.
-static mi_msecs_t mi_malloc_sys_refault_periods(mi_msecs_t now) {
+// How many periods have passed since the counts were last halved.
+static size_t mi_malloc_sys_refault_periods(mi_msecs_t now) {
   const mi_msecs_t passed = now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.time);
-  return mi_min(passed / MI_MALLOC_SYS_REFAULT_PERIOD, 62);
+  return (passed < 0 ? 0 : mi_min((size_t)(passed / MI_MALLOC_SYS_REFAULT_PERIOD), MI_SIZE_BITS - 1));
 }
 
 // Counts what was purged, and what came into use, since the last call. While purged memory is unused, what comes into use
 // is mostly that memory: upstream searches an arena from its start.
 static void mi_malloc_sys_count_refaults(mi_subproc_t* subproc, mi_msecs_t now) {
-  int64_t unused = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.unused);
-  int64_t refaulted = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.refaulted);
-  unused += mi_malloc_sys_growth(&mi_malloc_sys_refaults.purged, &subproc->stats.purged.total);
-  const int64_t used = mi_malloc_sys_growth(&mi_malloc_sys_refaults.committed, &subproc->stats.committed.total);
-  refaulted += mi_min(used, unused);
-  unused -= mi_min(used, unused);
-  const mi_msecs_t periods = mi_malloc_sys_refault_periods(now);
+  const int64_t committed = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)&subproc->stats.committed.total);
+  const int64_t growth = committed - mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.committed);
+  size_t unused = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.unused);
+  unused += mi_atomic_exchange_relaxed(&mi_malloc_sys_refaults.purged, (size_t)0);
+  const size_t used = (growth < 0 ? 0 : mi_min((size_t)growth, unused)); // upstream reduces the total at times
+  size_t refaulted = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.refaulted) + used;
+  if (refaulted > MI_MALLOC_SYS_REFAULT_MAX) { refaulted = MI_MALLOC_SYS_REFAULT_MAX; }
+  const size_t periods = mi_malloc_sys_refault_periods(now);
   if (periods > 0) { mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.time, now); }
-  mi_malloc_sys_set_refaults(unused >> periods, refaulted >> periods);
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.committed, committed);
+  mi_atomic_store_relaxed(&mi_malloc_sys_refaults.unused, (unused - used) >> periods);
+  mi_atomic_store_relaxed(&mi_malloc_sys_refaults.refaulted, refaulted >> periods);
 }
 
-// Whether ranges of the subprocess that are due wait.
-static bool mi_malloc_sys_is_refaulting(const mi_subproc_t* subproc, mi_msecs_t now) {
-  const int64_t refaulted = mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.refaulted);
-  return (refaulted > (int64_t)MI_MALLOC_SYS_REFAULT_LIMIT && subproc == _mi_subproc_main() &&
-          (refaulted >> mi_malloc_sys_refault_periods(now)) > (int64_t)MI_MALLOC_SYS_REFAULT_LIMIT);
+// Before a forced collection: what the program purges by request is not purged too often.
+static void mi_malloc_sys_forget_refaults(mi_subproc_t* subproc) {
+  if (subproc != _mi_subproc_main()) return;
+  mi_malloc_sys_count_refaults(subproc, _mi_clock_now());
+  mi_atomic_store_relaxed(&mi_malloc_sys_refaults.unused, (size_t)0);
+  mi_atomic_store_relaxed(&mi_malloc_sys_refaults.refaulted, (size_t)0);
+}
+
+// After a purge of so many bytes that will be counted as committed when they are in use again.
+static void mi_malloc_sys_count_purged(const mi_arena_t* arena, size_t size) {
+  if (arena->subproc == _mi_subproc_main() && mi_atomic_load_relaxed(&mi_malloc_sys_forced_purges) == 0) {
+    mi_atomic_add_relaxed(&mi_malloc_sys_refaults.purged, size);
+  }
+}
+#endif
+
+// Whether ranges of the arena that are due wait.
+static bool mi_malloc_sys_is_refaulting(const mi_arena_t* arena, mi_msecs_t now) {
+  #if MI_MALLOC_SYS_KNOWS_ZEROES
+  const size_t refaulted = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.refaulted);
+  return (refaulted > MI_MALLOC_SYS_REFAULT_LIMIT && arena->subproc == _mi_subproc_main() &&
+          (refaulted >> mi_malloc_sys_refault_periods(now)) > MI_MALLOC_SYS_REFAULT_LIMIT &&
+          mi_atomic_load_relaxed(&mi_malloc_sys_forced_purges) == 0);
+  #else
+  MI_UNUSED(arena); MI_UNUSED(now);
+  return false;
+  #endif
 }
 
 // Before a collection purges. With `force` it leaves nothing to the next purge.
 static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
-  if (force && subproc == _mi_subproc_main()) {
-    mi_malloc_sys_count_refaults(subproc, _mi_clock_now());
-    mi_malloc_sys_set_refaults(0, 0);
-  }
+  #if MI_MALLOC_SYS_KNOWS_ZEROES
+  if (force) { mi_malloc_sys_forget_refaults(subproc); }
+  #endif
   const long delay = mi_arena_purge_delay();
   const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
   for (size_t i = 0; i < count && delay > 0; i++) {
@@ -198,8 +213,10 @@ static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
 {
   MI_UNUSED(visit); // `mi_arena_try_purge_visitor`
   mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
+  #if MI_MALLOC_SYS_KNOWS_ZEROES
   if (arena->subproc == _mi_subproc_main()) { mi_malloc_sys_count_refaults(arena->subproc, info->now); }
-  mi_malloc_sys_due_t due = { info, min_count, mi_malloc_sys_is_refaulting(arena->subproc, info->now) };
+  #endif
+  mi_malloc_sys_due_t due = { info, min_count, mi_malloc_sys_is_refaulting(arena, info->now) };
   return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, &due);
 }
 
@@ -267,6 +284,7 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
     mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
+    mi_malloc_sys_count_purged(arena, _mi_size_of_slices(dirty));
     mi_malloc_sys_purge_huge_page(arena, slice_index, slice_count);
   }
   return needs_recommit;

@@ -61,7 +61,7 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
   if (slice_count < limit || limit < 2 || delay <= 0 ||
       (!mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)) &&
-       !mi_malloc_sys_is_refaulting(arena->subproc, _mi_clock_now())))
+       !mi_malloc_sys_is_refaulting(arena, _mi_clock_now())))
   {
     (mi_arena_schedule_purge)(arena, slice_index, slice_count);
     return;
@@ -308,6 +308,8 @@ static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_su
 // At a collection.
 static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
   mi_malloc_sys_before_collection(subproc, force);
+  if (force) { mi_atomic_increment_relaxed(&mi_malloc_sys_forced_purges); }
   mi_malloc_sys_try_purge_after_free(force, visit_all, subproc, tseq);
+  if (force) { mi_atomic_decrement_relaxed(&mi_malloc_sys_forced_purges); }
 }
 #endif

@@ -239,9 +239,9 @@ define! { COMMON
     ///
     /// It is rounded up to milliseconds. More than 24 days (2 hours where C's `long` has 32 bits, as on Windows) counts
     /// as never. Memory in arenas, which is nearly all, waits this long times [`arena_purge_mult`], on v3 mostly
-    /// less than twice as long. Time alone purges nothing: some call of mimalloc has to notice that the delay is over.
+    /// less than twice as long, and longer while much purged memory is soon in use again. Time alone purges nothing: some call of mimalloc has to notice that the delay is over.
     ///
-    /// Default: 60 ms on v3, 10 ms on v2.
+    /// Default: 50 ms on v3, 10 ms on v2.
     purge_delay = mi_option_purge_delay: Duration as Delay, late;
 
     /// How many NUMA nodes to assume; `None` queries the system.
@@ -443,7 +443,7 @@ define! { OWN
     profile_sample_rate = mi_option_profile_sample_rate: usize as Bytes, start;
 
     /// A free range of an arena of at least this many bytes, rounded up to KiB, does not wait for [`purge_delay`],
-    /// unless it was freed twice within a quarter of a second.
+    /// unless it was freed twice within a quarter of a second, or much purged memory is soon in use again.
     ///
     /// Default: 32 MiB on 64-bit, 4 MiB on 32-bit.
     arena_purge_immediate_size = mi_option_arena_purge_immediate_size: usize as Kib, late;

@@ -127,9 +127,10 @@ pub const mi_option_deprecated_eager_commit_delay: mi_option_t = 14;
 ///
 /// Arenas hold nearly all memory, and they wait this value times [`mi_option_arena_purge_mult`]. What was freed after the
 /// last purge of its arena waits for the next purge, so memory is purged when it has been unused for at least one delay,
-/// mostly less than two. (By upstream alone: for up to one.)
+/// mostly less than two. (By upstream alone: for up to one.) It waits longer where much purged memory is soon in use
+/// again; see [the guide](crate::guide::memory).
 ///
-/// Default: 60; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
+/// Default: 50; upstream's is 1000. Environment: `MIMALLOC_PURGE_DELAY`, older `MIMALLOC_RESET_DELAY`.
 ///
 /// Header: `mimalloc.h`.
 pub const mi_option_purge_delay: mi_option_t = 15;
@@ -487,7 +488,8 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 
 /// A free range of an arena of at least so many KiB is purged at once, without
-/// [`mi_option_purge_delay`], unless it was freed twice within a quarter of a second.
+/// [`mi_option_purge_delay`], unless it was freed twice within a quarter of a second, or much purged memory is soon in use
+/// again.
 ///
 /// Default: 32768 (32 MiB) on 64-bit, 4096 (4 MiB) on 32-bit.
 /// Environment: `MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`, a size.

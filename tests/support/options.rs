@@ -112,7 +112,7 @@ pub const OPTIONS: [Entry; _mi_option_last as usize] = [
         "deprecated_eager_commit_delay",
         1,
     ),
-    entry(mi_option_purge_delay, "purge_delay", 60).older("reset_delay"),
+    entry(mi_option_purge_delay, "purge_delay", 50).older("reset_delay"),
     entry(mi_option_use_numa_nodes, "use_numa_nodes", 0),
     entry(mi_option_disallow_os_alloc, "disallow_os_alloc", 0)
         .older("limit_os_alloc")

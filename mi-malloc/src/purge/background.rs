@@ -18,10 +18,10 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A thread that purges what has been free for a while, even if the program does nothing at all.
 ///
-/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due, the
-/// next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is `every`
-/// again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
-/// that is free. So with 250 milliseconds and v3's delay of 60, memory is purged within 2 seconds, and free
+/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due since the last
+/// time, the next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is
+/// `every` again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
+/// that is free. So with 250 milliseconds and v3's delay of 50, memory is purged within 2 seconds, and free
 /// blocks, which have to be found twice, within 4. An idle process wakes up every other second for
 /// some microseconds, and a busy one a few times more.
 ///
@@ -156,6 +156,7 @@ impl Shared {
         // SAFETY: always safe to call.
         unsafe { sys::mi_thread_init() };
         let mut pace = Pace::new(every);
+        let mut last = super::purged();
         while self.waits(pace.wait) {
             let start = Instant::now();
             let before = super::purged();
@@ -165,8 +166,11 @@ impl Shared {
                 sys::purge_free_blocks(delay());
                 sys::mi_collect(pace.is_at_rest(delay()));
             }
-            let bytes = super::purged().saturating_sub(before);
-            pace.next(bytes > 0, delay());
+            let after = super::purged();
+            let bytes = after.saturating_sub(before);
+            // Also by frees of the program, which then is not at rest.
+            pace.next(after != last, delay());
+            last = after;
             self.rounds.fetch_add(1, Relaxed);
             self.purges.fetch_add((bytes > 0) as u64, Relaxed);
             self.bytes.fetch_add(bytes, Relaxed);
