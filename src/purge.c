@@ -57,9 +57,11 @@ static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, siz
 // ---- Refaults: memory that is in use again soon after its purge. A program that allocates and frees much memory all the
 // time would spend much of its time on faulting it in. So while more than a limit was refaulted recently, ranges that are
 // due wait. When the program rests the count falls, and the next purge takes them.
+//
+// Only where the use of a purged range is counted as committed again.
 static _Atomic(uintptr_t) mi_malloc_sys_forced_purges; // that run now: in these nothing waits
 
-#if MI_MALLOC_SYS_KNOWS_ZEROES // where the use of a purged range is counted as committed again
+#if MI_MALLOC_SYS_KNOWS_ZEROES
 #define MI_MALLOC_SYS_REFAULT_LIMIT   (32*MI_MiB)
 #define MI_MALLOC_SYS_REFAULT_MAX     (8*MI_MALLOC_SYS_REFAULT_LIMIT) // so that nothing waits long in a program at rest
 #define MI_MALLOC_SYS_REFAULT_PERIOD  500 // milliseconds, after each of which the counts are halved
@@ -81,8 +83,9 @@ static size_t mi_malloc_sys_refault_periods(mi_msecs_t now) {
 }
 
 // Counts what was purged, and what came into use, since the last call. While purged memory is unused, what comes into use
-// is mostly that memory: upstream searches an arena from its start.
+// is mostly that memory, since upstream searches an arena from its start. (Mappings count as well.)
 static void mi_malloc_sys_count_refaults(mi_subproc_t* subproc, mi_msecs_t now) {
+  if (subproc != _mi_subproc_main()) return;
   const int64_t committed = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)&subproc->stats.committed.total);
   const int64_t growth = committed - mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.committed);
   size_t unused = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.unused);
@@ -91,7 +94,10 @@ static void mi_malloc_sys_count_refaults(mi_subproc_t* subproc, mi_msecs_t now) 
   size_t refaulted = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.refaulted) + used;
   if (refaulted > MI_MALLOC_SYS_REFAULT_MAX) { refaulted = MI_MALLOC_SYS_REFAULT_MAX; }
   const size_t periods = mi_malloc_sys_refault_periods(now);
-  if (periods > 0) { mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.time, now); }
+  if (periods > 0) {
+    const mi_msecs_t passed = now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_refaults.time);
+    mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.time, now - passed % MI_MALLOC_SYS_REFAULT_PERIOD);
+  }
   mi_atomic_storei64_relaxed(&mi_malloc_sys_refaults.committed, committed);
   mi_atomic_store_relaxed(&mi_malloc_sys_refaults.unused, (unused - used) >> periods);
   mi_atomic_store_relaxed(&mi_malloc_sys_refaults.refaulted, refaulted >> periods);
@@ -117,7 +123,7 @@ static void mi_malloc_sys_count_purged(const mi_arena_t* arena, size_t size) {
 static bool mi_malloc_sys_is_refaulting(const mi_arena_t* arena, mi_msecs_t now) {
   #if MI_MALLOC_SYS_KNOWS_ZEROES
   const size_t refaulted = mi_atomic_load_relaxed(&mi_malloc_sys_refaults.refaulted);
-  return (refaulted > MI_MALLOC_SYS_REFAULT_LIMIT && arena->subproc == _mi_subproc_main() &&
+  return (arena->subproc == _mi_subproc_main() &&
           (refaulted >> mi_malloc_sys_refault_periods(now)) > MI_MALLOC_SYS_REFAULT_LIMIT &&
           mi_atomic_load_relaxed(&mi_malloc_sys_forced_purges) == 0);
   #else
@@ -214,7 +220,7 @@ static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
   MI_UNUSED(visit); // `mi_arena_try_purge_visitor`
   mi_purge_visit_info_t* const info = (mi_purge_visit_info_t*)arg;
   #if MI_MALLOC_SYS_KNOWS_ZEROES
-  if (arena->subproc == _mi_subproc_main()) { mi_malloc_sys_count_refaults(arena->subproc, info->now); }
+  mi_malloc_sys_count_refaults(arena->subproc, info->now);
   #endif
   mi_malloc_sys_due_t due = { info, min_count, mi_malloc_sys_is_refaulting(arena, info->now) };
   return (_mi_bitmap_forall_setc_rangesn)(slices, min_count, &mi_malloc_sys_purge_range, arena, &due);

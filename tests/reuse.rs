@@ -169,6 +169,15 @@ fn what_is_used_between_two_purges_is_kept() {
 /// A program that allocates and frees much memory all the time does not fault it in again and again.
 #[test]
 fn memory_in_use_again_after_each_purge_is_kept() {
+    if cfg!(any(
+        feature = "secure",
+        feature = "debug",
+        feature = "debug_in_debug"
+    )) {
+        return println!(
+            "not run: with mitigations or assertions a purge leaves no memory accessible"
+        );
+    }
     let name = "memory_in_use_again_after_each_purge_is_kept";
     const SHORT: Duration = Duration::from_millis(20);
     const COUNT: usize = 12;
@@ -201,7 +210,7 @@ fn memory_in_use_again_after_each_purge_is_kept() {
             let is_kept = is_kept();
             let before = resident();
             work(RANGE, 1); // otherwise purged as soon as it is free
-            is_kept && resident() >= before
+            is_kept && resident() > before - MIB
         };
         assert!((0..10).any(|_| turn()), "purged in each turn");
         // SAFETY: always allowed.

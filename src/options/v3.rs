@@ -488,7 +488,7 @@ pub const mi_option_profile_sample_rate: mi_option_t = 51;
 pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 
 /// A free range of an arena of at least so many KiB is purged at once, without
-/// [`mi_option_purge_delay`], unless it was freed twice within a quarter of a second, or much purged memory is soon in use
+/// [`mi_option_purge_delay`], unless it was freed twice within a fifth of a second, or much purged memory is soon in use
 /// again.
 ///
 /// Default: 32768 (32 MiB) on 64-bit, 4096 (4 MiB) on 32-bit.

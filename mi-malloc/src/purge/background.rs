@@ -21,8 +21,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due since the last
 /// time, the next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is
 /// `every` again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
-/// that is free. So with 250 milliseconds and v3's delay of 50, memory is purged within 2 seconds, and free
-/// blocks, which have to be found twice, within 4. An idle process wakes up every other second for
+/// that is free. So with 250 milliseconds and v3's delay of 50, memory is purged within 2 seconds (within 4 if much purged
+/// memory was in use again just before), and free blocks, which have to be found twice, within 4. An idle process wakes up every other second for
 /// some microseconds, and a busy one a few times more.
 ///
 /// Dropping it stops and joins the thread. [`std::mem::forget`] lets it run for the rest of the process.
@@ -160,16 +160,17 @@ impl Shared {
         while self.waits(pace.wait) {
             let start = Instant::now();
             let before = super::purged();
+            // A program whose own frees purge is not at rest.
+            let at_rest = before == last && pace.is_at_rest(delay());
             // SAFETY: always safe to call; this thread calls no callback here.
             unsafe {
                 sys::abandon_pages(); // deferred frees in this thread may have claimed some
                 sys::purge_free_blocks(delay());
-                sys::mi_collect(pace.is_at_rest(delay()));
+                sys::mi_collect(at_rest);
             }
             let after = super::purged();
             let bytes = after.saturating_sub(before);
-            // Also by frees of the program, which then is not at rest.
-            pace.next(after != last, delay());
+            pace.next(at_rest, after != last);
             last = after;
             self.rounds.fetch_add(1, Relaxed);
             self.purges.fetch_add((bytes > 0) as u64, Relaxed);
@@ -238,9 +239,10 @@ impl Pace {
         self.wait == self.longest && quiet > delay && !self.is_done
     }
 
-    /// After a wait and its purge.
-    fn next(&mut self, was_due: bool, delay: Duration) {
-        if self.is_at_rest(delay) {
+    /// After a wait and its purge, which purged everything if the program was at rest. Whether something was due includes
+    /// what the program's own frees have purged.
+    fn next(&mut self, at_rest: bool, was_due: bool) {
+        if at_rest {
             self.is_done = true;
         } else if was_due {
             *self = Pace::new(self.every);
@@ -261,8 +263,9 @@ mod tests {
     /// Waits in milliseconds, each with whether everything is purged after it, while nothing is due.
     fn waits(pace: &mut Pace, count: usize) -> Vec<(u128, bool)> {
         let wait = |_| {
-            let wait = (pace.wait.as_millis(), pace.is_at_rest(DELAY));
-            pace.next(false, DELAY);
+            let at_rest = pace.is_at_rest(DELAY);
+            let wait = (pace.wait.as_millis(), at_rest);
+            pace.next(at_rest, false);
             wait
         };
         (0..count).map(wait).collect()
@@ -282,14 +285,24 @@ mod tests {
         ];
         assert_eq!(waits(&mut pace, 7), quiet);
         // A purge in an idle program is no sign of work; due memory is.
-        pace.next(true, DELAY);
+        pace.next(false, true);
         assert_eq!(waits(&mut pace, 7), quiet);
 
         let mut pace = Pace::new(Duration::from_millis(250));
         waits(&mut pace, 4);
         assert!(pace.is_at_rest(DELAY));
-        pace.next(true, DELAY);
+        pace.next(true, true);
         assert_eq!(waits(&mut pace, 2), [(2000, false), (2000, false)]);
+    }
+
+    /// Its frees have purged during the longest wait: nothing is purged by force.
+    #[test]
+    fn a_program_that_purges_is_not_at_rest() {
+        let mut pace = Pace::new(Duration::from_millis(250));
+        waits(&mut pace, 4);
+        assert!(pace.is_at_rest(DELAY));
+        pace.next(false, true);
+        assert_eq!(waits(&mut pace, 2), [(250, false), (500, false)]);
     }
 
     #[test]
@@ -300,7 +313,7 @@ mod tests {
             [(3000, false), (3000, true), (3000, false)]
         );
         let mut pace = Pace::new(Duration::MAX);
-        pace.next(false, DELAY);
+        pace.next(false, false);
         assert_eq!(pace.wait, Duration::MAX);
     }
 
@@ -311,10 +324,10 @@ mod tests {
         let hour = Duration::from_secs(3600);
         for _ in 0..1799 {
             assert!(!pace.is_at_rest(hour));
-            pace.next(false, hour);
+            pace.next(false, false);
         }
         for _ in 0..3 {
-            pace.next(false, hour);
+            pace.next(pace.is_at_rest(hour), false);
         }
         assert!(pace.is_done);
     }
