@@ -10,6 +10,9 @@ const MIMALLOC: &str =
 
 const OPTIONS: &str = "mi_malloc_sys::options! { mi_option_purge_delay = 123 }\n";
 
+/// The default of `mi_option_purge_delay`, in milliseconds.
+const PURGE_DELAY: &str = if cfg!(mi_v2) { "10" } else { "50" };
+
 /// Prints the value.
 const MAIN: &str = r#"
 fn main() {
@@ -237,7 +240,7 @@ fn definitions_restore_upstreams_delays() {
     "#;
     let package = Package::new("upstreams_delays", main).apart();
     for (definitions, delays) in [
-        ("", "60 1;\n"),
+        ("", format!("{PURGE_DELAY} 1;\n").as_str()),
         (
             "MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4",
             "1000 4;\n",
@@ -327,8 +330,7 @@ fn in_a_shared_library() {
         .output()
         .unwrap();
     // The build's default in the library without options.
-    let default = if cfg!(mi_v2) { "10" } else { "60" };
-    let expected = ["45;\n", default, ";\n", "123;\n"].concat();
+    let expected = format!("45;\n{PURGE_DELAY};\n123;\n");
     assert_eq!(good(output), expected);
 }
 
