@@ -57,10 +57,9 @@ static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, siz
 // ---- Refaults: memory that is in use again soon after its purge. A program that allocates and frees much memory all the
 // time would spend much of its time on faulting it in. So while more than a limit was refaulted recently, ranges that are
 // due wait. When the program rests the count falls, and the next purge takes them.
-//
-// Only where the use of a purged range is counted as committed again.
 static _Atomic(uintptr_t) mi_malloc_sys_forced_purges; // that run now: in these nothing waits
 
+// Elsewhere the use of a purged range is not counted as committed again.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
 #define MI_MALLOC_SYS_REFAULT_LIMIT   (32*MI_MiB)
 #define MI_MALLOC_SYS_REFAULT_MAX     (8*MI_MALLOC_SYS_REFAULT_LIMIT) // so that nothing waits long in a program at rest
