@@ -10,6 +10,9 @@ use mi_malloc_sys::*;
 use std::thread::sleep;
 use std::time::Duration;
 
+#[allow(dead_code)]
+#[path = "support/mode.rs"]
+mod mode;
 #[path = "support/raw_thread.rs"]
 mod raw_thread;
 #[allow(dead_code)]
@@ -30,7 +33,7 @@ const RANGE: usize = 64 * MIB;
 const MAPPING: usize = 300 * MIB;
 
 /// With mitigations the address of a mapping is not used again, and so the mapping is not kept.
-const KEEPS_MAPPINGS: bool = cfg!(not(feature = "secure"));
+const KEEPS_MAPPINGS: bool = !mode::SECURE;
 
 /// The purge delay, in milliseconds. On a busy machine it takes a while to fill a block.
 const DELAY: u64 = 1500;
@@ -169,11 +172,7 @@ fn what_is_used_between_two_purges_is_kept() {
 /// A program that allocates and frees much memory all the time does not fault it in again and again.
 #[test]
 fn memory_in_use_again_after_each_purge_is_kept() {
-    if cfg!(any(
-        feature = "secure",
-        feature = "debug",
-        feature = "debug_in_debug"
-    )) {
+    if mode::DEBUG || mode::SECURE {
         return println!(
             "not run: with mitigations or assertions a purge leaves no memory accessible"
         );

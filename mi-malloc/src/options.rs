@@ -239,7 +239,8 @@ define! { COMMON
     ///
     /// It is rounded up to milliseconds. More than 24 days (2 hours where C's `long` has 32 bits, as on Windows) counts
     /// as never. Memory in arenas, which is nearly all, waits this long times [`arena_purge_mult`], on v3 mostly
-    /// less than twice as long, and longer while much purged memory is soon in use again. Time alone purges nothing: some call of mimalloc has to notice that the delay is over.
+    /// less than twice as long, and longer while much purged memory is soon in use again. Time alone purges nothing:
+    /// some call of mimalloc has to notice that the delay is over.
     ///
     /// Default: 50 ms on v3, 10 ms on v2.
     purge_delay = mi_option_purge_delay: Duration as Delay, late;

@@ -42,8 +42,8 @@
 //!   huge pages stay whole: free memory in between stays resident. Otherwise, also by default, ranges of 64 KiB are
 //!   purged.
 //! * **`purge_delay`** times **`arena_purge_mult`** is how long memory is kept before [`Background`] purges it: 50
-//!   milliseconds on v3 (mostly less than twice as long; longer while much purged memory is soon in use again), 100 on v2. A negative delay prevents purging altogether, also
-//!   by [`now`].
+//!   milliseconds on v3 (mostly less than twice as long; longer while much purged memory is soon in use again),
+//!   100 on v2. A negative delay prevents purging altogether, also by [`now`].
 //! * **`purge_decommits`**. With 0 memory is reset instead: the system takes it when it needs memory, so resident
 //!   memory decreases later.
 //!

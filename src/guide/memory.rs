@@ -14,8 +14,8 @@
 //! On v3 the delay starts with the first free in an arena. Upstream then purges all that is free there, also what was freed a
 //! moment ago. Here a purge leaves what was freed after the last one to the next one. So memory that a program uses
 //! again and again is not purged in between, although the delay is short. And where much purged memory is soon in use again,
-//! more than 32 MiB of it within about a second, purges wait until that has become rare: in a program
-//! that has come to rest, one to two seconds. (On Linux, but not with mitigations or assertions.) `mi_collect(true)` does not wait.
+//! more than 32 MiB of it within about a second, purges wait until that has become rare: in a program that has come to rest,
+//! one to two seconds. (On Linux, but not with mitigations or assertions.) `mi_collect(true)` does not wait.
 //!
 //! (v3 from `MIMALLOC_SYS_SOURCE_DIR`, and the system's library, have upstream's.)
 //!
@@ -44,8 +44,8 @@
 //! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
 //! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
 //! each time. So memory that is freed for the second time within a fifth of a second, and so was allocated in between,
-//! waits for its purge as smaller blocks do, and serves the next task. (In an arena also while purges wait, as above.) And a block above 512 KiB takes memory only where the
-//! program touches it, also if it is zeroed. This is not upstream's;
+//! waits for its purge as smaller blocks do, and serves the next task. (In an arena also while purges wait, as above.)
+//! And a block above 512 KiB takes memory only where the program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these
 //! options alone.

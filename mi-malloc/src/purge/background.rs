@@ -18,12 +18,12 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A thread that purges what has been free for a while, even if the program does nothing at all.
 ///
-/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due since the last
-/// time, the next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it is
-/// `every` again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges everything
-/// that is free. So with 250 milliseconds and v3's delay of 50, memory is purged within 2 seconds (within 4 if much purged
-/// memory was in use again just before), and free blocks, which have to be found twice, within 4. An idle process wakes up every other second for
-/// some microseconds, and a busy one a few times more.
+/// It wakes up after `every`, and purges what is due (see the [module](super)). Each time that nothing was due since the
+/// last time, the next wait is twice as long, up to two seconds (or `every`, if that is more); when something was due, it
+/// is `every` again. Once the program is idle, that is when nothing has been due for longer than the delay, it purges
+/// everything that is free. So with 250 milliseconds and v3's delay of 50, memory is purged within 2 seconds (within 4 if
+/// much purged memory was in use again just before), and free blocks, which have to be found twice, within 4. An idle
+/// process wakes up every other second for some microseconds, and a busy one a few times more.
 ///
 /// Dropping it stops and joins the thread. [`std::mem::forget`] lets it run for the rest of the process.
 ///
@@ -231,8 +231,8 @@ impl Pace {
         }
     }
 
-    /// Whether to purge everything that is free, after this wait. There should be nothing, or with a long delay what was
-    /// left to the next purge. But upstream loses the mark that an arena has something to purge if a thread sets it while
+    /// Whether to purge everything that is free, after this wait. There should be nothing, or what was left to a
+    /// later purge. But upstream loses the mark that an arena has something to purge if a thread sets it while
     /// another one finishes a purge (`mi_arenas_try_purge` in `arena/arena-alloc.c`).
     fn is_at_rest(&self, delay: Duration) -> bool {
         let quiet = self.quiet.saturating_add(self.wait);

@@ -32,9 +32,9 @@ thread_local! {
 /// within that time may sleep with some empty pages, which its next call returns.
 ///
 /// The empty pages go to the arenas, where other threads use them. From there they go back to the system when they
-/// are due (on v3 after 50 to 100 milliseconds, or later while much purged memory is soon in use again; on v2 after 100), if some thread looks for what is due:
-/// [`Background`](super::Background) does. It also purges those free blocks when they have been free for so long. The thread takes its pages again when it
-/// needs such blocks. A thread that only frees what others allocate can own pages, too, and should call this.
+/// are due (on v3 after 50 to 100 milliseconds, or later while much purged memory is soon in use again; on v2 after
+/// 100), if some thread looks for what is due: [`Background`](super::Background) does. It also purges those free blocks
+/// when they have been free for so long. The thread takes its pages again when it needs such blocks. A thread that only frees what others allocate can own pages, too, and should call this.
 ///
 /// In a thread that has not allocated it does nothing. Deferred frees run in this thread. Pages of heaps other than
 /// the thread's default one stay. In a [callback](crate::callbacks) of mimalloc it only collects.
