@@ -41,6 +41,19 @@ impl Session {
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.leader.try_wait()
     }
+
+    /// What runs in it now, a line for each process: id, seconds since its start, state, where it waits, and command.
+    pub fn processes(&self) -> String {
+        let session = self.leader.id().to_string();
+        let columns = "pid,etimes,stat,wchan:24,args";
+        let output = Command::new("ps")
+            .args(["-s", &session, "-o", columns])
+            .output();
+        match output {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => format!("not listed: `ps` does not start: {error}"),
+        }
+    }
 }
 
 impl Drop for Session {

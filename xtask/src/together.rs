@@ -1,7 +1,7 @@
 //! Several checks, two at a time: most of them use one processor for much of their time.
 //!
 //! Two that build in the same folder do not run at the same time. The output of each is printed in one piece when it has
-//! ended. A failure ends all.
+//! ended. A failure ends all, and so does a check that does not end.
 
 use crate::checks;
 use crate::session::Session;
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 pub const AND: &str = "+";
 
 const AT_A_TIME: usize = 2;
+
+/// Three times what the longest check takes. What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A check with its arguments.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
         if running.is_empty() {
             return Ok(());
         }
-        let (ended, status) = first_to_end(&mut running)?;
+        let (ended, status) = first_to_end(&mut running, LIMIT)?;
         let name = &ended.name;
         println!(
             "\n==> [{}] {name}, after {}",
@@ -57,20 +60,34 @@ pub fn run(words: &[String]) -> Result<(), String> {
             time(ended.start)
         );
         ended.print()?;
-        if !status.success() {
-            let others = running
-                .iter()
-                .map(|other| format!("\n`{}` was stopped.", other.name));
-            return Err(format!("`{name}` failed: {status}") + &others.collect::<String>());
-        }
+        let failure = match status {
+            Some(status) if status.success() => continue,
+            Some(status) => format!("`{name}` failed: {status}"),
+            None => {
+                let minutes = LIMIT.as_secs() / 60;
+                format!(
+                    "`{name}` did not end within {minutes} minutes:\n{}",
+                    ended.session.processes()
+                )
+            }
+        };
+        let others = running
+            .iter()
+            .map(|other| format!("\n`{}` was stopped.", other.name));
+        return Err(failure + &others.collect::<String>());
     }
 }
 
-fn first_to_end(running: &mut Vec<Running>) -> Result<(Running, ExitStatus), String> {
+/// The first one that ends, with its status, or that reaches the limit.
+fn first_to_end(
+    running: &mut Vec<Running>,
+    limit: Duration,
+) -> Result<(Running, Option<ExitStatus>), String> {
     loop {
         for index in 0..running.len() {
             let status = running[index].session.try_wait();
-            if let Some(status) = status.map_err(|error| error.to_string())? {
+            let status = status.map_err(|error| error.to_string())?;
+            if status.is_some() || running[index].start.elapsed() > limit {
                 return Ok((running.remove(index), status));
             }
         }
@@ -146,6 +163,25 @@ fn time(start: Instant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_ends_or_reaches_the_limit() {
+        let running = |seconds: &str| Running {
+            name: format!("sleep {seconds}"),
+            folder: None,
+            start: Instant::now(),
+            output: PathBuf::new(),
+            session: Session::start(Session::command("sleep").arg(seconds)).unwrap(),
+        };
+        let mut both = vec![running("600"), running("0")];
+        let (first, status) = first_to_end(&mut both, Duration::from_secs(60)).unwrap();
+        assert_eq!(first.name, "sleep 0");
+        assert!(status.unwrap().success());
+        let (second, status) = first_to_end(&mut both, Duration::from_millis(10)).unwrap();
+        assert!(status.is_none());
+        let processes = second.session.processes();
+        assert!(processes.contains("sleep 600"), "{processes}");
+    }
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_string).collect()
