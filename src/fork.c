@@ -64,6 +64,11 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
           mi_atomic_cas_strong_acq_rel(guard, &seen, mi_malloc_sys_generation));
 }
 
+// A lock that threads take again and again is hardly ever free at the moment when the forking thread tries it. So while a
+// fork waits for locks, a thread pauses before it takes one.
+static void mi_malloc_sys_lock_acquire(mi_lock_t* lock);
+#define mi_lock_acquire(lock)  mi_malloc_sys_lock_acquire(lock)
+
 #undef  mi_atomic_guard
 #define mi_atomic_guard(guard) \
   for (bool mi_malloc_sys_entered = mi_malloc_sys_guard_enter(guard); mi_malloc_sys_entered; \
@@ -72,19 +77,35 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
 #include "upstream.c"
 
 #undef pthread_atfork
+#undef mi_lock_acquire
 #undef mi_lock_init
 #undef mi_lock_done
 #undef _mi_segment_map_allocated_at
 #undef _mi_segment_map_freed_at
-#include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
+
+// Microseconds between the attempts to take all locks: their holder may be a thread of lower priority.
+#define MI_MALLOC_SYS_FORK_PAUSE  50
 
 // One fork at a time. The variables below belong to the thread that holds this lock.
 static mi_lock_t mi_malloc_sys_fork_lock = MI_LOCK_INITIALIZER;
 static _Atomic(uintptr_t) mi_malloc_sys_forking; // that thread, or 0
 static size_t mi_malloc_sys_forks;               // more than 1 when a signal handler forks during a fork
 static bool mi_malloc_sys_is_child;              // and has not been repaired
+
+static void mi_malloc_sys_pause(long microseconds) {
+  const struct timespec pause = { 0, microseconds * 1000 };
+  const int err = errno;
+  nanosleep(&pause, NULL);
+  errno = err;
+}
+
+static void mi_malloc_sys_lock_acquire(mi_lock_t* lock) {
+  const uintptr_t forking = mi_atomic_load_relaxed(&mi_malloc_sys_forking);
+  if (forking != 0 && forking != _mi_thread_id()) { mi_malloc_sys_pause(4 * MI_MALLOC_SYS_FORK_PAUSE); }
+  mi_lock_acquire(lock);
+}
 
 // A list of locks, or of segments. Allocating from mimalloc needs the locks, so a list that grows gets its memory from
 // the system.
@@ -120,8 +141,10 @@ static mi_malloc_sys_list_t mi_malloc_sys_held = MI_MALLOC_SYS_EMPTY_LIST(mi_mal
 
 // A lock that stays busy for so long is held by the forking thread itself (it forks in a callback of mimalloc, which
 // holds that lock), or by a thread that makes no progress. Such a lock is skipped: the child finds it as it is, and if
-// it is the forking thread's own, releases it when the callback returns.
+// it is the forking thread's own, releases it when the callback returns. On a busy machine few attempts fit into that
+// time, and other threads may just have had the lock in all of them: so many are made in any case.
 #define MI_MALLOC_SYS_FORK_TIMEOUT  1000 // milliseconds
+#define MI_MALLOC_SYS_FORK_ATTEMPTS 100
 #define MI_MALLOC_SYS_MAX_SKIPPED   8
 static mi_lock_t* mi_malloc_sys_skipped[MI_MALLOC_SYS_MAX_SKIPPED];
 static size_t     mi_malloc_sys_skipped_count;
@@ -180,21 +203,20 @@ static void mi_malloc_sys_repair(void);
 // Upstream has no lock order that could be followed here, so no lock is waited for while another is held.
 static void mi_malloc_sys_hold_all(void) {
   mi_malloc_sys_skipped_count = 0;
-  const mi_msecs_t start = _mi_clock_now();
+  mi_msecs_t start = _mi_clock_now();
+  size_t attempts = 0;
   mi_lock_t* busy = NULL;
-  for (size_t round = 0; !mi_malloc_sys_take_all(&busy); round++) {
+  while (!mi_malloc_sys_take_all(&busy)) {
     mi_malloc_sys_release_locks(false);
-    if (_mi_clock_now() - start > MI_MALLOC_SYS_FORK_TIMEOUT) {
+    attempts++;
+    const mi_msecs_t now = _mi_clock_now();
+    if (now - start > MI_MALLOC_SYS_FORK_TIMEOUT && attempts >= MI_MALLOC_SYS_FORK_ATTEMPTS) {
       if (mi_malloc_sys_skipped_count == MI_MALLOC_SYS_MAX_SKIPPED) return; // none is held
       mi_malloc_sys_skipped[mi_malloc_sys_skipped_count++] = busy;
+      start = now;
+      attempts = 0;
     }
-    else if (round < 100) {
-      sched_yield();
-    }
-    else {
-      const struct timespec pause = { 0, 50 * 1000 };
-      nanosleep(&pause, NULL); // the holder may be a thread of lower priority
-    }
+    mi_malloc_sys_pause(MI_MALLOC_SYS_FORK_PAUSE);
   }
 }
 

@@ -202,6 +202,26 @@ fn other_threads_register_output_functions() {
     register_output(None);
 }
 
+/// A lock that another thread holds nearly all the time, as upstream holds that of the output during the call: the thread
+/// lets a fork go first.
+#[test]
+fn another_thread_always_holds_a_lock() {
+    unsafe extern "C" fn slow_output(_: *const c_char, _: *mut c_void) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _lock = serialized();
+    let other = thread::spawn(|| {
+        while !STOP.load(SeqCst) {
+            register_output(Some(slow_output));
+        }
+    });
+    let all_end = (0..10).all(|_| ends(|| register_output(Some(no_output))));
+    STOP.store(true, SeqCst);
+    other.join().unwrap();
+    register_output(None);
+    assert!(all_end);
+}
+
 /// A callback that forks while its own thread holds a lock: the fork takes a second, and both go on.
 #[test]
 fn an_output_function_forks() {

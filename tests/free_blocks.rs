@@ -24,10 +24,13 @@ mod resident;
 #[allow(dead_code)]
 #[path = "support/respawn.rs"]
 mod respawn;
+#[path = "support/stop.rs"]
+mod stop;
 
 use random::Random;
 use resident::resident;
 use respawn::alone;
+use stop::Stop;
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 16 << 10;
@@ -248,6 +251,7 @@ fn threads_allocate_meanwhile() {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..THREADS).map(|_| channel::<Block>()).unzip();
         thread::scope(|scope| {
+            let at_end = Stop(&stop);
             let purger = scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     for age in [NOW, Duration::from_millis(1)] {
@@ -284,7 +288,7 @@ fn threads_allocate_meanwhile() {
             workers
                 .into_iter()
                 .for_each(|worker| worker.join().unwrap());
-            stop.store(true, Ordering::Relaxed);
+            drop(at_end);
             purger.join().unwrap();
         });
         assert_eq!(purged.into_inner() > 0, is_purged());
@@ -297,6 +301,7 @@ fn forks_meanwhile() {
     alone(|| {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            let _at_end = Stop(&stop);
             scope.spawn(|| {
                 let stay = scattered();
                 while !stop.load(Ordering::Relaxed) {
@@ -313,7 +318,6 @@ fn forks_meanwhile() {
                     blocks(500).iter().for_each(Block::assert_intact);
                 }));
             }
-            stop.store(true, Ordering::Relaxed);
         });
     });
 }

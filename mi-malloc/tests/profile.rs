@@ -4,6 +4,7 @@
 use mi_malloc::profile::{self, Interval, Profile, Snapshot, StartError};
 use mi_malloc::{sys, Heap, MiMalloc};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
@@ -16,6 +17,10 @@ mod mode;
 #[allow(dead_code)]
 #[path = "../../tests/support/pprof.rs"]
 mod pprof;
+#[path = "../../tests/support/stop.rs"]
+mod stop;
+
+use stop::Stop;
 
 #[global_allocator]
 static GLOBAL: MiMalloc = MiMalloc;
@@ -364,12 +369,13 @@ fn threads() {
         return;
     }
     // Starts, snapshots and stops while threads work.
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _at_end = Stop(&stop);
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut kept = Vec::new();
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     kept.push(blocks(20, 20_000));
                     if kept.len() > 50 {
                         kept.swap_remove(7);
@@ -385,7 +391,6 @@ fn threads() {
             }
             read(&profile.stop());
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     profile::include_thread(); // no profile, no effect
 }
@@ -423,28 +428,27 @@ fn fork() {
     let _guard = serialized();
     let profile = start(1);
     let kept = blocks(1000, 10_000);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     // Forks happen while other threads take a sample. Not with upstream's full checks: its handler for the child walks the
     // free lists of pages that threads were changing, once without an end.
     let threads = if cfg!(feature = "debug_full") { 0 } else { 2 };
     let passed = thread::scope(|scope| {
+        let _at_end = Stop(&stop);
         for _ in 0..threads {
             scope.spawn(|| {
                 profile::include_thread();
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     drop(blocks(1, 3000));
                 }
             });
         }
-        let passed = (0..20).all(|_| {
+        (0..20).all(|_| {
             fork::run(|| {
                 let more = blocks(1000, 10_000);
                 assert_about(profile.snapshot().in_use_bytes(), 20_000_000, 20);
                 drop(more);
             })
-        });
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        passed
+        })
     });
     assert!(passed);
     assert_about(profile.stop().in_use_bytes(), 10_000_000, 20);
