@@ -1,7 +1,7 @@
 // See `reuse.h`. Included after upstream's `static.c`.
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
-#undef mi_arenas_page_alloc_from_os
+#undef mi_abandoned_page_collect_empty
 
 // ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
 // may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
@@ -42,9 +42,8 @@ static long mi_malloc_sys_reuse_time(long delay) {
 }
 
 // Whether the range was also freed within the last `time` milliseconds. Records this free.
-static bool mi_malloc_sys_is_reused(uintptr_t address, long time) {
+static bool mi_malloc_sys_is_reused(uintptr_t address, long time, mi_msecs_t now) {
   mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(address);
-  const mi_msecs_t now = _mi_clock_now();
   const bool is_reused = (mi_atomic_load_relaxed(&range->address) == address &&
                           now - mi_atomic_loadi64_relaxed(&range->time) <= time);
   mi_atomic_store_relaxed(&range->address, address);
@@ -59,10 +58,14 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
   if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
-  if (slice_count < limit || limit < 2 || delay <= 0 ||
-      (!mi_malloc_sys_is_reused((uintptr_t)mi_arena_slice_start(arena, slice_index), mi_malloc_sys_reuse_time(delay)) &&
-       !mi_malloc_sys_is_refaulting(arena, _mi_clock_now())))
-  {
+  bool waits = false;
+  if (slice_count >= limit && limit >= 2 && delay > 0) {
+    const uintptr_t start = (uintptr_t)mi_arena_slice_start(arena, slice_index);
+    const mi_msecs_t now = _mi_clock_now();
+    waits = (mi_malloc_sys_is_reused(start, mi_malloc_sys_reuse_time(delay), now) ||
+             mi_malloc_sys_is_refaulting(arena, now));
+  }
+  if (!waits) {
     (mi_arena_schedule_purge)(arena, slice_index, slice_count);
     return;
   }
@@ -169,10 +172,10 @@ static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   }
 }
 
-// A mapping of the main subprocess that holds a single page, which starts MI_PAGE_ALIGN behind its metadata. The base of
-// an empty entry is NULL.
+// An empty page of the main heap, in a mapping of its own. A free has claimed it, so nobody else touches it, but it stays
+// among the heap's abandoned pages, and is counted there. NULL in an empty entry.
 typedef struct mi_malloc_sys_kept_s {
-  mi_memid_t memid;
+  mi_page_t* page;
   mi_msecs_t expire;
 } mi_malloc_sys_kept_t;
 
@@ -191,109 +194,134 @@ static bool mi_malloc_sys_lock_kept(bool wait) {
 }
 
 // The caller holds the lock.
-static void mi_malloc_sys_forget_kept(mi_malloc_sys_kept_t* kept) {
-  kept->memid.mem.os.base = NULL;
+static mi_page_t* mi_malloc_sys_remove_kept(mi_malloc_sys_kept_t* kept) {
+  mi_page_t* const page = kept->page;
+  kept->page = NULL;
   mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
+  return page;
 }
 
-// A kept mapping for a page with a single block, or NULL. Its metadata and its block are committed, and counted.
-static uint8_t* mi_malloc_sys_take_kept(const mi_heap_t* heap, size_t slice_count, mi_memid_t* memid) {
+// A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
+// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows. With a sample rate upstream allocates in its
+// own way.
+static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  const size_t size = _mi_os_good_alloc_size(_mi_size_of_slices(slice_count) + MI_PAGE_ALIGN);
-  if (size < MI_MALLOC_SYS_LARGE_MAPPING || heap->exclusive_arena != NULL || heap->subproc != _mi_subproc_main() ||
-      mi_option_is_enabled(mi_option_disallow_os_alloc) || !mi_malloc_sys_lock_kept(false)) return NULL;
-  uint8_t* base = NULL;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && base == NULL; i++) {
+  if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
+      !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
+      !mi_malloc_sys_lock_kept(false)) return NULL;
+  mi_page_t* page = NULL;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->memid.mem.os.base != NULL && kept->memid.mem.os.size == size) {
-      base = (uint8_t*)kept->memid.mem.os.base;
-      *memid = kept->memid;
-      mi_malloc_sys_forget_kept(kept);
-    }
+    if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
   }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  return base;
-}
-
-// A larger alignment needs more metadata, and its block starts and ends elsewhere: in memory of the mapping that is not
-// committed.
-static uint8_t* mi_malloc_sys_page_alloc_from_os(mi_heap_t* heap, size_t slice_count, size_t max_page_meta_count,
-                                                 size_t block_size, size_t block_alignment, bool os_align, bool commit,
-                                                 bool allow_large, mi_memid_t* memid, mi_page_t** ppage,
-                                                 size_t* pblock_start)
-{
-  uint8_t* const base =
-    (commit && block_alignment <= MI_PAGE_ALIGN ? mi_malloc_sys_take_kept(heap, slice_count, memid) : NULL);
-  if mi_likely(base == NULL) {
-    return mi_arenas_page_alloc_from_os(heap, slice_count, max_page_meta_count, block_size, block_alignment, os_align,
-                                        commit, allow_large, memid, ppage, pblock_start);
+  if (page != NULL) {
+    if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
+    page->theap = theap; // as in a page that this thread abandons
   }
-  memid->initially_committed = true;
-  memid->initially_zero = false;
-  memset(base, 0, 4*MI_KiB); // the page's metadata, and the record of `large.c`
-  uint8_t* const start = base + MI_PAGE_ALIGN;
-  *ppage = mi_page_meta_select(start, slice_count, mi_aligned_ptr_page0(start), block_size, os_align, pblock_start);
-  return start;
+  return page;
 }
 
-// The entry for another mapping: an empty one, or the oldest.
-static mi_malloc_sys_kept_t* mi_malloc_sys_oldest_kept(void) {
-  mi_malloc_sys_kept_t* oldest = &mi_malloc_sys_kept[0];
+// The block of a page that was kept is allocated. The page is abandoned, as every page with such a block.
+static void mi_malloc_sys_kept_to_full(mi_page_t* page) {
+  _mi_page_update_stats(page);
+  mi_abandoned_page_unown(page, page->theap);
+}
+
+typedef enum mi_malloc_sys_freed_kept_e {
+  MI_MALLOC_SYS_KEPT_FREED,
+  MI_MALLOC_SYS_NONE_DUE,
+  MI_MALLOC_SYS_KEPT_BUSY // a thread walks the heap, or uses the table
+} mi_malloc_sys_freed_kept_t;
+
+// Frees the oldest page if it is due. Who walks the heap holds the lock of its theaps, and may be at any abandoned page.
+// Then nothing is freed, since it may be this thread.
+static mi_malloc_sys_freed_kept_t mi_malloc_sys_free_oldest_kept(bool force) {
+  if (!mi_malloc_sys_lock_kept(force)) return MI_MALLOC_SYS_KEPT_BUSY;
+  mi_malloc_sys_kept_t* oldest = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->memid.mem.os.base == NULL) return kept;
-    if (kept->expire < oldest->expire) { oldest = kept; }
+    if (kept->page != NULL && (oldest == NULL || kept->expire < oldest->expire)) { oldest = kept; }
   }
-  return oldest;
-}
-
-static void mi_malloc_sys_unmap_kept(mi_memid_t memid) {
-  _mi_os_free(_mi_subproc_main(), (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN, memid.mem.os.size - MI_PAGE_ALIGN, memid);
-}
-
-// False if the mapping is to be unmapped.
-static bool mi_malloc_sys_keep(mi_subproc_t* subproc, void* p, mi_memid_t memid) {
-  const long time = mi_malloc_sys_reuse_time(mi_arena_purge_delay());
-  if (memid.memkind != MI_MEM_OS || memid.is_pinned || memid.mem.os.size < MI_MALLOC_SYS_LARGE_MAPPING ||
-      (uint8_t*)memid.mem.os.base + MI_PAGE_ALIGN != p || subproc != _mi_subproc_main() || time <= 0 ||
-      _mi_preloading() || mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) != 0 ||
-      !mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(&memid), time) || !mi_malloc_sys_lock_kept(false)) return false;
-  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept();
-  const mi_memid_t oldest = kept->memid;
-  if (oldest.mem.os.base == NULL) { mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count); }
-  kept->memid = memid;
-  kept->expire = _mi_clock_now() + time;
+  if (oldest == NULL || (!force && oldest->expire > _mi_clock_now())) {
+    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+    return MI_MALLOC_SYS_NONE_DUE;
+  }
+  mi_lock_t* const walk_lock = &mi_page_heap(oldest->page)->theaps_lock;
+  mi_page_t* const page = (mi_lock_try_acquire(walk_lock) ? mi_malloc_sys_remove_kept(oldest) : NULL);
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  if (oldest.mem.os.base != NULL) { mi_malloc_sys_unmap_kept(oldest); }
-  return true;
-}
-
-static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid) {
-  if mi_unlikely(memid.memkind == MI_MEM_OS && mi_malloc_sys_keep(subproc, p, memid)) {
-    mi_malloc_sys_try_purge_after_free(false, false, subproc, 0);
-    return;
-  }
-  (_mi_arenas_free)(subproc, p, size, memid);
+  if (page == NULL) return MI_MALLOC_SYS_KEPT_BUSY;
+  _mi_arenas_page_unabandon(page, NULL);
+  mi_lock_release(walk_lock);
+  _mi_arenas_page_free(page, NULL);
+  return MI_MALLOC_SYS_KEPT_FREED;
 }
 
 static void mi_malloc_sys_purge_kept(bool force) {
-  if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
-  const mi_msecs_t now = _mi_clock_now();
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && mi_malloc_sys_lock_kept(force); i++) {
-    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    const mi_memid_t memid = kept->memid;
-    const bool is_due = (memid.mem.os.base != NULL && (force || kept->expire <= now));
-    if (is_due) { mi_malloc_sys_forget_kept(kept); }
-    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-    if (is_due) { mi_malloc_sys_unmap_kept(memid); }
+  size_t yields = (force ? 1000 : 0);
+  while mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0) {
+    const mi_malloc_sys_freed_kept_t result = mi_malloc_sys_free_oldest_kept(force);
+    if (result == MI_MALLOC_SYS_KEPT_FREED) continue;
+    if (result == MI_MALLOC_SYS_NONE_DUE || yields == 0) return;
+    yields--;
+    _mi_prim_thread_yield();
   }
 }
 
-static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
-  if (subproc == _mi_subproc_main()) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
-    mi_malloc_sys_purge_kept(true);
+// Whether an empty page that a free has claimed is to be kept. Records this free. The block of a page with a larger
+// alignment starts elsewhere.
+static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t now) {
+  const mi_memid_t* const memid = &page->memid;
+  return (memid->memkind == MI_MEM_OS && !memid->is_pinned && page->block_size >= MI_MALLOC_SYS_LARGE_MAPPING &&
+          (uint8_t*)memid->mem.os.base + MI_PAGE_ALIGN == mi_page_slice_start(page) &&
+          mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
+          mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
+          mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(memid), time, now));
+}
+
+// Keeps the page, if there is an empty entry, or one that can be emptied.
+static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == MI_MALLOC_SYS_KEPT &&
+      mi_malloc_sys_free_oldest_kept(true) != MI_MALLOC_SYS_KEPT_FREED) return false;
+  _mi_page_update_stats(page);
+  if (!mi_malloc_sys_lock_kept(false)) return false;
+  bool is_kept = false;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && !is_kept; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    if (kept->page != NULL) continue;
+    kept->page = page;
+    kept->expire = expire;
+    mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count);
+    is_kept = true;
   }
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  return is_kept;
+}
+
+static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
+  if mi_unlikely(mi_page_all_free(page) && page->memid.memkind == MI_MEM_OS) {
+    const long time = mi_malloc_sys_reuse_time(mi_arena_purge_delay());
+    const mi_msecs_t now = _mi_clock_now();
+    if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
+      mi_malloc_sys_try_purge_after_free(false, false, _mi_subproc_main(), 0);
+      return true;
+    }
+  }
+  return mi_abandoned_page_collect_empty(page);
+}
+
+// Here upstream has destroyed the main heap, and does not free its pages one by one.
+static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
+  if (subproc != _mi_subproc_main()) return;
+  mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
+  if (!mi_malloc_sys_lock_kept(true)) return;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    if (mi_malloc_sys_kept[i].page == NULL) continue;
+    mi_page_t* const page = mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);
+    const mi_memid_t memid = page->memid;
+    _mi_os_free(subproc, mi_page_slice_start(page), memid.mem.os.size - MI_PAGE_ALIGN, memid);
+  }
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
 }
 #endif
 

@@ -7,7 +7,8 @@
 // * A range that was freed twice within a while (`mi_malloc_sys_reuse_time`), and so was allocated in between, is purged
 //   after the delay, as smaller ones are. Any other one is purged at once, so that a program that frees its only large
 //   buffer returns it. While much purged memory is soon in use again (`purge.h`), every range waits.
-// * Likewise a block that fits no arena: its mapping is kept for that while, for the next block of the same size.
+// * Likewise a block that fits no arena: its mapping is kept for that while, with its page, for the next block of the same
+//   size in the main heap.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
 //   addresses that were ever in use.
 //
@@ -49,24 +50,17 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #define MI_MALLOC_SYS_ALIGNED_HINT_try_alignment  mi_malloc_sys_aligned_hint(try_alignment
 #define munmap(addr, size)                        mi_malloc_sys_munmap(addr, size)
 
-// Mappings are kept where a page's metadata precede it. Upstream rounds large blocks to 4 MiB; with much larger slices the
-// size of a mapping would not determine that of its block.
-#if MI_PAGE_META_IS_ALIGNED && MI_ARENA_SLICE_SHIFT <= 18
+// Mappings are kept together with their pages, which are abandoned as soon as their block is allocated. The hooks of
+// `singleton_pages.h` see where such a page is allocated. With upstream's large pages there are none.
+#if MI_PAGE_META_IS_ALIGNED && MI_MALLOC_SYS_SINGLETONS
 #define MI_MALLOC_SYS_KEEP  1
-static uint8_t* mi_malloc_sys_page_alloc_from_os(mi_heap_t* heap, size_t slice_count, size_t max_page_meta_count,
-                                                 size_t block_size, size_t block_alignment, bool os_align, bool commit,
-                                                 bool allow_large, mi_memid_t* memid, mi_page_t** ppage,
-                                                 size_t* pblock_start);
-#define mi_arenas_page_alloc_from_os(...)         MI_MALLOC_SYS_PAGE_FROM_OS_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_PAGE_FROM_OS_mi_heap_t      mi_arenas_page_alloc_from_os(mi_heap_t
-#define MI_MALLOC_SYS_PAGE_FROM_OS_heap           mi_malloc_sys_page_alloc_from_os(heap
-static void mi_malloc_sys_arenas_free(mi_subproc_t* subproc, void* p, size_t size, mi_memid_t memid);
-#define _mi_arenas_free(...)                      MI_MALLOC_SYS_ARENAS_FREE_##__VA_ARGS__ )
-#define MI_MALLOC_SYS_ARENAS_FREE_mi_subproc_t    _mi_arenas_free(mi_subproc_t
-#define MI_MALLOC_SYS_ARENAS_FREE_subproc         _mi_arenas_free(subproc
-#define MI_MALLOC_SYS_ARENAS_FREE_heap            _mi_arenas_free(heap
-#define MI_MALLOC_SYS_ARENAS_FREE_mi_theap_subproc  _mi_arenas_free(mi_theap_subproc
-#define MI_MALLOC_SYS_ARENAS_FREE_mi_page_subproc   mi_malloc_sys_arenas_free(mi_page_subproc
+#include "mimalloc/alloc/page.h"
+
+// The free of a block in an abandoned page. True if the page is empty and was disposed of.
+static bool mi_malloc_sys_collect_empty(mi_page_t* page);
+#define mi_abandoned_page_collect_empty(...)      MI_MALLOC_SYS_COLLECT_EMPTY_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_COLLECT_EMPTY_mi_page_t     mi_abandoned_page_collect_empty(mi_page_t
+#define MI_MALLOC_SYS_COLLECT_EMPTY_page          mi_malloc_sys_collect_empty(page
 
 // With `destroy_on_exit`. The main subprocess is destroyed last.
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc);

@@ -41,6 +41,10 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
 {
   if (!mi_page_queue_is_huge(pq)) return _mi_page_fresh_alloc(theap, pq, block_size, alignment);
   mi_page_t* page = NULL;
+  #if MI_MALLOC_SYS_KEEP
+  if (alignment == 0) { page = mi_malloc_sys_take_kept(theap, block_size); }
+  if (page != NULL) return page;
+  #endif
   if (block_size <= MI_MALLOC_SYS_RETAINED_SIZE && alignment == 0) {
     block_size = mi_malloc_sys_class_size(block_size);
     page = mi_malloc_sys_find_retained(pq, block_size);
@@ -57,6 +61,12 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
 // With a sample rate the page is left to upstream, which abandons it at once. A profiler's function may allocate while it
 // handles the free of a sampled block, and the loop below could then abandon the page of that block.
 static void mi_malloc_sys_page_to_full(mi_page_t* page, mi_page_queue_t* pq) {
+  #if MI_MALLOC_SYS_KEEP
+  if (mi_page_is_abandoned(page)) {
+    mi_malloc_sys_kept_to_full(page);
+    return;
+  }
+  #endif
   mi_theap_t* const theap = mi_page_theap(page);
   if (!mi_page_queue_is_huge(pq) || !mi_malloc_sys_may_retain(page) || !theap->allow_page_abandon ||
       theap->sample_rate != 0)

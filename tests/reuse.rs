@@ -7,6 +7,7 @@
 
 use core::ffi::c_void;
 use mi_malloc_sys::*;
+use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -32,8 +33,11 @@ const RANGE: usize = 64 * MIB;
 /// Fits no arena.
 const MAPPING: usize = 300 * MIB;
 
-/// With mitigations the address of a mapping is not used again, and so the mapping is not kept.
-const KEEPS_MAPPINGS: bool = !mode::SECURE;
+/// With mitigations the address of a mapping is not used again.
+const REUSES_ADDRESSES: bool = !mode::SECURE;
+
+/// A mapping is kept with its page.
+const KEEPS_MAPPINGS: bool = mode::SINGLETONS;
 
 /// The purge delay, in milliseconds. On a busy machine it takes a while to fill a block.
 const DELAY: u64 = 1500;
@@ -481,7 +485,7 @@ fn purges_are_counted_as_allocations_are() {
 #[test]
 fn addresses_are_used_again() {
     in_child("addresses_are_used_again", || {
-        if !KEEPS_MAPPINGS {
+        if !REUSES_ADDRESSES {
             return println!("not run: with mitigations addresses are not used again");
         }
         // SAFETY: no other thread runs; blocks that are not touched.
@@ -504,7 +508,7 @@ fn addresses_are_used_again() {
 fn a_kept_mapping_is_not_committed_again() {
     in_child("a_kept_mapping_is_not_committed_again", || {
         if !KEEPS_MAPPINGS {
-            return println!("not run: with mitigations no mapping is kept");
+            return println!("not run: this build keeps no mappings");
         }
         let round = || {
             let p = filled(MAPPING);
@@ -530,7 +534,7 @@ fn a_kept_mapping_is_not_committed_again() {
 fn blocks_of_large_alignments_are_accessible() {
     in_child("blocks_of_large_alignments_are_accessible", || {
         if !KEEPS_MAPPINGS {
-            return println!("not run: with mitigations no mapping is kept");
+            return println!("not run: this build keeps no mappings");
         }
         let aligned = [17, 18, 19, 20, 21, 22].map(|shift| (MAPPING, 1 << shift));
         let small = [(MIB, 128 * MIB), (MIB / 8, 32 * MIB)];
@@ -570,6 +574,108 @@ fn two_in_turn_are_both_kept() {
             unsafe { mi_collect(true) };
             assert_returned(before, "after a forced collection");
         }
+    });
+}
+
+/// A walk of the main heap finds the kept pages, which have no block in use. So nobody frees one meanwhile.
+#[test]
+fn a_walk_of_the_heap_meets_kept_pages() {
+    in_child("a_walk_of_the_heap_meets_kept_pages", || {
+        if !KEEPS_MAPPINGS {
+            return println!("not run: this build keeps no mappings");
+        }
+        struct Walk {
+            start: Sender<()>,
+            end: Receiver<()>,
+            empty: usize,
+            used: usize,
+        }
+        unsafe extern "C" fn visit(
+            _: *const mi_heap_t,
+            area: *const mi_heap_area_t,
+            block: *mut c_void,
+            size: usize,
+            walk: *mut c_void,
+        ) -> bool {
+            let (area, walk) = (&*area, &mut *walk.cast::<Walk>());
+            if block.is_null() && size >= MAPPING {
+                // Another thread collects, and this one.
+                walk.start.send(()).unwrap();
+                walk.end.recv().unwrap();
+                mi_collect(true);
+                walk.empty += usize::from(area.used == 0);
+                walk.used += usize::from(area.used == 1);
+            }
+            true
+        }
+        let before = resident();
+        let (start, starts) = channel();
+        let (ends, end) = channel();
+        let other = std::thread::spawn(move || {
+            for () in starts {
+                // SAFETY: always allowed.
+                unsafe { mi_collect(true) };
+                ends.send(()).unwrap();
+            }
+        });
+        let stays = filled(MAPPING);
+        for _ in 0..2 {
+            let blocks = [100, 200, 300].map(|more| filled(MAPPING + more * MIB));
+            // SAFETY: the blocks are used no more.
+            blocks.into_iter().for_each(|p| unsafe { mi_free(p) });
+        }
+        let mut walk = Walk {
+            start,
+            end,
+            empty: 0,
+            used: 0,
+        };
+        let argument: *mut Walk = &mut walk;
+        // SAFETY: no other thread allocates or frees meanwhile.
+        unsafe { mi_heap_visit_blocks(mi_heap_main(), false, Some(visit), argument.cast()) };
+        assert_eq!((walk.empty, walk.used), (3, 1));
+        // SAFETY: the block is used no more.
+        unsafe {
+            mi_free(stays);
+            mi_collect(true);
+        }
+        assert_returned(before, "after the walk");
+        drop(walk);
+        other.join().unwrap();
+    });
+}
+
+/// Each block is counted, also one that another thread frees or takes.
+#[test]
+fn blocks_in_kept_mappings_are_counted() {
+    in_child("blocks_in_kept_mappings_are_counted", || {
+        const ROUNDS: i64 = 6;
+        let before = stats().allocated;
+        for round in 0..ROUNDS {
+            let p = filled(MAPPING) as usize;
+            // SAFETY: always allowed, and the block is used no more.
+            unsafe {
+                mi_collect(false);
+                assert_eq!(
+                    stats().allocated.current - before.current,
+                    mi_usable_size(p as *const c_void) as i64
+                );
+                let free = move || mi_free(p as *mut c_void);
+                if round % 2 == 0 {
+                    free();
+                } else {
+                    raw_thread::run(free);
+                }
+                mi_collect(false);
+            }
+            assert_eq!(stats().allocated.current, before.current);
+        }
+        let total = stats().allocated.total - before.total;
+        let one = total / ROUNDS;
+        assert!(
+            one >= MAPPING as i64 && one < (MAPPING + 10 * MIB) as i64,
+            "{total}"
+        );
     });
 }
 
