@@ -65,7 +65,7 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
 }
 
 // A lock that threads take again and again is hardly ever free at the moment when the forking thread tries it. So while a
-// fork waits for locks, a thread pauses before it takes one.
+// fork waits for a lock, other threads pause before they take it.
 static void mi_malloc_sys_lock_acquire(mi_lock_t* lock);
 #define mi_lock_acquire(lock)  mi_malloc_sys_lock_acquire(lock)
 
@@ -94,16 +94,28 @@ static _Atomic(uintptr_t) mi_malloc_sys_forking; // that thread, or 0
 static size_t mi_malloc_sys_forks;               // more than 1 when a signal handler forks during a fork
 static bool mi_malloc_sys_is_child;              // and has not been repaired
 
+// The lock that the forking thread waits for, or NULL.
+static _Atomic(uintptr_t) mi_malloc_sys_wanted_lock;
+
+// A thread that is to be cancelled would end in `nanosleep`, with mimalloc's locks. (Android has no cancellation.)
 static void mi_malloc_sys_pause(long microseconds) {
   const struct timespec pause = { 0, microseconds * 1000 };
   const int err = errno;
+  #if !defined(__ANDROID__)
+  int state;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  #endif
   nanosleep(&pause, NULL);
+  #if !defined(__ANDROID__)
+  pthread_setcancelstate(state, NULL);
+  #endif
   errno = err;
 }
 
 static void mi_malloc_sys_lock_acquire(mi_lock_t* lock) {
-  const uintptr_t forking = mi_atomic_load_relaxed(&mi_malloc_sys_forking);
-  if (forking != 0 && forking != _mi_thread_id()) { mi_malloc_sys_pause(4 * MI_MALLOC_SYS_FORK_PAUSE); }
+  if mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_wanted_lock) == (uintptr_t)lock) {
+    mi_malloc_sys_pause(4 * MI_MALLOC_SYS_FORK_PAUSE);
+  }
   mi_lock_acquire(lock);
 }
 
@@ -142,8 +154,10 @@ static mi_malloc_sys_list_t mi_malloc_sys_held = MI_MALLOC_SYS_EMPTY_LIST(mi_mal
 // A lock that stays busy for so long is held by the forking thread itself (it forks in a callback of mimalloc, which
 // holds that lock), or by a thread that makes no progress. Such a lock is skipped: the child finds it as it is, and if
 // it is the forking thread's own, releases it when the callback returns. On a busy machine few attempts fit into that
-// time, and other threads may just have had the lock in all of them: so many are made in any case.
+// time, and other threads may just have had the lock in all of them: so many are made in any case. For one lock after the
+// other a shorter time does.
 #define MI_MALLOC_SYS_FORK_TIMEOUT  1000 // milliseconds
+#define MI_MALLOC_SYS_NEXT_TIMEOUT  50
 #define MI_MALLOC_SYS_FORK_ATTEMPTS 100
 #define MI_MALLOC_SYS_MAX_SKIPPED   8
 static mi_lock_t* mi_malloc_sys_skipped[MI_MALLOC_SYS_MAX_SKIPPED];
@@ -201,23 +215,31 @@ static void mi_malloc_sys_repair(void);
 #endif
 
 // Upstream has no lock order that could be followed here, so no lock is waited for while another is held.
-static void mi_malloc_sys_hold_all(void) {
-  mi_malloc_sys_skipped_count = 0;
+static void mi_malloc_sys_wait_for_all(void) {
+  mi_msecs_t timeout = MI_MALLOC_SYS_FORK_TIMEOUT;
   mi_msecs_t start = _mi_clock_now();
   size_t attempts = 0;
   mi_lock_t* busy = NULL;
   while (!mi_malloc_sys_take_all(&busy)) {
     mi_malloc_sys_release_locks(false);
+    mi_atomic_store_relaxed(&mi_malloc_sys_wanted_lock, (uintptr_t)busy);
     attempts++;
     const mi_msecs_t now = _mi_clock_now();
-    if (now - start > MI_MALLOC_SYS_FORK_TIMEOUT && attempts >= MI_MALLOC_SYS_FORK_ATTEMPTS) {
+    if (now - start > timeout && attempts >= MI_MALLOC_SYS_FORK_ATTEMPTS) {
       if (mi_malloc_sys_skipped_count == MI_MALLOC_SYS_MAX_SKIPPED) return; // none is held
       mi_malloc_sys_skipped[mi_malloc_sys_skipped_count++] = busy;
+      timeout = MI_MALLOC_SYS_NEXT_TIMEOUT;
       start = now;
       attempts = 0;
     }
     mi_malloc_sys_pause(MI_MALLOC_SYS_FORK_PAUSE);
   }
+}
+
+static void mi_malloc_sys_hold_all(void) {
+  mi_malloc_sys_skipped_count = 0;
+  mi_malloc_sys_wait_for_all();
+  mi_atomic_store_relaxed(&mi_malloc_sys_wanted_lock, (uintptr_t)0);
 }
 
 static void mi_malloc_sys_fork_prepare(void) {

@@ -3,18 +3,6 @@
 #undef munmap
 #undef mi_abandoned_page_collect_empty
 
-// ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
-// may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
-
-static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
-  uintptr_t expected = 0;
-  return mi_atomic_cas_strong_acq_rel(lock, &expected, (uintptr_t)1);
-}
-
-static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
-  mi_atomic_store_release(lock, (uintptr_t)0);
-}
-
 // ---- What was freed recently.
 
 // Which large ranges were freed recently, and when they were last freed. A range is identified by where it starts, or a
@@ -77,8 +65,20 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   }
 }
 
-// ---- Addresses.
 #if MI_MALLOC_SYS_REUSE_ADDRESSES
+// ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
+// may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
+
+static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
+  uintptr_t expected = 0;
+  return mi_atomic_cas_strong_acq_rel(lock, &expected, (uintptr_t)1);
+}
+
+static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
+  mi_atomic_store_release(lock, (uintptr_t)0);
+}
+
+// ---- Addresses.
 #define MI_MALLOC_SYS_LARGE_MAPPING   (32*MI_MiB)
 #define MI_MALLOC_SYS_ADDRESS_RANGES  32
 
@@ -184,13 +184,14 @@ static _Atomic(uintptr_t) mi_malloc_sys_keep_stopped; // set when the process en
 static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
 static _Atomic(uintptr_t) mi_malloc_sys_kept_lock;
 
-// With `wait` it waits a moment for the lock: memory has run out, or all of it is to be purged.
-static bool mi_malloc_sys_lock_kept(bool wait) {
-  for (size_t yields = (wait ? 1000 : 0); !mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock); yields--) {
-    if (yields == 0) return false;
-    _mi_prim_thread_yield();
+// For the child of a fork, in which another thread may have held the lock.
+static void mi_malloc_sys_repair_kept(void) {
+  uintptr_t count = 0;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    if (mi_malloc_sys_kept[i].page != NULL) { count++; }
   }
-  return true;
+  mi_atomic_store_relaxed(&mi_malloc_sys_kept_count, count);
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
 }
 
 // The caller holds the lock.
@@ -201,20 +202,28 @@ static mi_page_t* mi_malloc_sys_remove_kept(mi_malloc_sys_kept_t* kept) {
   return page;
 }
 
+// Whether this thread's pages are kept, and it takes such pages. With a sample rate upstream allocates in its own way.
+static bool mi_malloc_sys_theap_keeps(const mi_theap_t* theap) {
+  return (theap != NULL && theap->allow_page_abandon && theap->sample_rate == 0 &&
+          !mi_option_is_enabled(mi_option_disallow_os_alloc));
+}
+
 // A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
-// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows. With a sample rate upstream allocates in its
-// own way.
+// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows.
 static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
-      !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
-      !mi_malloc_sys_lock_kept(false)) return NULL;
+  mi_heap_t* const heap = mi_theap_heap(theap);
+  if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(heap) || !mi_malloc_sys_theap_keeps(theap) ||
+      !mi_lock_try_acquire(&heap->theaps_lock)) return NULL; // see `mi_malloc_sys_free_oldest_kept`
   mi_page_t* page = NULL;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL; i++) {
-    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
+  if (mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) {
+    for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL; i++) {
+      mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+      if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
+    }
+    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   }
-  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  mi_lock_release(&heap->theaps_lock);
   if (page != NULL) {
     if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
     page->theap = theap; // as in a page that this thread abandons
@@ -234,16 +243,17 @@ typedef enum mi_malloc_sys_freed_kept_e {
   MI_MALLOC_SYS_KEPT_BUSY // a thread walks the heap, or uses the table
 } mi_malloc_sys_freed_kept_t;
 
-// Frees the oldest page if it is due. Who walks the heap holds the lock of its theaps, and may be at any abandoned page.
-// Then nothing is freed, since it may be this thread.
-static mi_malloc_sys_freed_kept_t mi_malloc_sys_free_oldest_kept(bool force) {
-  if (!mi_malloc_sys_lock_kept(force)) return MI_MALLOC_SYS_KEPT_BUSY;
+// Frees the oldest page if it is due, or in any case. Who walks the heap holds the lock of its theaps, and the next page of
+// the walk may be any abandoned one. So then no page is freed, nor taken by a thread that may free it before the walk has
+// ended. Nobody waits for the walk's end, since it may be this thread that walks.
+static mi_malloc_sys_freed_kept_t mi_malloc_sys_free_oldest_kept(bool in_any_case) {
+  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return MI_MALLOC_SYS_KEPT_BUSY;
   mi_malloc_sys_kept_t* oldest = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
     if (kept->page != NULL && (oldest == NULL || kept->expire < oldest->expire)) { oldest = kept; }
   }
-  if (oldest == NULL || (!force && oldest->expire > _mi_clock_now())) {
+  if (oldest == NULL || (!in_any_case && oldest->expire > _mi_clock_now())) {
     mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
     return MI_MALLOC_SYS_NONE_DUE;
   }
@@ -257,8 +267,9 @@ static mi_malloc_sys_freed_kept_t mi_malloc_sys_free_oldest_kept(bool force) {
   return MI_MALLOC_SYS_KEPT_FREED;
 }
 
+// With `force` it waits a moment for other threads: memory has run out, or all of it is to be purged.
 static void mi_malloc_sys_purge_kept(bool force) {
-  size_t yields = (force ? 1000 : 0);
+  size_t yields = (force ? 20 : 0); // one may take 50 microseconds
   while mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0) {
     const mi_malloc_sys_freed_kept_t result = mi_malloc_sys_free_oldest_kept(force);
     if (result == MI_MALLOC_SYS_KEPT_FREED) continue;
@@ -276,6 +287,7 @@ static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t 
           (uint8_t*)memid->mem.os.base + MI_PAGE_ALIGN == mi_page_slice_start(page) &&
           mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
           mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
+          mi_malloc_sys_theap_keeps(_mi_page_associated_theap_peek(page)) &&
           mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(memid), time, now));
 }
 
@@ -284,7 +296,7 @@ static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
   if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == MI_MALLOC_SYS_KEPT &&
       mi_malloc_sys_free_oldest_kept(true) != MI_MALLOC_SYS_KEPT_FREED) return false;
   _mi_page_update_stats(page);
-  if (!mi_malloc_sys_lock_kept(false)) return false;
+  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return false;
   bool is_kept = false;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && !is_kept; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
@@ -303,7 +315,8 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
     const long time = mi_malloc_sys_reuse_time(mi_arena_purge_delay());
     const mi_msecs_t now = _mi_clock_now();
     if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
-      mi_malloc_sys_try_purge_after_free(false, false, _mi_subproc_main(), 0);
+      (mi_arenas_try_purge)(false, false, _mi_subproc_main(), 0);
+      if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) > 1) { mi_malloc_sys_purge_kept(false); } // others may be due
       return true;
     }
   }
@@ -314,7 +327,7 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc != _mi_subproc_main()) return;
   mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
-  if (!mi_malloc_sys_lock_kept(true)) return;
+  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     if (mi_malloc_sys_kept[i].page == NULL) continue;
     mi_page_t* const page = mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);

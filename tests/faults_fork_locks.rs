@@ -21,6 +21,10 @@ mod fork;
 mod mode;
 #[path = "support/raw_thread.rs"]
 mod raw_thread;
+#[path = "support/stop.rs"]
+mod stop;
+
+use stop::Stop;
 
 /// One test at a time.
 static LOCK: Mutex<()> = Mutex::new(());
@@ -111,6 +115,20 @@ fn other_threads_start_threads_and_take_large_blocks() {
             use_block((1 + round % 90) << 20);
         },
         use_all,
+    );
+}
+
+/// Their mappings are kept in a table, which has a lock.
+#[test]
+fn other_threads_use_large_blocks_again() {
+    forks_beside(
+        |round| use_block((300 + round % OTHERS * 100) << 20),
+        || {
+            // SAFETY: always allowed.
+            unsafe { mi_collect(true) };
+            use_block(300 << 20);
+            use_all();
+        },
     );
 }
 
@@ -210,16 +228,18 @@ fn another_thread_always_holds_a_lock() {
         thread::sleep(Duration::from_millis(20));
     }
     let _lock = serialized();
-    let other = thread::spawn(|| {
-        while !STOP.load(SeqCst) {
-            register_output(Some(slow_output));
+    thread::scope(|scope| {
+        let _at_end = Stop(&STOP);
+        scope.spawn(|| {
+            while !STOP.load(SeqCst) {
+                register_output(Some(slow_output));
+            }
+        });
+        for _ in 0..10 {
+            assert!(ends(|| register_output(Some(no_output))));
         }
     });
-    let all_end = (0..10).all(|_| ends(|| register_output(Some(no_output))));
-    STOP.store(true, SeqCst);
-    other.join().unwrap();
     register_output(None);
-    assert!(all_end);
 }
 
 /// A callback that forks while its own thread holds a lock: the fork takes a second, and both go on.

@@ -78,6 +78,9 @@ static void mi_malloc_sys_repair_abandoned(void) {
 }
 
 static void mi_malloc_sys_repair(void) {
+  #if MI_MALLOC_SYS_KEEP
+  mi_malloc_sys_repair_kept();
+  #endif
   if (!_mi_preloading()) { mi_malloc_sys_repair_abandoned(); }
   _mi_fork_child(); // upstream's own, which takes locks
 }
