@@ -65,7 +65,7 @@ static bool mi_malloc_sys_guard_enter(mi_atomic_guard_t* guard) {
 }
 
 // A lock that threads take again and again is hardly ever free at the moment when the forking thread tries it. So while a
-// fork waits for a lock, other threads pause before they take it.
+// fork waits for locks, other threads pause before they take one of those.
 static void mi_malloc_sys_lock_acquire(mi_lock_t* lock);
 #define mi_lock_acquire(lock)  mi_malloc_sys_lock_acquire(lock)
 
@@ -94,8 +94,24 @@ static _Atomic(uintptr_t) mi_malloc_sys_forking; // that thread, or 0
 static size_t mi_malloc_sys_forks;               // more than 1 when a signal handler forks during a fork
 static bool mi_malloc_sys_is_child;              // and has not been repaired
 
-// The lock that the forking thread waits for, or NULL.
-static _Atomic(uintptr_t) mi_malloc_sys_wanted_lock;
+// The locks that were busy during this fork.
+typedef struct mi_malloc_sys_wanted_s {
+  _Atomic(uintptr_t) lock;
+  mi_msecs_t         since;    // when the first of the attempts was made
+  size_t             attempts; // since the lock was last taken
+} mi_malloc_sys_wanted_t;
+
+#define MI_MALLOC_SYS_WANTED  32
+static mi_malloc_sys_wanted_t mi_malloc_sys_wanted[MI_MALLOC_SYS_WANTED];
+static _Atomic(size_t) mi_malloc_sys_wanted_count; // with more the oldest entries are replaced
+
+static mi_malloc_sys_wanted_t* mi_malloc_sys_find_wanted(const mi_lock_t* lock) {
+  const size_t count = mi_atomic_load_relaxed(&mi_malloc_sys_wanted_count);
+  for (size_t i = 0; i < count && i < MI_MALLOC_SYS_WANTED; i++) {
+    if (mi_atomic_load_relaxed(&mi_malloc_sys_wanted[i].lock) == (uintptr_t)lock) return &mi_malloc_sys_wanted[i];
+  }
+  return NULL;
+}
 
 // A thread that is to be cancelled would end in `nanosleep`, with mimalloc's locks. (Android has no cancellation.)
 static void mi_malloc_sys_pause(long microseconds) {
@@ -113,9 +129,7 @@ static void mi_malloc_sys_pause(long microseconds) {
 }
 
 static void mi_malloc_sys_lock_acquire(mi_lock_t* lock) {
-  if mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_wanted_lock) == (uintptr_t)lock) {
-    mi_malloc_sys_pause(4 * MI_MALLOC_SYS_FORK_PAUSE);
-  }
+  if mi_unlikely(mi_malloc_sys_find_wanted(lock) != NULL) { mi_malloc_sys_pause(4 * MI_MALLOC_SYS_FORK_PAUSE); }
   mi_lock_acquire(lock);
 }
 
@@ -154,10 +168,8 @@ static mi_malloc_sys_list_t mi_malloc_sys_held = MI_MALLOC_SYS_EMPTY_LIST(mi_mal
 // A lock that stays busy for so long is held by the forking thread itself (it forks in a callback of mimalloc, which
 // holds that lock), or by a thread that makes no progress. Such a lock is skipped: the child finds it as it is, and if
 // it is the forking thread's own, releases it when the callback returns. On a busy machine few attempts fit into that
-// time, and other threads may just have had the lock in all of them: so many are made in any case. For one lock after the
-// other a shorter time does.
+// time, and other threads may just have had the lock in all of them: so many are made in any case.
 #define MI_MALLOC_SYS_FORK_TIMEOUT  1000 // milliseconds
-#define MI_MALLOC_SYS_NEXT_TIMEOUT  50
 #define MI_MALLOC_SYS_FORK_ATTEMPTS 100
 #define MI_MALLOC_SYS_MAX_SKIPPED   8
 static mi_lock_t* mi_malloc_sys_skipped[MI_MALLOC_SYS_MAX_SKIPPED];
@@ -177,6 +189,8 @@ static mi_malloc_sys_take_t mi_malloc_sys_take_lock(mi_lock_t* lock, mi_lock_t**
     *busy = lock;
     return MI_MALLOC_SYS_BUSY;
   }
+  mi_malloc_sys_wanted_t* const wanted = mi_malloc_sys_find_wanted(lock);
+  if (wanted != NULL) { wanted->attempts = 0; }
   if (!mi_malloc_sys_list_add(&mi_malloc_sys_held, lock)) {
     mi_lock_release(lock);
     *busy = lock;
@@ -214,32 +228,33 @@ static void mi_malloc_sys_repair(void);
 #include "fork/v2.h"
 #endif
 
+// Counts an attempt to take a lock that is busy. True if it is to be skipped.
+static bool mi_malloc_sys_is_stuck(const mi_lock_t* busy) {
+  const mi_msecs_t now = _mi_clock_now();
+  mi_malloc_sys_wanted_t* wanted = mi_malloc_sys_find_wanted(busy);
+  if (wanted == NULL) {
+    wanted = &mi_malloc_sys_wanted[mi_atomic_load_relaxed(&mi_malloc_sys_wanted_count) % MI_MALLOC_SYS_WANTED];
+    wanted->attempts = 0;
+    mi_atomic_store_relaxed(&wanted->lock, (uintptr_t)busy);
+    mi_atomic_increment_relaxed(&mi_malloc_sys_wanted_count);
+  }
+  if (wanted->attempts++ == 0) { wanted->since = now; }
+  return (now - wanted->since > MI_MALLOC_SYS_FORK_TIMEOUT && wanted->attempts >= MI_MALLOC_SYS_FORK_ATTEMPTS);
+}
+
 // Upstream has no lock order that could be followed here, so no lock is waited for while another is held.
-static void mi_malloc_sys_wait_for_all(void) {
-  mi_msecs_t timeout = MI_MALLOC_SYS_FORK_TIMEOUT;
-  mi_msecs_t start = _mi_clock_now();
-  size_t attempts = 0;
+static void mi_malloc_sys_hold_all(void) {
+  mi_malloc_sys_skipped_count = 0;
   mi_lock_t* busy = NULL;
   while (!mi_malloc_sys_take_all(&busy)) {
     mi_malloc_sys_release_locks(false);
-    mi_atomic_store_relaxed(&mi_malloc_sys_wanted_lock, (uintptr_t)busy);
-    attempts++;
-    const mi_msecs_t now = _mi_clock_now();
-    if (now - start > timeout && attempts >= MI_MALLOC_SYS_FORK_ATTEMPTS) {
-      if (mi_malloc_sys_skipped_count == MI_MALLOC_SYS_MAX_SKIPPED) return; // none is held
+    if (mi_malloc_sys_is_stuck(busy)) {
+      if (mi_malloc_sys_skipped_count == MI_MALLOC_SYS_MAX_SKIPPED) break; // none is held
       mi_malloc_sys_skipped[mi_malloc_sys_skipped_count++] = busy;
-      timeout = MI_MALLOC_SYS_NEXT_TIMEOUT;
-      start = now;
-      attempts = 0;
     }
     mi_malloc_sys_pause(MI_MALLOC_SYS_FORK_PAUSE);
   }
-}
-
-static void mi_malloc_sys_hold_all(void) {
-  mi_malloc_sys_skipped_count = 0;
-  mi_malloc_sys_wait_for_all();
-  mi_atomic_store_relaxed(&mi_malloc_sys_wanted_lock, (uintptr_t)0);
+  mi_atomic_store_relaxed(&mi_malloc_sys_wanted_count, (size_t)0);
 }
 
 static void mi_malloc_sys_fork_prepare(void) {

@@ -2,6 +2,7 @@
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
 #undef mi_abandoned_page_collect_empty
+#undef mi_heap_visit_blocks_locked
 
 // ---- What was freed recently.
 
@@ -67,15 +68,22 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
 
 #if MI_MALLOC_SYS_REUSE_ADDRESSES
 // ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
-// may be a thread that a signal handler has interrupted, or one that does not exist in a child process.
+// may be a thread that a signal handler has interrupted.
 
+// A lock is the id of the thread that holds it, or 0.
 static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
   uintptr_t expected = 0;
-  return mi_atomic_cas_strong_acq_rel(lock, &expected, (uintptr_t)1);
+  return mi_atomic_cas_strong_acq_rel(lock, &expected, (uintptr_t)_mi_thread_id());
 }
 
 static void mi_malloc_sys_unlock(_Atomic(uintptr_t)* lock) {
   mi_atomic_store_release(lock, (uintptr_t)0);
+}
+
+// In the child of a fork: whether a thread holds the lock that does not exist there.
+static bool mi_malloc_sys_is_lost(_Atomic(uintptr_t)* lock) {
+  const uintptr_t owner = mi_atomic_load_relaxed(lock);
+  return (owner != 0 && owner != _mi_thread_id());
 }
 
 // ---- Addresses.
@@ -90,6 +98,13 @@ typedef struct mi_malloc_sys_addresses_s {
 
 static mi_malloc_sys_addresses_t mi_malloc_sys_addresses[MI_MALLOC_SYS_ADDRESS_RANGES];
 static _Atomic(uintptr_t) mi_malloc_sys_addresses_lock;
+
+// In the child of a fork.
+static void mi_malloc_sys_repair_addresses(void) {
+  if (!mi_malloc_sys_is_lost(&mi_malloc_sys_addresses_lock)) return;
+  memset(mi_malloc_sys_addresses, 0, sizeof(mi_malloc_sys_addresses)); // an entry may be written in part
+  mi_malloc_sys_unlock(&mi_malloc_sys_addresses_lock);
+}
 
 static size_t mi_malloc_sys_addresses_size(const mi_malloc_sys_addresses_t* range) {
   return (size_t)(range->end - range->start);
@@ -157,6 +172,7 @@ static int mi_malloc_sys_munmap(void* addr, size_t size) {
 
 // ---- Mappings of blocks that fit no arena.
 #if MI_MALLOC_SYS_KEEP
+#include <sched.h>
 #define MI_MALLOC_SYS_KEPT  4
 
 // Where the mapping ends: one of another size at the same address is no reuse.
@@ -184,14 +200,47 @@ static _Atomic(uintptr_t) mi_malloc_sys_keep_stopped; // set when the process en
 static _Atomic(uintptr_t) mi_malloc_sys_kept_count;
 static _Atomic(uintptr_t) mi_malloc_sys_kept_lock;
 
-// For the child of a fork, in which another thread may have held the lock.
+// The thread that walks the main heap, or 0. It may go to any abandoned page next, so then no page is freed, nor taken by
+// who may free it before the walk has ended. The lock is held while this changes.
+static _Atomic(uintptr_t) mi_malloc_sys_walker;
+
+// In the child of a fork.
 static void mi_malloc_sys_repair_kept(void) {
+  if (mi_malloc_sys_is_lost(&mi_malloc_sys_walker)) { mi_atomic_store_relaxed(&mi_malloc_sys_walker, (uintptr_t)0); }
+  if (!mi_malloc_sys_is_lost(&mi_malloc_sys_kept_lock)) return;
   uintptr_t count = 0;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     if (mi_malloc_sys_kept[i].page != NULL) { count++; }
   }
   mi_atomic_store_relaxed(&mi_malloc_sys_kept_count, count);
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+}
+
+// `sched_yield`, since `_mi_prim_thread_yield` is a point where a thread can be cancelled.
+static bool mi_malloc_sys_lock_kept(size_t yields) {
+  while (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) {
+    if (yields == 0) return false;
+    yields--;
+    sched_yield();
+  }
+  return true;
+}
+
+static void mi_malloc_sys_set_walker(uintptr_t walker) {
+  while (!mi_malloc_sys_lock_kept(SIZE_MAX)) {}
+  mi_atomic_store_relaxed(&mi_malloc_sys_walker, walker);
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+}
+
+// One thread at a time walks a heap: the caller holds a lock.
+static bool mi_malloc_sys_visit_blocks_locked(mi_heap_t* heap, bool abandoned_only, bool visit_blocks,
+                                              mi_block_visit_fun* visitor, void* arg)
+{
+  const bool is_main = mi_is_process_heap_main(heap);
+  if (is_main) { mi_malloc_sys_set_walker(_mi_thread_id()); }
+  const bool result = mi_heap_visit_blocks_locked(heap, abandoned_only, visit_blocks, visitor, arg);
+  if (is_main) { mi_malloc_sys_set_walker(0); }
+  return result;
 }
 
 // The caller holds the lock.
@@ -202,28 +251,21 @@ static mi_page_t* mi_malloc_sys_remove_kept(mi_malloc_sys_kept_t* kept) {
   return page;
 }
 
-// Whether this thread's pages are kept, and it takes such pages. With a sample rate upstream allocates in its own way.
-static bool mi_malloc_sys_theap_keeps(const mi_theap_t* theap) {
-  return (theap != NULL && theap->allow_page_abandon && theap->sample_rate == 0 &&
-          !mi_option_is_enabled(mi_option_disallow_os_alloc));
-}
-
 // A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
-// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows.
+// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows. With a sample rate upstream allocates in its
+// own way.
 static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
-  mi_heap_t* const heap = mi_theap_heap(theap);
-  if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(heap) || !mi_malloc_sys_theap_keeps(theap) ||
-      !mi_lock_try_acquire(&heap->theaps_lock)) return NULL; // see `mi_malloc_sys_free_oldest_kept`
+  if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
+      !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
+      !mi_malloc_sys_lock_kept(0)) return NULL;
+  const bool is_walked = (mi_atomic_load_relaxed(&mi_malloc_sys_walker) != 0);
   mi_page_t* page = NULL;
-  if (mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) {
-    for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL; i++) {
-      mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-      if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
-    }
-    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL && !is_walked; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
   }
-  mi_lock_release(&heap->theaps_lock);
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (page != NULL) {
     if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
     page->theap = theap; // as in a page that this thread abandons
@@ -237,46 +279,39 @@ static void mi_malloc_sys_kept_to_full(mi_page_t* page) {
   mi_abandoned_page_unown(page, page->theap);
 }
 
-typedef enum mi_malloc_sys_freed_kept_e {
-  MI_MALLOC_SYS_KEPT_FREED,
-  MI_MALLOC_SYS_NONE_DUE,
-  MI_MALLOC_SYS_KEPT_BUSY // a thread walks the heap, or uses the table
-} mi_malloc_sys_freed_kept_t;
-
-// Frees the oldest page if it is due, or in any case. Who walks the heap holds the lock of its theaps, and the next page of
-// the walk may be any abandoned one. So then no page is freed, nor taken by a thread that may free it before the walk has
-// ended. Nobody waits for the walk's end, since it may be this thread that walks.
-static mi_malloc_sys_freed_kept_t mi_malloc_sys_free_oldest_kept(bool in_any_case) {
-  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return MI_MALLOC_SYS_KEPT_BUSY;
+// Removes the oldest page from the table and from its heap's list, if the page is due or `in_any_case`. NULL if there is
+// none, or the table is in use, or the heap is walked. Nobody waits for the end of a walk: it may be this thread's own.
+static mi_page_t* mi_malloc_sys_remove_oldest_kept(bool in_any_case, size_t yields) {
+  if (!mi_malloc_sys_lock_kept(yields)) return NULL;
   mi_malloc_sys_kept_t* oldest = NULL;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
     if (kept->page != NULL && (oldest == NULL || kept->expire < oldest->expire)) { oldest = kept; }
   }
-  if (oldest == NULL || (!in_any_case && oldest->expire > _mi_clock_now())) {
-    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-    return MI_MALLOC_SYS_NONE_DUE;
+  mi_page_t* page = NULL;
+  if (oldest != NULL && (in_any_case || oldest->expire <= _mi_clock_now()) &&
+      mi_atomic_load_relaxed(&mi_malloc_sys_walker) == 0)
+  {
+    page = mi_malloc_sys_remove_kept(oldest);
+    _mi_arenas_page_unabandon(page, NULL);
   }
-  mi_lock_t* const walk_lock = &mi_page_heap(oldest->page)->theaps_lock;
-  mi_page_t* const page = (mi_lock_try_acquire(walk_lock) ? mi_malloc_sys_remove_kept(oldest) : NULL);
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  if (page == NULL) return MI_MALLOC_SYS_KEPT_BUSY;
-  _mi_arenas_page_unabandon(page, NULL);
-  mi_lock_release(walk_lock);
-  _mi_arenas_page_free(page, NULL);
-  return MI_MALLOC_SYS_KEPT_FREED;
+  return page;
 }
 
 // With `force` it waits a moment for other threads: memory has run out, or all of it is to be purged.
 static void mi_malloc_sys_purge_kept(bool force) {
-  size_t yields = (force ? 20 : 0); // one may take 50 microseconds
   while mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0) {
-    const mi_malloc_sys_freed_kept_t result = mi_malloc_sys_free_oldest_kept(force);
-    if (result == MI_MALLOC_SYS_KEPT_FREED) continue;
-    if (result == MI_MALLOC_SYS_NONE_DUE || yields == 0) return;
-    yields--;
-    _mi_prim_thread_yield();
+    mi_page_t* const page = mi_malloc_sys_remove_oldest_kept(force, force ? 10000 : 0);
+    if (page == NULL) return;
+    _mi_arenas_page_free(page, NULL);
   }
+}
+
+// Threads that sample take no kept page.
+static bool mi_malloc_sys_is_profiled(const mi_heap_t* heap) {
+  mi_profiler_t* const profiler = mi_atomic_load_ptr_relaxed(mi_profiler_t, &heap->profiler);
+  return (profiler != NULL && mi_profiler_is_enabled(profiler));
 }
 
 // Whether an empty page that a free has claimed is to be kept. Records this free. The block of a page with a larger
@@ -287,16 +322,19 @@ static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t 
           (uint8_t*)memid->mem.os.base + MI_PAGE_ALIGN == mi_page_slice_start(page) &&
           mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
           mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
-          mi_malloc_sys_theap_keeps(_mi_page_associated_theap_peek(page)) &&
+          !mi_option_is_enabled(mi_option_disallow_os_alloc) && !mi_malloc_sys_is_profiled(mi_page_heap(page)) &&
           mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(memid), time, now));
 }
 
 // Keeps the page, if there is an empty entry, or one that can be emptied.
 static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
-  if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == MI_MALLOC_SYS_KEPT &&
-      mi_malloc_sys_free_oldest_kept(true) != MI_MALLOC_SYS_KEPT_FREED) return false;
+  if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == MI_MALLOC_SYS_KEPT) {
+    mi_page_t* const oldest = mi_malloc_sys_remove_oldest_kept(true, 0);
+    if (oldest == NULL) return false;
+    _mi_arenas_page_free(oldest, NULL);
+  }
   _mi_page_update_stats(page);
-  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return false;
+  if (!mi_malloc_sys_lock_kept(0)) return false;
   bool is_kept = false;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && !is_kept; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
@@ -327,7 +365,7 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc != _mi_subproc_main()) return;
   mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
-  if (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) return;
+  if (!mi_malloc_sys_lock_kept(10000)) return;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     if (mi_malloc_sys_kept[i].page == NULL) continue;
     mi_page_t* const page = mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);

@@ -56,6 +56,13 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #define MI_MALLOC_SYS_KEEP  1
 #include "mimalloc/alloc/page.h"
 
+// A walk of a heap.
+static bool mi_malloc_sys_visit_blocks_locked(mi_heap_t* heap, bool abandoned_only, bool visit_blocks,
+                                              mi_block_visit_fun* visitor, void* arg);
+#define mi_heap_visit_blocks_locked(...)          MI_MALLOC_SYS_VISIT_BLOCKS_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_VISIT_BLOCKS_mi_heap_t      mi_heap_visit_blocks_locked(mi_heap_t
+#define MI_MALLOC_SYS_VISIT_BLOCKS_heap           mi_malloc_sys_visit_blocks_locked(heap
+
 // The free of a block in an abandoned page. True if the page is empty and was disposed of.
 static bool mi_malloc_sys_collect_empty(mi_page_t* page);
 #define mi_abandoned_page_collect_empty(...)      MI_MALLOC_SYS_COLLECT_EMPTY_##__VA_ARGS__ )

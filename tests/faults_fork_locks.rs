@@ -275,6 +275,29 @@ fn a_callback_forks() {
     assert!(ends(use_all));
 }
 
+/// While the fork of a callback waits for the lock of its own thread, another thread takes another lock, and keeps it for a
+/// while: that one is waited for.
+#[cfg(mi_v3)]
+#[test]
+fn a_callback_forks_while_another_thread_holds_a_lock() {
+    unsafe extern "C" fn slow_output(_: *const c_char, _: *mut c_void) {
+        thread::sleep(Duration::from_millis(400));
+    }
+    unsafe extern "C" fn visit(_: *mut mi_heap_t, _: *mut c_void) -> bool {
+        assert!(ends(|| register_output(Some(no_output))));
+        false
+    }
+    let _lock = serialized();
+    let other = thread::spawn(|| {
+        thread::sleep(Duration::from_millis(900));
+        register_output(Some(slow_output));
+    });
+    // SAFETY: the visitor changes no heap.
+    unsafe { mi_subproc_visit_heaps(mi_subproc_main(), Some(visit), null_mut()) };
+    other.join().unwrap();
+    register_output(None);
+}
+
 /// Only one thread at a time is in a profiler's snapshot. One that stays there in the parent is not in the
 /// child.
 #[cfg(mi_v3)]

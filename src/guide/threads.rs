@@ -75,7 +75,7 @@
 //!   program's own: there they go back to that thread's pages, in the state in which the fork found them.
 //! - Some callbacks of mimalloc run while their thread holds a lock: visitors of heaps and of blocks, an
 //!   output function that is being registered, sometimes one for deferred frees. A fork in one of them
-//!   takes a second. The child inherits the lock together with the thread that holds it, so it must
+//!   takes a second for each such lock. The child inherits the lock together with the thread that holds it, so it must
 //!   return from the callback before it needs that lock. A child of another thread that forks at the same
 //!   time finds that lock taken for ever: do not fork in callbacks while other threads fork.
 //! - Handlers that a program registers with `pthread_atfork` may allocate, if they are registered after
