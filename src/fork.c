@@ -171,6 +171,7 @@ static mi_malloc_sys_list_t mi_malloc_sys_held = MI_MALLOC_SYS_EMPTY_LIST(mi_mal
 // time, and other threads may just have had the lock in all of them: so many are made in any case.
 #define MI_MALLOC_SYS_FORK_TIMEOUT  1000 // milliseconds
 #define MI_MALLOC_SYS_FORK_ATTEMPTS 100
+#define MI_MALLOC_SYS_FORK_LIMIT    30000 // milliseconds for all locks together, after which any busy one is skipped
 #define MI_MALLOC_SYS_MAX_SKIPPED   8
 static mi_lock_t* mi_malloc_sys_skipped[MI_MALLOC_SYS_MAX_SKIPPED];
 static size_t     mi_malloc_sys_skipped_count;
@@ -189,13 +190,13 @@ static mi_malloc_sys_take_t mi_malloc_sys_take_lock(mi_lock_t* lock, mi_lock_t**
     *busy = lock;
     return MI_MALLOC_SYS_BUSY;
   }
-  mi_malloc_sys_wanted_t* const wanted = mi_malloc_sys_find_wanted(lock);
-  if (wanted != NULL) { wanted->attempts = 0; }
   if (!mi_malloc_sys_list_add(&mi_malloc_sys_held, lock)) {
     mi_lock_release(lock);
     *busy = lock;
     return MI_MALLOC_SYS_BUSY;
   }
+  mi_malloc_sys_wanted_t* const wanted = mi_malloc_sys_find_wanted(lock);
+  if (wanted != NULL) { wanted->attempts = 0; }
   return MI_MALLOC_SYS_TAKEN;
 }
 
@@ -245,10 +246,11 @@ static bool mi_malloc_sys_is_stuck(const mi_lock_t* busy) {
 // Upstream has no lock order that could be followed here, so no lock is waited for while another is held.
 static void mi_malloc_sys_hold_all(void) {
   mi_malloc_sys_skipped_count = 0;
+  const mi_msecs_t start = _mi_clock_now();
   mi_lock_t* busy = NULL;
   while (!mi_malloc_sys_take_all(&busy)) {
     mi_malloc_sys_release_locks(false);
-    if (mi_malloc_sys_is_stuck(busy)) {
+    if (mi_malloc_sys_is_stuck(busy) || _mi_clock_now() - start > MI_MALLOC_SYS_FORK_LIMIT) {
       if (mi_malloc_sys_skipped_count == MI_MALLOC_SYS_MAX_SKIPPED) break; // none is held
       mi_malloc_sys_skipped[mi_malloc_sys_skipped_count++] = busy;
     }
