@@ -314,11 +314,11 @@ static bool mi_malloc_sys_is_profiled(const mi_heap_t* heap) {
   return (profiler != NULL && mi_profiler_is_enabled(profiler));
 }
 
-// Whether an empty page that a free has claimed is to be kept. Records this free. The block of a page with a larger
-// alignment starts elsewhere.
+// Whether an empty page in memory of the system, which a free has claimed, is to be kept. Records this free. The block of a
+// page with a larger alignment starts elsewhere.
 static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t now) {
   const mi_memid_t* const memid = &page->memid;
-  return (memid->memkind == MI_MEM_OS && !memid->is_pinned && page->block_size >= MI_MALLOC_SYS_LARGE_MAPPING &&
+  return (!memid->is_pinned && page->block_size >= MI_MALLOC_SYS_LARGE_MAPPING &&
           (uint8_t*)memid->mem.os.base + MI_PAGE_ALIGN == mi_page_slice_start(page) &&
           mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
           mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
