@@ -61,6 +61,7 @@ fn forks_beside(load: fn(usize), work: fn()) {
             })
         })
         .collect();
+    let at_end = Stop(&STOP);
     let start = Instant::now();
     let most = if mode::DEBUG { 50 } else { 300 };
     let mut forks = 0;
@@ -69,7 +70,7 @@ fn forks_beside(load: fn(usize), work: fn()) {
         child_ends = ends(work);
         forks += 1;
     }
-    STOP.store(true, SeqCst);
+    drop(at_end);
     for other in others {
         other.join().unwrap();
     }
@@ -317,6 +318,7 @@ fn another_thread_takes_a_snapshot() {
     profiler.on_snapshot = Some(snapshot);
     let profiler: *mut mi_profiler_t = profiler;
     let address = profiler as usize;
+    let at_end = Stop(&STOP);
     // SAFETY: see above.
     let other = thread::spawn(move || unsafe { mi_profiler_snapshot(address as *mut _) });
     while SNAPSHOTS.load(SeqCst) == 0 {
@@ -329,7 +331,7 @@ fn another_thread_takes_a_snapshot() {
     };
     assert_eq!(take(), 1, "one at a time");
     assert!(fork::run(|| assert_eq!(take(), 2)));
-    STOP.store(true, SeqCst);
+    drop(at_end);
     other.join().unwrap();
     assert_eq!(take(), 2);
 }
@@ -424,6 +426,7 @@ fn other_threads_free_the_first_block_of_a_page() {
         !first
     });
     let others: Vec<_> = (0..OTHERS).map(|_| thread::spawn(free_blocks)).collect();
+    let at_end = Stop(&STOP);
     let start = Instant::now();
     let most = if mode::DEBUG { 50 } else { 300 };
     let mut forks = 0;
@@ -464,7 +467,7 @@ fn other_threads_free_the_first_block_of_a_page() {
         unsafe { mi_heap_collect(heap, false) };
         of_others = (0..count).map(|_| take()).collect();
     }
-    STOP.store(true, SeqCst);
+    drop(at_end);
     for other in others {
         other.join().unwrap();
     }

@@ -37,7 +37,7 @@ const MAPPING: usize = 300 * MIB;
 const REUSES_ADDRESSES: bool = !mode::SECURE;
 
 /// A mapping is kept with its page.
-const KEEPS_MAPPINGS: bool = mode::SINGLETONS;
+const KEEPS_MAPPINGS: bool = cfg!(mi_retained_pages);
 
 /// The purge delay, in milliseconds. On a busy machine it takes a while to fill a block.
 const DELAY: u64 = 1500;

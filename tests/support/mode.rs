@@ -20,9 +20,5 @@ pub const PADDING: bool = DEBUG || SECURE;
 /// Some blocks may have a guard page behind them, and then start behind the address that a visit reports.
 pub const GUARDED: bool = DEBUG || cfg!(feature = "guarded");
 
-/// Blocks above 64 KiB have pages of their own (`singleton_pages` in `build/modes.rs`; v3).
-#[allow(dead_code)]
-pub const SINGLETONS: bool = !(PADDING || GUARDED);
-
 /// A heap may be deleted or destroyed while pages of it are full. A debug build of v2 stops the program.
 pub const HEAPS_MAY_END_WITH_FULL_PAGES: bool = !(DEBUG && cfg!(mi_v2));
