@@ -193,6 +193,7 @@ const AROUND_UPSTREAM: &[&str] = &[
     "src/upstream.c",
     "src/program_options.h",
     "src/huge_pages.h",
+    "src/huge_pages.c",
     "src/callbacks.h",
     "src/queries.c",
     "src/reuse.h",

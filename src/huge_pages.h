@@ -1,11 +1,11 @@
 // Transparent huge pages on Linux, where this crate differs from upstream. Included before upstream's `static.c`, only
-// with releases that this was checked with.
+// with releases that this was checked with; `huge_pages.c` is included after it.
 //
 // Upstream reads `mi_option_allow_thp`. Here
 //
 // * 3 is an additional value: huge pages behind large blocks and large heaps, but not behind the first megabytes of a
-//   program, where each would take 2 MiB although a few KiB are used. 1 and 2 are upstream's: huge pages for all of
-//   every arena. As with 1, a purge may split a huge page.
+//   program, where each would take 2 MiB although a few KiB are used. Once the program has grown, also behind the rest of
+//   those. 1 and 2 are upstream's: huge pages for all of every arena. As with 1, a purge may split a huge page.
 // * 0 disables them for mimalloc's memory only. Upstream disables them for the process (`PR_SET_THP_DISABLE`), and the
 //   kernel keeps that setting across `fork` and `execve` (oven-sh/bun#36990).
 //
@@ -63,6 +63,12 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
 #define MI_MALLOC_SYS_HUGE_BLOCK_SIZE  (8*MI_MiB)
 #endif
 
+// Once so much of that part is resident, what is empty of it has huge pages too: the few that are only used in part no
+// longer matter. (What is committed says little, since pages for several blocks are mostly touched in part.)
+#ifndef MI_MALLOC_SYS_PLAIN_RESIDENT
+#define MI_MALLOC_SYS_PLAIN_RESIDENT  (24*MI_MiB)
+#endif
+
 // That part of the first arena; and whether it is final, since the arena is in use. Before that the mapping may be
 // discarded for one at another address (`mi_os_prim_alloc_aligned`).
 static _Atomic(uintptr_t) mi_malloc_sys_plain_start;
@@ -106,16 +112,24 @@ static void mi_malloc_sys_advise_huge(uintptr_t start, uintptr_t end) {
   errno = err;
 }
 
+static bool mi_malloc_sys_may_have_huge(void) {
+  return (_mi_os_has_thp() && MI_SECURE < 5 && mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP);
+}
+
 static bool mi_malloc_sys_wants_huge(size_t size) {
-  return (size >= MI_MALLOC_SYS_HUGE_BLOCK_SIZE && _mi_os_has_thp() && MI_SECURE < 5 &&
-          mi_option_get(mi_option_allow_thp) == MI_MALLOC_SYS_LARGE_THP);
+  return (size >= MI_MALLOC_SYS_HUGE_BLOCK_SIZE && mi_malloc_sys_may_have_huge());
+}
+
+static bool mi_malloc_sys_is_plain(uintptr_t start) {
+  return (start >= mi_atomic_load_relaxed(&mi_malloc_sys_plain_start) &&
+          start < mi_atomic_load_relaxed(&mi_malloc_sys_plain_end));
 }
 
 // The huge pages of a block in that part remain when it is freed, for the next block.
 static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
+  if (!mi_malloc_sys_is_plain(start)) return;
   const uintptr_t plain_start = mi_atomic_load_relaxed(&mi_malloc_sys_plain_start);
   const uintptr_t plain_end = mi_atomic_load_relaxed(&mi_malloc_sys_plain_end);
-  if (start < plain_start || start >= plain_end) return;
   start = mi_align_up(start, MI_MALLOC_SYS_HUGE_UNIT);
   end = mi_align_down((end < plain_end ? end : plain_end), MI_MALLOC_SYS_HUGE_UNIT);
   bool is_new = false;
@@ -131,6 +145,14 @@ static void mi_malloc_sys_huge_in_plain(uintptr_t start, uintptr_t end) {
   if (is_new) { mi_malloc_sys_advise_huge(start, end); }
 }
 
+// The least that is committed when that much of it may be resident: INT64_MAX once the huge pages were requested, which
+// happens once. To query what is resident takes as long as some twenty to fifty page faults, so it is done when what is
+// committed has changed by a step since the last time.
+static _Atomic(int64_t) mi_malloc_sys_plain_limit = MI_ATOMIC_VAR_INIT((int64_t)MI_MALLOC_SYS_PLAIN_RESIDENT);
+static _Atomic(int64_t) mi_malloc_sys_plain_checked;
+#define MI_MALLOC_SYS_PLAIN_STEP  ((int64_t)(4*MI_MiB))
+static void mi_malloc_sys_check_plain(mi_arena_t* arena, int64_t committed);
+
 // The two functions by which upstream allocates a page's memory: from an arena, and from the system.
 void* _mi_arenas_try_alloc(mi_heap_t* heap, size_t slice_count, size_t alignment, bool commit, bool allow_large,
                            mi_arena_t* req_arena, size_t tseq, int numa_node, mi_memid_t* memid);
@@ -145,6 +167,11 @@ static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count,
   if (p == NULL) return NULL;
   if (mi_atomic_load_relaxed(&mi_malloc_sys_plain_final) == 0) {
     mi_atomic_store_relaxed(&mi_malloc_sys_plain_final, (uintptr_t)1);
+  }
+  const int64_t committed = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)&heap->subproc->stats.committed.current);
+  const int64_t limit = mi_atomic_loadi64_relaxed(&mi_malloc_sys_plain_limit);
+  if mi_unlikely(committed >= limit && mi_malloc_sys_is_plain((uintptr_t)p)) {
+    mi_malloc_sys_check_plain(memid->mem.arena.arena, committed);
   }
   const size_t size = slice_count * MI_ARENA_SLICE_SIZE;
   if (mi_malloc_sys_wants_huge(size)) { mi_malloc_sys_huge_in_plain((uintptr_t)p, (uintptr_t)p + size); }

@@ -91,9 +91,9 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
 // splits it into many mappings.
 static size_t mi_malloc_sys_plain_front(const uint8_t* start, size_t size) {
   #if MI_MALLOC_SYS_LARGE_THP
-  const uintptr_t plain_start = mi_atomic_load_relaxed(&mi_malloc_sys_plain_start);
-  const uintptr_t plain_end = mi_atomic_load_relaxed(&mi_malloc_sys_plain_end);
-  if ((uintptr_t)start >= plain_start && (uintptr_t)start < plain_end) { return mi_min(size, plain_end - (uintptr_t)start); }
+  if (mi_malloc_sys_is_plain((uintptr_t)start)) {
+    return mi_min(size, mi_atomic_load_relaxed(&mi_malloc_sys_plain_end) - (uintptr_t)start);
+  }
   #else
   MI_UNUSED(start); MI_UNUSED(size);
   #endif

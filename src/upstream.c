@@ -33,6 +33,7 @@ void mi_malloc_sys_default_error(int err) {
 #define MI_MALLOC_SYS_COUNT_ONE  MI_ZU(0x10001)
 #endif
 
+#include "huge_pages.c"
 #include "singleton_pages.c"
 #include "huge_blocks.c"
 #include "free_blocks.c"

@@ -58,7 +58,7 @@
 //! On v3 the first block of a heap needs a table for the arena it comes from: about 107 KiB for an
 //! arena of 1 GiB, and again for each further arena. On both versions each size class in use takes a
 //! page of its own, 64 KiB for small blocks, all of which is resident if a huge page is behind it
-//! (by default only beyond the first 64 MiB of the first arena) and else as far as it is touched. On v3 each thread that allocates
+//! (by default not in the first MiB of a program) and else as far as it is touched. On v3 each thread that allocates
 //! from the heap has pages of its own.
 //!
 //! So on v3 a heap fits a request, a document or a session with hundreds of blocks. For a handful of

@@ -375,8 +375,8 @@ pub const mi_option_page_max_reclaim: mi_option_t = 41;
 #[cfg_attr(docsrs, doc(cfg(feature = "v3")))]
 pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 
-/// Transparent huge pages behind mimalloc's memory (Linux). Read at process start, and again for each
-/// arena.
+/// Transparent huge pages behind mimalloc's memory (Linux). Read at process start, again for each
+/// arena, and with 3 while a program grows.
 ///
 /// * 0: none. A setting of these mappings only: the rest of the process and its children keep theirs.
 ///   Upstream's own build switches huge pages off for the process, and children inherit that.
@@ -384,8 +384,9 @@ pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 /// * 2: as 1, and purges only in units that keep them whole, mostly 2 MiB. Less memory goes back to
 ///   the system (upstream issue #1282).
 /// * 3: not upstream's. As 1, but none behind the first 64 MiB of the first arena, where a program's
-///   first blocks are, except behind blocks of 8 MiB and more; and also behind those too large for an
-///   arena. 64-bit only. Builds that leave this out treat it as 1.
+///   first blocks are, except behind blocks of 8 MiB and more; and also behind blocks too large for an
+///   arena. Once 24 MiB of that part are resident, where it is empty it has them too, from then on.
+///   64-bit only. Builds that leave this out treat it as 1.
 ///
 /// A system that is set to `never` has none whatever the value.
 ///

@@ -72,6 +72,40 @@ mod v3 {
         });
     }
 
+    /// In the first 64 MiB as well, once 24 MiB are resident.
+    #[test]
+    fn with_3_a_heap_that_has_grown_has_them() {
+        with_each(&["3", ""], || {
+            let first = touched(18);
+            assert_eq!(huge_pages(first), Unwanted);
+            assert_eq!(huge_pages(touched(18)), Wanted);
+            assert_eq!(huge_pages(first), Unwanted);
+        });
+    }
+
+    /// Memory that is committed and was never touched does not count, neither now nor later. (A debug build reads zeroed
+    /// blocks.)
+    #[cfg(not(any(feature = "debug", feature = "debug_in_debug", feature = "debug_full")))]
+    #[test]
+    fn with_3_an_empty_heap_has_none() {
+        with_each(&["3", ""], || {
+            (0..18).for_each(|_| assert!(!unsafe { mi_zalloc(MIB) }.is_null()));
+            assert_eq!(huge_pages(touched(8)), Unwanted);
+            unsafe { mi_free(mi_malloc(400 * MIB)) };
+            assert_eq!(huge_pages(touched(26)), Wanted);
+        });
+    }
+
+    /// Fills so many MiB with small blocks, and returns the last of them. They are never freed.
+    fn touched(mib: usize) -> usize {
+        const SIZE: usize = 1000;
+        (0..mib * MIB / SIZE).fold(0, |_, _| {
+            let p = block(SIZE);
+            unsafe { (p as *mut u8).write_bytes(1, SIZE) };
+            p
+        })
+    }
+
     #[test]
     fn with_1_and_2_all_have_them() {
         with_each(&["1", "2"], || {

@@ -101,8 +101,9 @@ choice! {
         /// Like `Allow`, but memory is purged only in units that keep huge pages whole, mostly 2 MiB. Less memory is
         /// returned to the system.
         Prefer = 2 "prefer",
-        /// Like `Allow`, but in the first 64 MiB of the first arena only behind blocks of 8 MiB and more, and also
-        /// behind blocks that are too large for an arena. Added by `mi-malloc-sys`; 64-bit only, elsewhere it is `Allow`.
+        /// Like `Allow`, but in the first 64 MiB of the first arena only behind blocks of 8 MiB and more, and where it is
+        /// still empty once 24 MiB of it are resident; and also behind blocks that are too large for an arena. Added by
+        /// `mi-malloc-sys`; 64-bit only, elsewhere it is `Allow`.
         LargeBlocks = 3 "large blocks",
     }
     else |_| Thp::Allow
