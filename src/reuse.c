@@ -42,17 +42,35 @@ static bool mi_malloc_sys_is_reused(uintptr_t address, long time, mi_msecs_t now
 
 // ---- Ranges of arenas.
 
+// When a range of at least half the size that is purged at once was last freed.
+static _Atomic(mi_msecs_t) mi_malloc_sys_half_freed;
+
+static bool mi_malloc_sys_is_first_half(long time, mi_msecs_t now) {
+  const mi_msecs_t last = mi_atomic_loadi64_relaxed(&mi_malloc_sys_half_freed);
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_half_freed, now);
+  return (last == 0 || now - last > time);
+}
+
 static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count) {
   // Upstream purges ranges of at least this size at once, and without a delay all ranges.
   const size_t limit = mi_option_get_size(mi_option_arena_purge_immediate_size) / MI_ARENA_SLICE_SIZE;
   const long delay = mi_arena_purge_delay();
   if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
   bool waits = false;
-  if (slice_count >= limit && limit >= 2 && delay > 0) {
-    const uintptr_t start = (uintptr_t)mi_arena_slice_start(arena, slice_index);
+  if (slice_count >= limit/2 && limit >= 2 && delay > 0 && !arena->memid.is_pinned && !_mi_preloading()) {
+    const long time = mi_malloc_sys_reuse_time(delay);
     const mi_msecs_t now = _mi_clock_now();
-    waits = (mi_malloc_sys_is_reused(start, mi_malloc_sys_reuse_time(delay), now) ||
-             mi_malloc_sys_is_refaulting(arena, now));
+    const bool is_first = mi_malloc_sys_is_first_half(time, now);
+    if (slice_count < limit) {
+      if (is_first && !mi_malloc_sys_is_refaulting(arena, now)) {
+        mi_arena_purge(arena, slice_index, slice_count);
+        return;
+      }
+    }
+    else {
+      const uintptr_t start = (uintptr_t)mi_arena_slice_start(arena, slice_index);
+      waits = (mi_malloc_sys_is_reused(start, time, now) || mi_malloc_sys_is_refaulting(arena, now));
+    }
   }
   if (!waits) {
     (mi_arena_schedule_purge)(arena, slice_index, slice_count);

@@ -29,7 +29,7 @@
 //! | an allocation that finds no memory | all free memory, due or not | yes | yes |
 //! | a thread, each 10,000th time it allocates outside the fast path (`MIMALLOC_GENERIC_COLLECT`) | what is due | yes | yes |
 //! | a free that empties a segment or a page | what is due | yes (upstream: no) | yes |
-//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`) | this range | see below | no |
+//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`), here also of half of that | this range | see below | no |
 //! | `mi_arenas_purge` | all free memory of the arenas | yes | |
 //!
 //! So an idle process keeps what it has freed, until one of its threads frees a page, allocates much or collects.
@@ -41,10 +41,11 @@
 //!
 //! # Large blocks
 //!
-//! On v3 a block of 32 MiB or more is purged when it is freed. A block that is too large for an
-//! arena (about 250 MiB) is unmapped. But a program that needs such a buffer for each of its tasks would pay for all its pages
-//! each time. So memory that is freed for the second time within a fifth of a second, and so was allocated in between,
-//! waits for its purge as smaller blocks do, and serves the next task. (In an arena also while purges wait, as above.)
+//! On v3 a block of 32 MiB or more is purged when it is freed, and one of 16 MiB or more if no other was freed within the last
+//! fifth of a second. A block that is too large for an arena (about 250 MiB) is unmapped. But a program that needs such a
+//! buffer for each of its tasks would pay for all its pages each time. So memory that is freed for the second time within a
+//! fifth of a second, and so was allocated in between, waits for its purge as smaller blocks do, and serves the next task. (In
+//! an arena also while purges wait, as above.)
 //! And a block above 512 KiB takes memory only where the program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these
@@ -102,7 +103,8 @@
 //!
 //! 3 is this crate's own: no huge pages behind the first 64 MiB of the first
 //! arena, except for blocks of 8 MiB and more, and huge pages behind all else, also behind blocks that fit no
-//! arena. Once 32 MiB of that first part are resident, its empty rest has them too. 2 may be faster for a program with much memory in small blocks that is short of processor time and not of memory.
+//! arena. Once 32 MiB of that first part are resident, its empty rest has them too. 2 may be faster for a program with much
+//! memory in small blocks that is short of processor time and not of memory.
 //! [`mi_option_allow_thp`](crate::mi_option_allow_thp) has the details. Each value is a setting of
 //! mimalloc's memory alone: programs that are started by this one keep their own.
 //!
