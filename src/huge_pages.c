@@ -11,8 +11,8 @@ static size_t mi_malloc_sys_resident_size(uintptr_t start) {
   return count * page_size;
 }
 
-// Requests huge pages where nothing is resident. Others stay as they are: they would be as large as a huge page, if the
-// system fills them later.
+// Requests huge pages where nothing is resident. Elsewhere no fault would map one, but the kernel might join small pages
+// later, and make all of it resident.
 static void mi_malloc_sys_huge_where_empty(uintptr_t start, uintptr_t end) {
   uintptr_t empty = start; // from here to `unit` nothing is resident
   for (uintptr_t unit = start; unit < end; unit += MI_MALLOC_SYS_HUGE_UNIT) {
