@@ -57,7 +57,7 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
   const long delay = mi_arena_purge_delay();
   if (delay > 0) { mi_malloc_sys_before_free(arena, slice_index, slice_count, delay); }
   bool waits = false;
-  if (slice_count >= limit/2 && limit >= 2 && delay > 0 && !arena->memid.is_pinned && !_mi_preloading()) {
+  if (slice_count >= limit - limit/2 && limit >= 2 && delay > 0 && !arena->memid.is_pinned && !_mi_preloading()) {
     const long time = mi_malloc_sys_reuse_time(delay);
     const mi_msecs_t now = _mi_clock_now();
     const bool is_first = mi_malloc_sys_is_first_half(time, now);

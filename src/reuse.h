@@ -6,7 +6,7 @@
 //
 // * A range that was freed twice within a while (`mi_malloc_sys_reuse_time`), and so was allocated in between, is purged
 //   after the delay, as smaller ones are. Any other one is purged at once, so that a program that frees its only large
-//   buffer returns it; so does one of half that size, if no other was freed within the while before. While much purged
+//   buffer returns it. So is one of half that size, if no other was freed within the while before. While much purged
 //   memory is soon in use again (`purge.h`), every range waits.
 // * Likewise a block that fits no arena: its mapping is kept for that while, with its page, for the next block of the same
 //   size in the main heap.

@@ -130,7 +130,7 @@ unsafe fn a_collection_waits_for_the_delay() {
     assert_returned(before, "after mi_collect(true)");
 }
 
-/// From 32 MiB on (4 MiB on 32-bit), whatever the delay. From half of that on, if none was freed for a while.
+/// From 32 MiB on (4 MiB on 32-bit), without the delay. From half of that on, if none was freed for a while.
 #[cfg(mi_v3)]
 unsafe fn large_ranges_are_purged_at_once() {
     mi_option_set(mi_option_purge_delay, 2000);

@@ -138,7 +138,7 @@ fn the_first_is_returned_and_the_next_are_kept() {
 fn a_free_returns_what_is_due() {
     in_child("a_free_returns_what_is_due", || {
         for &size in sizes() {
-            let another = filled(20 * MIB);
+            let another = filled(12 * MIB); // waits for its purge itself
             let before = resident();
             fill(size);
             fill(size);
@@ -156,7 +156,7 @@ fn a_free_returns_what_is_due() {
 #[test]
 fn what_is_used_between_two_purges_is_kept() {
     in_child("what_is_used_between_two_purges_is_kept", || {
-        const SIZE: usize = 24 * MIB;
+        const SIZE: usize = 15 * MIB; // a single larger one is purged at once
         let before = resident();
         let purge = || {
             sleep(Duration::from_millis(ONE_DELAY));
@@ -166,7 +166,8 @@ fn what_is_used_between_two_purges_is_kept() {
         for when in ["the first purge", "the second one", "the third one"] {
             fill(SIZE);
             purge();
-            assert_kept(before, when);
+            let now = resident();
+            assert!(now > before + SIZE - MIB, "{when}: {before} to {now}");
         }
         purge();
         assert_returned(before, "after a purge without a use");
@@ -425,10 +426,10 @@ fn what_huge_pages_brought_back_is_returned() {
 fn around_a_block_in_use_a_call_purges_all_that_is_free() {
     let name = "around_a_block_in_use_a_call_purges_all_that_is_free";
     in_child(name, || {
-        let range = filled(16 * MIB);
+        let range = filled(15 * MIB);
         // SAFETY: the block is used no more.
         unsafe { mi_free(range) };
-        let in_range = |p: *mut c_void| (p as usize).wrapping_sub(range as usize) < 15 * MIB;
+        let in_range = |p: *mut c_void| (p as usize).wrapping_sub(range as usize) < 14 * MIB;
         // There may be room before it.
         let block = (0..8).map(|_| filled(MIB)).find(|&p| in_range(p));
         assert!(block.is_some(), "no block is in {range:p}");

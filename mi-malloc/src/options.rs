@@ -444,7 +444,8 @@ define! { OWN
     profile_sample_rate = mi_option_profile_sample_rate: usize as Bytes, start;
 
     /// A free range of an arena of at least this many bytes, rounded up to KiB, does not wait for [`purge_delay`],
-    /// unless it was freed twice within a fifth of a second, or much purged memory is soon in use again.
+    /// unless it was freed twice within a fifth of a second, or much purged memory is soon in use again. One of half that
+    /// size does not wait either, if no other was freed within a fifth of a second before.
     ///
     /// Default: 32 MiB on 64-bit, 4 MiB on 32-bit.
     arena_purge_immediate_size = mi_option_arena_purge_immediate_size: usize as Kib, late;

@@ -29,7 +29,7 @@
 //! | an allocation that finds no memory | all free memory, due or not | yes | yes |
 //! | a thread, each 10,000th time it allocates outside the fast path (`MIMALLOC_GENERIC_COLLECT`) | what is due | yes | yes |
 //! | a free that empties a segment or a page | what is due | yes (upstream: no) | yes |
-//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`), here also of half of that | this range | see below | no |
+//! | the free of a range of 32 MiB or more (`MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`), or a single one of half that size | this range | see below | no |
 //! | `mi_arenas_purge` | all free memory of the arenas | yes | |
 //!
 //! So an idle process keeps what it has freed, until one of its threads frees a page, allocates much or collects.

@@ -490,7 +490,7 @@ pub const mi_option_stats_merge_threshold: mi_option_t = 52;
 
 /// A free range of an arena of at least so many KiB is purged at once, without
 /// [`mi_option_purge_delay`], unless it was freed twice within a fifth of a second, or much purged memory is soon in use
-/// again.
+/// again. So is one of half that size, if no other was freed within a fifth of a second before.
 ///
 /// Default: 32768 (32 MiB) on 64-bit, 4096 (4 MiB) on 32-bit.
 /// Environment: `MIMALLOC_ARENA_PURGE_IMMEDIATE_SIZE`, a size.
