@@ -156,7 +156,7 @@ fn a_free_returns_what_is_due() {
 #[test]
 fn what_is_used_between_two_purges_is_kept() {
     in_child("what_is_used_between_two_purges_is_kept", || {
-        const SIZE: usize = 15 * MIB; // a single larger one is purged at once
+        const SIZE: usize = 12 * MIB; // a single larger one is purged at once
         let before = resident();
         let purge = || {
             sleep(Duration::from_millis(ONE_DELAY));
@@ -426,10 +426,13 @@ fn what_huge_pages_brought_back_is_returned() {
 fn around_a_block_in_use_a_call_purges_all_that_is_free() {
     let name = "around_a_block_in_use_a_call_purges_all_that_is_free";
     in_child(name, || {
-        let range = filled(15 * MIB);
+        // A single block of this size is purged at once, so the next one waits.
+        // SAFETY: the block is used no more.
+        unsafe { mi_free(filled(16 * MIB)) };
+        let range = filled(16 * MIB);
         // SAFETY: the block is used no more.
         unsafe { mi_free(range) };
-        let in_range = |p: *mut c_void| (p as usize).wrapping_sub(range as usize) < 14 * MIB;
+        let in_range = |p: *mut c_void| (p as usize).wrapping_sub(range as usize) < 15 * MIB;
         // There may be room before it.
         let block = (0..8).map(|_| filled(MIB)).find(|&p| in_range(p));
         assert!(block.is_some(), "no block is in {range:p}");
