@@ -55,8 +55,9 @@ counts --allocators a,b [--profile dev]
 calls
     checks in the machine code that no call remains in the fast path, with bitcode LTO and without
     (without objdump or clang it prints `not run` and does not fail)
-cost
+cost [--rounds N] [--allocators a,b]
     time and number of crates for a clean build and for one with nothing changed
+    (N: 3)
 list
     the names of allocators, profiles, workloads and programs
 ";
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
         ["counts", "--allocators", ids] => compare_counts(ids, "release"),
         ["counts", "--allocators", ids, "--profile", "dev"] => compare_counts(ids, "dev"),
         ["calls"] => calls(),
-        ["cost"] => cost::cost().map(|text| print!("{text}")),
+        ["cost", options @ ..] => cost(options),
         ["list"] => {
             list();
             Ok(())
@@ -93,6 +94,31 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn cost(arguments: &[&str]) -> Result<(), String> {
+    let options = Options::<Workload> {
+        rounds: 3,
+        allocators: cost::crates(),
+        measured: Vec::new(),
+        profiles: Vec::new(),
+        target: None,
+        out: PathBuf::new(),
+    };
+    if arguments.contains(&"--target") || arguments.contains(&"--out") {
+        return Err(format!("cost has only these options\n{HELP}"));
+    }
+    let options = options.read(arguments, "--programs", |workload| workload.name)?;
+    let is_crate = |id| cost::crates().iter().any(|one| one.id == id);
+    if let Some(other) = options.allocators.iter().find(|one| !is_crate(one.id)) {
+        let ids: Vec<&str> = cost::crates().iter().map(|one| one.id).collect();
+        return Err(format!(
+            "{} is not a crate of its own (these are: {})",
+            other.id,
+            ids.join(", ")
+        ));
+    }
+    cost::cost(&options.allocators, options.rounds).map(|text| print!("{text}"))
 }
 
 fn compare_counts(ids: &str, profile: &str) -> Result<(), String> {
