@@ -93,6 +93,11 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
                 build.flag(&flag.text);
             }
         }
+        if compiler.is_like_gnu() {
+            for flag in &plan.gcc_flags {
+                build.flag(flag);
+            }
+        }
         if let Some(header) = &first {
             let header = header.display().to_string();
             build.flag("-include").flag(&header);
@@ -195,6 +200,7 @@ const AROUND_UPSTREAM: &[&str] = &[
     "src/huge_pages.h",
     "src/huge_pages.c",
     "src/callbacks.h",
+    "src/inline.h",
     "src/queries.c",
     "src/reuse.h",
     "src/reuse.c",

@@ -57,7 +57,9 @@ pub struct Plan {
     pub defines: Vec<Define>,
     /// For gcc, clang and compatible compilers.
     pub flags: Vec<Flag>,
-    /// The same for Microsoft's `cl` and the compatible `clang-cl`.
+    /// For gcc alone, in addition.
+    pub gcc_flags: Vec<String>,
+    /// Instead of these, for Microsoft's `cl` and the compatible `clang-cl`.
     pub msvc_flags: Vec<String>,
     pub required_headers: Vec<RequiredHeader>,
     pub optional_headers: Vec<OptionalHeader>,
@@ -91,6 +93,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
         opt_level: "3".to_string(),
         defines: Vec::new(),
         flags: Vec::new(),
+        gcc_flags: Vec::new(),
         msvc_flags: Vec::new(),
         required_headers: Vec::new(),
         optional_headers: Vec::new(),
@@ -189,6 +192,10 @@ impl Plan {
             text: text.to_string(),
             if_supported: true,
         });
+    }
+
+    pub fn gcc_flag(&mut self, text: &str) {
+        self.gcc_flags.push(text.to_string());
     }
 
     pub fn msvc_flag(&mut self, text: &str) {

@@ -2,12 +2,15 @@
 // (`build/version.rs`). This file includes upstream's C, unchanged, to reach its static functions and internal fields.
 #include "fork.c"
 
-// Upstream's entry points for small blocks are short enough to be inlined into their callers when both are optimised
-// together (`MIMALLOC_SYS_LTO`). Without this attribute the compiler leaves some of them as calls.
+// Entry points that are short enough to be inlined into their callers: with bitcode (`MIMALLOC_SYS_LTO`) into Rust code,
+// where without the attribute some remain calls; otherwise into other entry points. C++ would define an inline function
+// only where it is called.
 #if MI_MALLOC_SYS_LTO
 #define mi_malloc_sys_inline  __attribute__((always_inline))
-#else
+#elif defined(__cplusplus)
 #define mi_malloc_sys_inline
+#else
+#define mi_malloc_sys_inline  extern inline
 #endif
 
 #if defined(__cplusplus)

@@ -9,6 +9,7 @@
 #include "huge_pages.h"
 #include "program_options.h"
 #include "callbacks.h"
+#include "inline.h"
 #include "static.c"
 
 #include "queries.c"

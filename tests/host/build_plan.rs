@@ -164,8 +164,9 @@ const GROUPS: &[Group] = &[
 const EVERY_V3: &str =
     "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release MI_STATS=1 MI_PROFILE=1 MI_GUARDED=0 MI_DEFAULT_STATS_MERGE_THRESHOLD=67108864 MI_OPT_FREE_SMALL=0";
 const EVERY_V2: &str = "NDEBUG=1 MI_BUILD_RELEASE=1 MI_CMAKE_BUILD_TYPE=release";
-/// `?` before a flag: only if the compiler knows it.
-const EVERY_FLAG: &str = "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline ?-pipe";
+/// `?` before a flag: only if the compiler knows it; `gcc:`, only if it is gcc.
+const EVERY_FLAG: &str =
+    "-fvisibility=hidden ?-Wno-unknown-pragmas ?-Wno-static-in-inline ?-pipe gcc:-fno-inline-small-functions";
 
 #[test]
 fn every_target_has_its_plan() {
@@ -1398,6 +1399,7 @@ fn show(plan: &Plan) -> Shown {
     let mut all: Vec<String> = language.iter().map(text).collect();
     all.extend(plan.msvc_flags.iter().map(|flag| format!("cl:{flag}")));
     all.extend(flags.iter().map(text));
+    all.extend(plan.gcc_flags.iter().map(|flag| format!("gcc:{flag}")));
     if plan.assembly {
         all.push("assembly".into());
     }
