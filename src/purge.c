@@ -248,9 +248,8 @@ static void mi_malloc_sys_purge_clean(mi_arena_t* arena, size_t slice_index, siz
     }
     const size_t count = claimed - slice_index;
     if (count > 0) {
-      bool needs_recommit;
-      mi_os_decommit_ex(arena->subproc, mi_arena_slice_start(arena, slice_index), _mi_size_of_slices(count),
-                        &needs_recommit, 0 /* none of it is counted as committed */);
+      // Not a decommit: they remain committed or not, and none of it is counted.
+      (void)unix_madvise(mi_arena_slice_start(arena, slice_index), _mi_size_of_slices(count), MADV_DONTNEED);
       mi_bbitmap_setN(arena->slices_free, slice_index, count);
     }
     slice_index = claimed + 1;
@@ -285,11 +284,13 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
   bool needs_recommit = true;
   const bool is_dropped = mi_os_decommit_ex(subproc, p, size, &needs_recommit, stat_size);
   // A system that accepts the advice may still keep the memory: QEMU's user mode does, before 7.1 always.
-  if (is_dropped && !needs_recommit && !mi_malloc_sys_is_resident((uint8_t*)p, size)) {
+  if (is_dropped && !mi_malloc_sys_is_resident((uint8_t*)p, size)) {
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
-    mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
-    mi_malloc_sys_count_purged(arena, _mi_size_of_slices(dirty));
+    if (!needs_recommit) { // otherwise upstream has counted it, as it will count the next commit
+      mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
+      mi_malloc_sys_count_purged(arena, _mi_size_of_slices(dirty));
+    }
     mi_malloc_sys_purge_huge_page(arena, slice_index, slice_count);
   }
   return needs_recommit;

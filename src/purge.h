@@ -29,7 +29,7 @@ static bool mi_malloc_sys_forall_due(mi_bitmap_t* slices, size_t min_count,
 #define MI_MALLOC_SYS_FORALL_RANGES_mi_bitmap_t   _mi_bitmap_forall_setc_rangesn(mi_bitmap_t
 #define MI_MALLOC_SYS_FORALL_RANGES_arena         mi_malloc_sys_forall_due(arena
 
-// Zeroes: where a purge discards a range's memory and leaves it accessible.
+// Zeroes: where a purge discards a range's memory.
 #if defined(__linux__)
 #define MI_MALLOC_SYS_KNOWS_ZEROES  1
 #include <sys/mman.h>

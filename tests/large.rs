@@ -256,7 +256,9 @@ fn moves_leave_no_mappings() {
         assert!(most < before + 16 * 8, "{before} mappings, then {most}");
         blocks.clear();
         let after = maps();
-        assert!(after < before + 16, "{before} mappings, then {after}");
+        // With mitigations or assertions upstream protects what it purges: a mapping for each such range.
+        let ranges = if mode::SECURE || mode::DEBUG { 64 } else { 16 };
+        assert!(after < before + ranges, "{before} mappings, then {after}");
     });
 }
 

@@ -353,12 +353,6 @@ fn purged_memory_is_known_to_be_zero() {
         const SIZES: [usize; 3] = [600 << 10, 3 * MIB, 40 * MIB];
         // SAFETY: the block is used no more. The page map and others are there then.
         unsafe { mi_free(filled(40 * MIB)) };
-        let is_told = cfg!(not(any(
-            feature = "debug",
-            feature = "debug_full",
-            feature = "secure_full",
-            feature = "guarded"
-        )));
         for round in 0..4 {
             for size in SIZES {
                 // SAFETY: the blocks are used as far as they go.
@@ -369,7 +363,7 @@ fn purged_memory_is_known_to_be_zero() {
                     let p = mi_zalloc(size).cast::<u8>();
                     assert!(!p.is_null());
                     let taken = resident().saturating_sub(before);
-                    assert!(!is_told || taken < size / 8, "{taken} of {size}");
+                    assert!(taken < size / 8, "{taken} of {size}");
                     for at in (0..size).step_by(509) {
                         assert_eq!(*p.add(at), 0, "{at} of {size} in round {round}");
                     }
@@ -491,6 +485,9 @@ fn addresses_are_used_again() {
     in_child("addresses_are_used_again", || {
         if !REUSES_ADDRESSES {
             return println!("not run: with mitigations addresses are not used again");
+        }
+        if mode::DEBUG {
+            return println!("not run: a debug build fills each of 1.2 TiB");
         }
         // SAFETY: no other thread runs; blocks that are not touched.
         unsafe {
