@@ -80,22 +80,21 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
                 format!("mimalloc-{}", sources.release.version),
             ),
         ];
-        let maps = maps.iter().map(|(folder, name)| Flag {
-            text: format!("-ffile-prefix-map={}={}", folder.display(), name),
+        let maps = maps
+            .iter()
+            .map(|(folder, name)| format!("-ffile-prefix-map={}={}", folder.display(), name));
+        let of_gcc = plan.gcc_flags.iter().filter(|_| compiler.is_like_gnu());
+        let optional = maps.chain(of_gcc.cloned()).map(|text| Flag {
+            text,
             if_supported: true,
         });
-        let flags: Vec<Flag> = plan.flags.iter().cloned().chain(maps).collect();
+        let flags: Vec<Flag> = plan.flags.iter().cloned().chain(optional).collect();
         let accepts_all = accepts_optional(&compiler, &flags)?;
         for flag in &flags {
             if flag.if_supported && !accepts_all {
                 build.flag_if_supported(&flag.text);
             } else {
                 build.flag(&flag.text);
-            }
-        }
-        if compiler.is_like_gnu() {
-            for flag in &plan.gcc_flags {
-                build.flag(flag);
             }
         }
         if let Some(header) = &first {

@@ -57,7 +57,7 @@ pub struct Plan {
     pub defines: Vec<Define>,
     /// For gcc, clang and compatible compilers.
     pub flags: Vec<Flag>,
-    /// For gcc alone, in addition.
+    /// For gcc alone, in addition, if it takes them.
     pub gcc_flags: Vec<String>,
     /// Instead of these, for Microsoft's `cl` and the compatible `clang-cl`.
     pub msvc_flags: Vec<String>,
@@ -123,7 +123,7 @@ pub fn decide(config: &Config) -> Result<Plan, String> {
     platform::huge_pages(config, &mut plan);
     platform::profiler(config, &mut plan);
     platform::system(config, &mut plan);
-    platform::compiler(&mut plan);
+    platform::compiler(config, &mut plan);
     platform::runtime_libs(config, &mut plan);
     arch::architecture(config, &mut plan);
     instrumentation::tools(config, &mut plan)?;

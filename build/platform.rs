@@ -179,7 +179,7 @@ pub fn system(config: &Config, plan: &mut Plan) {
 }
 
 /// For every gcc and clang.
-pub fn compiler(plan: &mut Plan) {
+pub fn compiler(config: &Config, plan: &mut Plan) {
     plan.flag("-fvisibility=hidden"); // a static library exports nothing
     for quiet in ["-Wno-unknown-pragmas", "-Wno-static-in-inline"] {
         plan.flag_if_supported(quiet); // gcc 4 fails on names that it does not know
@@ -189,9 +189,11 @@ pub fn compiler(plan: &mut Plan) {
         // -save-temps.)
         plan.flag_if_supported("-pipe");
     }
-    // Otherwise gcc takes a third more time, for a third more code: with -O3 it inlines what it considers small, also
-    // where a program rarely is. `src/inline.h` declares inline what gains by it.
-    plan.gcc_flag("-fno-inline-small-functions");
+    // With -O3 gcc inlines what it considers small, also where a program rarely is: a third more time, a quarter more code.
+    // `src/inline.h` declares inline what gains by it, on v3.
+    if plan.wraps_upstream && config.major == Major::V3 {
+        plan.gcc_flag("-fno-inline-small-functions");
+    }
 }
 
 /// Compiler runtime libraries, linked only if the object references them.

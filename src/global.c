@@ -4,10 +4,10 @@
 
 // Entry points that are short enough to be inlined into their callers: with bitcode (`MIMALLOC_SYS_LTO`) into Rust code,
 // where without the attribute some remain calls; otherwise into other entry points. C++ would define an inline function
-// only where it is called.
+// only where it is called, and -fgnu89-inline would not define it.
 #if MI_MALLOC_SYS_LTO
 #define mi_malloc_sys_inline  __attribute__((always_inline))
-#elif defined(__cplusplus)
+#elif defined(__cplusplus) || defined(__GNUC_GNU_INLINE__)
 #define mi_malloc_sys_inline
 #else
 #define mi_malloc_sys_inline  extern inline

@@ -1,7 +1,7 @@
 // Upstream's functions on short paths that gcc is to inline. With -O3 it inlines every function that it considers small,
-// also where a program rarely is; here only functions that are declared inline (`compiler` in `build/platform.rs`). So
-// these are declared before upstream defines them. Included before upstream's `static.c`, only with releases that this
-// was checked with. Other compilers decide for themselves.
+// also where a program rarely is; here only those that are declared inline or called once (`compiler` in
+// `build/platform.rs`). So these are declared before upstream defines them. Included before upstream's `static.c`, only
+// with releases that this was checked with. Other compilers decide for themselves.
 #include "mimalloc.h"
 
 #if MI_MALLOC_VERSION >= 30000 && defined(__GNUC__) && !defined(__clang__) && !defined(__cplusplus)

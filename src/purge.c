@@ -235,12 +235,13 @@ static bool mi_malloc_sys_may_know_zeroes(const mi_arena_t* arena) {
           mi_option_get(mi_option_page_commit_on_demand) != 1 && _mi_os_page_size() <= MI_ARENA_SLICE_SIZE);
 }
 
-// Discards the memory of free slices that are known to be zero, and so were purged before, or never used.
+// Discards the memory of free slices that are known to be zero, and so were purged before, or never used. Those that are
+// not committed have no memory.
 static void mi_malloc_sys_purge_clean(mi_arena_t* arena, size_t slice_index, size_t end) {
   while (slice_index < end) {
     size_t claimed = slice_index;
     while (claimed < end && mi_bbitmap_try_clearNC(arena->slices_free, claimed, 1)) {
-      if (!mi_bitmap_is_clearN(arena->slices_dirty, claimed, 1)) {
+      if (!mi_bitmap_is_clearN(arena->slices_dirty, claimed, 1) || !mi_bitmap_is_setN(arena->slices_committed, claimed, 1)) {
         mi_bbitmap_setN(arena->slices_free, claimed, 1);
         break;
       }
@@ -248,7 +249,7 @@ static void mi_malloc_sys_purge_clean(mi_arena_t* arena, size_t slice_index, siz
     }
     const size_t count = claimed - slice_index;
     if (count > 0) {
-      // Not a decommit: they remain committed or not, and none of it is counted.
+      // Not a decommit: they remain committed, though none of it is counted.
       (void)unix_madvise(mi_arena_slice_start(arena, slice_index), _mi_size_of_slices(count), MADV_DONTNEED);
       mi_bbitmap_setN(arena->slices_free, slice_index, count);
     }

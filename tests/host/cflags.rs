@@ -377,7 +377,7 @@ fn programs_with_the_usual_compiler() {
         &compiler,
         &[
             row(
-                "-O1 -flto -fno-pic -std=c89 -fvisibility=default",
+                "-O1 -flto -fno-pic -std=c89 -fgnu89-inline -fvisibility=default",
                 true,
                 true,
             ),
