@@ -97,6 +97,7 @@ fn main() -> ExitCode {
 }
 
 fn cost(arguments: &[&str]) -> Result<(), String> {
+    let crates: Vec<&str> = cost::crates().iter().map(|one| one.id).collect();
     let options = Options::<Workload> {
         rounds: 3,
         allocators: cost::crates(),
@@ -109,13 +110,12 @@ fn cost(arguments: &[&str]) -> Result<(), String> {
         return Err(format!("cost has only these options\n{HELP}"));
     }
     let options = options.read(arguments, "--programs", |workload| workload.name)?;
-    let is_crate = |id| cost::crates().iter().any(|one| one.id == id);
-    if let Some(other) = options.allocators.iter().find(|one| !is_crate(one.id)) {
-        let ids: Vec<&str> = cost::crates().iter().map(|one| one.id).collect();
+    let mut asked = options.allocators.iter();
+    if let Some(other) = asked.find(|one| !crates.contains(&one.id)) {
         return Err(format!(
             "{} is not a crate of its own (these are: {})",
             other.id,
-            ids.join(", ")
+            crates.join(", ")
         ));
     }
     cost::cost(&options.allocators, options.rounds).map(|text| print!("{text}"))
