@@ -288,10 +288,9 @@ static bool mi_malloc_sys_purge_slices(mi_arena_t* arena, size_t slice_index, si
   if (is_dropped && !mi_malloc_sys_is_resident((uint8_t*)p, size)) {
     const size_t dirty = mi_bitmap_popcountN(arena->slices_dirty, slice_index, slice_count);
     mi_bitmap_clearN(arena->slices_dirty, slice_index, slice_count);
-    if (!needs_recommit) { // otherwise upstream has counted it, as it will count the next commit
-      mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty));
-      mi_malloc_sys_count_purged(arena, _mi_size_of_slices(dirty));
-    }
+    // Where it has to be committed again, upstream has counted that already.
+    if (!needs_recommit) { mi_subproc_stat_decrease(subproc, committed, _mi_size_of_slices(dirty)); }
+    mi_malloc_sys_count_purged(arena, (needs_recommit ? stat_size : _mi_size_of_slices(dirty)));
     mi_malloc_sys_purge_huge_page(arena, slice_index, slice_count);
   }
   return needs_recommit;
