@@ -63,8 +63,10 @@ impl Code {
     /// The C files with the entry points; the first includes the others.
     pub fn c_files(self, major: Major) -> &'static [&'static str] {
         match (self, major) {
-            (Code::C, _) | (Code::Rust { .. }, Major::V3) => &["src/global.c", "src/large.c"],
-            (Code::Secure, _) => &["src/secure.c"],
+            (Code::C, _) | (Code::Rust { .. }, Major::V3) => {
+                &["src/global.c", "src/large.c", "src/bins.h"]
+            }
+            (Code::Secure, _) => &["src/secure.c", "src/bins.h"],
             (Code::Rust { .. }, Major::V2) | (Code::Upstream { .. }, _) => &[],
         }
     }

@@ -1,6 +1,7 @@
 // Entry points for `src/global.rs`, beside upstream's own. Compiled only with releases that they were checked with
 // (`build/version.rs`). This file includes upstream's C, unchanged, to reach its static functions and internal fields.
 #include "fork.c"
+#include "bins.h"
 
 // Entry points that are short enough to be inlined into their callers: with bitcode (`MIMALLOC_SYS_LTO`) into Rust code,
 // where without the attribute some remain calls; otherwise into other entry points. C++ would define an inline function
@@ -53,20 +54,6 @@ mi_malloc_sys_assert(MI_SMALL_SIZE_MAX == MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE, "word
    MI_RETIRE_CYCLES >= 4 && MI_RETIRE_CYCLES <= 255)
 
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
-// The theap of a thread that has not allocated yet is NULL on some systems, and an empty one on the others.
-static mi_decl_forceinline bool mi_malloc_sys_theap_initialized(const mi_theap_t* theap) {
-  #if MI_THEAP_INITASNULL
-  return (theap != NULL);
-  #else
-  MI_UNUSED(theap);
-  return true;
-  #endif
-}
-
-static mi_decl_forceinline bool mi_malloc_sys_sampling_off(const mi_theap_t* theap) {
-  return mi_malloc_sys_theap_initialized(theap) && theap->sample_rate == 0;
-}
-
 mi_malloc_sys_assert(sizeof(mi_used_t) == MI_SIZE_SIZE, "blocks are counted differently");
 
 // Pops the first block of the page's free list, counts it, and zeroes the bytes that were requested. Otherwise the same
@@ -148,68 +135,21 @@ mi_malloc_sys_inline void mi_malloc_sys_free_small(void* p) {
   #endif
 }
 
-// ---- Sizes above MI_SMALL_SIZE_MAX: `mi_malloc` and `mi_zalloc`, with a fast path that avoids the slow path that
-// upstream takes for all of them (`_mi_malloc_generic`).
-//
-// For nearly every block that slow path ends in the first page of its bin. On its way it does only what is done here
-// too, or has nothing to do:
-// - It counts its calls, and every 1000th does the housekeeping: retired pages, deferred frees, switching the profiler.
-//   That call is left to it, so housekeeping is as frequent as without this fast path.
-// - It may take a sample. While there is a sample rate everything is left to it. (With MI_SAMPLE=2 the countdown to
-//   the next sample would have to be checked too.)
-// - It abandons a page that becomes full (`_mi_page_to_full`), so that any thread that frees in it can claim it. So the
-//   last block of a page is left to it. (The last one in the free list need not be that: a page is extended when
-//   its list is empty.)
-// - `last_alloc` of a page says up to which allocation upstream has subtracted its blocks from the countdown to the next
-//   sample. For blocks above MI_SMALL_MAX_OBJ_SIZE it does that at once, for smaller ones when the free list is
-//   refilled. Here `last_alloc` advances with each block, and nothing is subtracted: without a sample rate there is no
-//   countdown, and a profiler that starts later must not count these blocks. The count of allocations itself is reset
-//   by the next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_lifo`).
-// The theap of a thread that has not allocated yet has no pages. Where it would be NULL, `mi_malloc_sys_sampling_off`
-// is false.
+// ---- Sizes above MI_SMALL_SIZE_MAX: `mi_malloc` and `mi_zalloc`, with a fast path (`bins.h`).
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
-// `mi_bin` without the special cases of the smallest sizes, which do not occur here. Short enough to be inlined, which
-// upstream's is not.
-static mi_decl_forceinline size_t mi_malloc_sys_bin(size_t size) {
-  const size_t words = (size - 1) / MI_SIZE_SIZE; // one less than the words of the block
-  #if defined(__GNUC__)
-  if (words == 0) __builtin_unreachable(); // spares a test in `mi_clz`
-  #endif
-  const size_t highest = MI_SIZE_BITS - 1 - mi_clz(words);
-  const size_t bin = 4 * highest + ((words >> (highest - 2)) & 3) - 3;
-  mi_assert_internal(size > MI_SMALL_SIZE_MAX && bin == mi_bin(size));
-  return bin;
-}
-
-// A thread's housekeeping is due in its thousandth allocation outside the fast path: that one is left to upstream
-// (`mi_malloc_generic` in `alloc/alloc-generic.c`).
-#define MI_MALLOC_SYS_LAST_GENERIC  999
-
 // The first page of the bin for this size if it can serve the request on the fast path, or NULL. With `collect`, its
 // free list may be refilled first with blocks that were freed since.
 static mi_decl_forceinline mi_page_t* mi_malloc_sys_bin_head_with_free(mi_theap_t* theap, size_t size, bool collect) {
-  if mi_likely(size <= MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_sampling_off(theap) &&
-                theap->generic_count < MI_MALLOC_SYS_LAST_GENERIC) {
-    mi_page_t* const page = theap->pages[mi_malloc_sys_bin(size)].first;
-    if mi_likely(page != NULL && (collect ? mi_page_free_quick_collect(page) : page->free != NULL) &&
-                 (mi_block_next(page, page->free) != NULL || mi_page_used(page) + 1 < page->reserved)) {
-      return page;
-    }
+  mi_page_t* const page = mi_malloc_sys_bin_head(theap, size);
+  if mi_likely(page != NULL && (collect ? mi_page_free_quick_collect(page) : page->free != NULL) &&
+               (mi_block_next(page, page->free) != NULL || mi_page_used(page) + 1 < page->reserved)) {
+    return page;
   }
   return NULL;
 }
 
 static mi_decl_forceinline void* mi_malloc_sys_pop_bin_head(mi_theap_t* theap, mi_page_t* page, size_t used, bool zero) {
-  theap->generic_count++;
-  page->retire_expire = 0;
-  _mi_page_qsbr_clear(page);
-  size_t count = MI_MALLOC_SYS_COUNT_ONE;
-  #if MI_SAMPLE && MI_SIZE_SIZE >= 8
-  count += MI_ZU(1) << 48; // `last_alloc`, see `mi_page_last_alloc`
-  #elif MI_SAMPLE
-  page->xlast_alloc++;
-  #endif
-  return mi_malloc_sys_pop_free(page, used, zero, count);
+  return mi_malloc_sys_pop_free(page, used, zero, mi_malloc_sys_begin_pop(theap, page));
 }
 
 // Advances `last_alloc` for a block from upstream's slow path too: `mi_malloc_sys_free_lifo` may push it to its page's
@@ -453,24 +393,6 @@ void* mi_malloc_sys_zalloc_aligned(size_t size, size_t alignment) {
 // Nearly always the block grows and has to move. Then upstream's `mi_realloc` computes the usable size twice, which
 // needs a division, and copies the whole block. Here comparing with the page's block size detects most moves. A block
 // that may stay in place is left to upstream.
-
-// The sizes that vectors and strings grow from, copied in a few registers: a call of `memcpy` takes longer.
-static mi_decl_forceinline void mi_malloc_sys_copy(void* to, const void* from, size_t size) {
-  const size_t unit = 16;
-  if (size >= unit && size <= 8 * unit) {
-    const size_t last = size - unit;
-    for (size_t at = 0; at < last; at += unit) {
-      memcpy((uint8_t*)to + at, (const uint8_t*)from + at, unit);
-    }
-    memcpy((uint8_t*)to + last, (const uint8_t*)from + last, unit);
-  }
-  else if (size == 8) {
-    memcpy(to, from, 8);
-  }
-  else {
-    memcpy(to, from, size);
-  }
-}
 
 // What is left to upstream, except for large blocks (`large.c`).
 static mi_decl_noinline void* mi_malloc_sys_upstream_realloc(void* p, size_t used, size_t size) {

@@ -319,16 +319,19 @@ mod backend {
 mod backend {
     use super::*;
 
-    pub use super::realloc_fallback::realloc;
-    pub use crate::{
-        mi_malloc_aligned as malloc_aligned, mi_realloc_aligned as realloc_aligned,
-        mi_zalloc_aligned as zalloc_aligned,
-    };
+    pub use crate::mi_realloc_aligned as realloc_aligned;
     pub use {free as free_aligned, free as free_general, free as free_small};
 
     extern "C" {
         fn mi_malloc_sys_malloc_small(size: usize) -> *mut c_void;
         fn mi_malloc_sys_zalloc_small(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_malloc_general(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_zalloc_general(size: usize) -> *mut c_void;
+        fn mi_malloc_sys_realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_malloc_aligned"]
+        pub fn malloc_aligned(size: usize, align: usize) -> *mut c_void;
+        #[link_name = "mi_malloc_sys_zalloc_aligned"]
+        pub fn zalloc_aligned(size: usize, align: usize) -> *mut c_void;
         #[link_name = "mi_malloc_sys_free"]
         pub fn free(p: *mut c_void);
     }
@@ -340,7 +343,7 @@ mod backend {
         // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
-                mi_malloc(size)
+                mi_malloc_sys_malloc_general(size)
             } else {
                 mi_malloc_sys_malloc_small(at_least_one(size))
             }
@@ -354,11 +357,19 @@ mod backend {
         // SAFETY: the size is not refused (G6), and the entry point for small blocks receives a small one (G2).
         unsafe {
             if size > MI_SMALL_SIZE_MAX {
-                mi_zalloc(size)
+                mi_malloc_sys_zalloc_general(size)
             } else {
                 mi_malloc_sys_zalloc_small(at_least_one(size))
             }
         }
+    }
+
+    /// # Safety
+    /// The contract of the backends, above.
+    #[inline(always)]
+    pub unsafe fn realloc(p: *mut c_void, used: usize, size: usize) -> *mut c_void {
+        // SAFETY: the block is live and has `used` bytes, and the size is not refused (G5, G6).
+        unsafe { mi_malloc_sys_realloc(p, used, at_least_one(size)) }
     }
 
     /// A block of no bytes would have no space for the pointer of the free list.
@@ -509,7 +520,7 @@ mod backend {
 }
 
 /// `realloc` where no entry point takes the number of bytes in use.
-#[cfg(any(mi_v2, mi_fast_path = "secure", mi_fast_path = "upstream"))]
+#[cfg(any(mi_v2, mi_fast_path = "upstream"))]
 mod realloc_fallback {
     use super::*;
     use core::ptr::copy_nonoverlapping;

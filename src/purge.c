@@ -82,7 +82,8 @@ static size_t mi_malloc_sys_refault_periods(mi_msecs_t now) {
 }
 
 // Counts what was purged, and what came into use, since the last call. While purged memory is unused, what comes into use
-// is mostly that memory, since upstream searches an arena from its start. (Mappings count as well.)
+// is mostly that memory, since upstream searches an arena from its start. (Mappings count as well, and with MI_SECURE=5 the
+// guard page of each page.)
 static void mi_malloc_sys_count_refaults(mi_subproc_t* subproc, mi_msecs_t now) {
   if (subproc != _mi_subproc_main()) return;
   const int64_t committed = mi_atomic_loadi64_relaxed((_Atomic(int64_t)*)&subproc->stats.committed.total);

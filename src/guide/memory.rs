@@ -15,7 +15,7 @@
 //! moment ago. Here a purge leaves what was freed after the last one to the next one. So memory that a program uses
 //! again and again is not purged in between, although the delay is short. And where much purged memory is soon in use again,
 //! more than 32 MiB of it within about a second, purges wait until that has become rare: in a program that has come to rest,
-//! one to two seconds. (On Linux, but not with mitigations or assertions.) `mi_collect(true)` does not wait.
+//! one to two seconds. (On Linux. With mitigations such memory stays accessible for so long.) `mi_collect(true)` does not wait.
 //!
 //! (v3 from `MIMALLOC_SYS_SOURCE_DIR`, and the system's library, have upstream's.)
 //!

@@ -15,6 +15,9 @@ mod respawn;
 #[cfg(mi_v3)]
 #[path = "../model/sampling.rs"]
 mod sampling;
+#[allow(dead_code)]
+#[path = "../support/visit.rs"]
+mod visit;
 
 mod global_alloc;
 mod global_housekeeping;
