@@ -149,6 +149,12 @@ static mi_decl_forceinline bool mi_malloc_sys_is_intact(const mi_page_t* page, m
           delta <= page->block_size - MI_PADDING_SIZE && mi_malloc_sys_is_filled((const uint8_t*)padding, delta));
 }
 
+// Whether an intact block starts there, of a size that has a bin.
+static mi_decl_forceinline bool mi_malloc_sys_is_intact_at(const mi_page_t* page, void* p) {
+  return (page->block_size - 1 < MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_offset_in_block(p, page) == 0 &&
+          mi_malloc_sys_is_intact(page, (mi_block_t*)p));
+}
+
 // ---- Allocation: `mi_page_malloc_zero`.
 
 // Pops the first block of a page that has a free one, and counts it. NULL, with nothing changed, if the list is damaged.
@@ -275,9 +281,8 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_aligned(size_t size, size_
 
 // ---- Free: `mi_free_block_local`.
 
-// Frees a block in a page that this thread owns. False, with nothing changed, if the block is damaged or free.
-static mi_decl_forceinline bool mi_malloc_sys_secure_push(mi_page_t* page, mi_block_t* block) {
-  if mi_unlikely(!mi_malloc_sys_is_intact(page, block)) return false;
+// Frees an intact block in a page that this thread owns.
+static mi_decl_forceinline void mi_malloc_sys_secure_push(mi_page_t* page, mi_block_t* block) {
   mi_padding_t* const padding = mi_malloc_sys_padding_of(page, block);
   const uintptr_t k1 = page->keys[0];
   const uintptr_t k2 = page->keys[1];
@@ -292,7 +297,6 @@ static mi_decl_forceinline bool mi_malloc_sys_secure_push(mi_page_t* page, mi_bl
     _mi_page_qsbr_clear(page);
     if (page->retire_expire == 0) { _mi_page_retire(page); }
   }
-  return true;
 }
 
 // `mi_free` for a page that is found already. In a page of this thread that has blocks inside larger ones, and no other
@@ -301,7 +305,10 @@ static mi_decl_noinline void mi_malloc_sys_secure_free_slow(void* p, mi_page_t* 
   const mi_threadid_t flags = mi_page_xthread_id(page) ^ _mi_prim_thread_id();
   if (flags == MI_PAGE_HAS_INTERIOR_POINTERS && page->block_size - 1 < MI_LARGE_MAX_OBJ_SIZE) {
     mi_block_t* const block = (mi_block_t*)((uint8_t*)p - mi_malloc_sys_offset_in_block(p, page));
-    if mi_likely(!mi_block_ptr_is_sampled(block, p) && mi_malloc_sys_secure_push(page, block)) return;
+    if mi_likely(!mi_block_ptr_is_sampled(block, p) && mi_malloc_sys_is_intact(page, block)) {
+      mi_malloc_sys_secure_push(page, block);
+      return;
+    }
   }
   mi_free_nonnull(p, page, NULL, true /* allow reclaim? */);
 }
@@ -309,8 +316,10 @@ static mi_decl_noinline void mi_malloc_sys_secure_free_slow(void* p, mi_page_t* 
 static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
   mi_page_t* page;
   if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_free", false /* small? */, MI_MALLOC_SYS_MAYBE_NO_PAGE, &page)) return;
-  if mi_unlikely(mi_page_xthread_id(page) != _mi_prim_thread_id() || page->block_size - 1 >= MI_LARGE_MAX_OBJ_SIZE ||
-                 mi_malloc_sys_offset_in_block(p, page) != 0 || !mi_malloc_sys_secure_push(page, (mi_block_t*)p)) {
+  if mi_likely(mi_page_xthread_id(page) == _mi_prim_thread_id() && mi_malloc_sys_is_intact_at(page, p)) {
+    mi_malloc_sys_secure_push(page, (mi_block_t*)p);
+  }
+  else {
     mi_malloc_sys_secure_free_slow(p, page);
   }
 }
@@ -320,16 +329,19 @@ static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
 static mi_decl_forceinline void* mi_malloc_sys_secure_realloc(void* p, size_t used, size_t size) {
   mi_page_t* page;
   if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, MI_MALLOC_SYS_MAYBE_NO_PAGE, &page) ||
-                 size <= page->block_size - MI_PADDING_SIZE || page->block_size > MI_LARGE_MAX_OBJ_SIZE ||
-                 mi_malloc_sys_offset_in_block(p, page) != 0 || !mi_malloc_sys_is_intact(page, (mi_block_t*)p)) {
+                 size <= page->block_size - MI_PADDING_SIZE) {
     return mi_realloc(p, size);
   }
   void* const to = (size <= MI_SMALL_SIZE_MAX ? mi_malloc_sys_secure_small(size, false)
                                               : mi_malloc_sys_secure_general(size, false));
-  if mi_likely(to != NULL) {
-    mi_malloc_sys_copy(to, p, used);
-    mi_malloc_sys_secure_free(p);
+  if mi_unlikely(to == NULL) return NULL;
+  if mi_unlikely(!mi_malloc_sys_is_intact_at(page, p)) {
+    mi_free(to);
+    return mi_realloc(p, size);
   }
+  mi_malloc_sys_copy(to, p, used);
+  if mi_likely(mi_page_xthread_id(page) == _mi_prim_thread_id()) { mi_malloc_sys_secure_push(page, (mi_block_t*)p); }
+  else { mi_malloc_sys_secure_free_slow(p, page); }
   return to;
 }
 #else
