@@ -1,7 +1,7 @@
 //! Where transparent huge pages are asked for, by `mi_option_allow_thp` (`src/huge_pages.h`).
 
 use crate::mapping::{self, huge_pages, HugePages::*};
-use crate::respawn;
+use crate::{mode, respawn};
 use mi_malloc_sys::*;
 
 const MIB: usize = 1 << 20;
@@ -85,10 +85,12 @@ mod v3 {
         });
     }
 
-    /// Memory that is committed and was never touched does not count. (A debug build reads zeroed blocks.)
-    #[cfg(not(any(feature = "debug", feature = "debug_in_debug", feature = "debug_full")))]
+    /// Memory that is committed and was never touched does not count.
     #[test]
     fn with_3_an_empty_heap_has_none() {
+        if mode::DEBUG {
+            return println!("not run: a debug build reads zeroed blocks");
+        }
         with_each(&["3", ""], || {
             (0..26).for_each(|_| assert!(!unsafe { mi_zalloc(MIB) }.is_null()));
             assert_eq!(huge_pages(touched(14)), Unwanted);

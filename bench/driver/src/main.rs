@@ -97,28 +97,24 @@ fn main() -> ExitCode {
 }
 
 fn cost(arguments: &[&str]) -> Result<(), String> {
-    let crates: Vec<&str> = cost::crates().iter().map(|one| one.id).collect();
-    let options = Options::<Workload> {
-        rounds: 3,
-        allocators: cost::crates(),
-        measured: Vec::new(),
-        profiles: Vec::new(),
-        target: None,
-        out: PathBuf::new(),
-    };
-    if arguments.contains(&"--target") || arguments.contains(&"--out") {
-        return Err(format!("cost has only these options\n{HELP}"));
+    let mut rounds = 3;
+    let mut crates = cost::crates();
+    for pair in arguments.chunks(2) {
+        match named_value(pair)? {
+            ("--rounds", value) => rounds = number_of_rounds(value)?,
+            ("--allocators", value) => crates = listed_allocators(value)?,
+            (name, _) => return Err(format!("no option {name} of cost\n{HELP}")),
+        }
     }
-    let options = options.read(arguments, "--programs", |workload| workload.name)?;
-    let mut asked = options.allocators.iter();
-    if let Some(other) = asked.find(|one| !crates.contains(&one.id)) {
+    let known: Vec<&str> = cost::crates().iter().map(|one| one.id).collect();
+    if let Some(other) = crates.iter().find(|one| !known.contains(&one.id)) {
         return Err(format!(
             "{} is not a crate of its own (these are: {})",
             other.id,
-            crates.join(", ")
+            known.join(", ")
         ));
     }
-    cost::cost(&options.allocators, options.rounds).map(|text| print!("{text}"))
+    cost::cost(&crates, rounds).map(|text| print!("{text}"))
 }
 
 fn compare_counts(ids: &str, profile: &str) -> Result<(), String> {
@@ -175,6 +171,23 @@ fn list() {
     }
 }
 
+fn named_value<'a>(pair: &[&'a str]) -> Result<(&'a str, &'a str), String> {
+    match *pair {
+        [name, value] => Ok((name, value)),
+        _ => Err(format!("{} has no value\n{HELP}", pair[0])),
+    }
+}
+
+fn number_of_rounds(value: &str) -> Result<usize, String> {
+    let rounds = value.parse().ok().filter(|&rounds| rounds > 0);
+    rounds.ok_or("rounds: a number".to_string())
+}
+
+fn listed_allocators(value: &str) -> Result<Vec<&'static Allocator>, String> {
+    let find = |id| allocators::find(id).ok_or(format!("no allocator {id}"));
+    value.split(',').map(find).collect()
+}
+
 struct Options<Measured: 'static> {
     rounds: usize,
     allocators: Vec<&'static Allocator>,
@@ -196,23 +209,10 @@ impl<Measured> Options<Measured> {
         name_of: fn(&Measured) -> &'static str,
     ) -> Result<Self, String> {
         for pair in arguments.chunks(2) {
-            let &[name, value] = pair else {
-                return Err(format!("{} has no value\n{HELP}", pair[0]));
-            };
+            let (name, value) = named_value(pair)?;
             match name {
-                "--rounds" => {
-                    self.rounds = value
-                        .parse()
-                        .ok()
-                        .filter(|&rounds| rounds > 0)
-                        .ok_or("rounds: a number")?;
-                }
-                "--allocators" => {
-                    self.allocators = value
-                        .split(',')
-                        .map(|id| allocators::find(id).ok_or(format!("no allocator {id}")))
-                        .collect::<Result<_, _>>()?;
-                }
+                "--rounds" => self.rounds = number_of_rounds(value)?,
+                "--allocators" => self.allocators = listed_allocators(value)?,
                 "--profile" if !self.profiles.is_empty() => {
                     self.profiles = value
                         .split(',')
