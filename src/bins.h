@@ -1,5 +1,6 @@
 // Sizes above MI_SMALL_SIZE_MAX: how `global.c` and `secure.c` allocate a block from the first page of its bin, without
-// the slow path that upstream takes for all of them (`_mi_malloc_generic`). Included after upstream's `static.c`.
+// the slow path that upstream takes for all of them (`_mi_malloc_generic`); and how they copy a block that moves. Included
+// after upstream's `static.c`.
 //
 // For nearly every block that slow path ends in that page. On its way it does only what is done here too, or has nothing
 // to do:
@@ -14,7 +15,7 @@
 //   sample. For blocks above MI_SMALL_MAX_OBJ_SIZE it does that at once, for smaller ones when the free list is
 //   refilled. Here `last_alloc` advances with each block, and nothing is subtracted: without a sample rate there is no
 //   countdown, and a profiler that starts later must not count these blocks. The count of allocations itself is reset
-//   by the next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_lifo`).
+//   by the next refill, which comes before its 16 bits overflow (`mi_malloc_sys_free_lifo` in `global.c`).
 // The theap of a thread that has not allocated yet has no pages. Where it would be NULL, `mi_malloc_sys_sampling_off`
 // is false.
 

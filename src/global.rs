@@ -19,6 +19,9 @@
 //!   where its page starts, see [`in_small_page`].
 //! * A zeroed block is zeroed only up to the requested size. Upstream zeroes all of it.
 //!
+//! With mitigations another C file (`secure.c`) has the entry points, without the inlined fast path and LIFO reuse, and all
+//! of a zeroed block is zeroed.
+//!
 //! The small functions are `inline(always)`, since a build without optimisation otherwise calls each of them.
 //!
 //! The SAFETY comments cite invariants by a letter and a number. G (`global`): what is known of a block by its layout, in

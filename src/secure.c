@@ -4,15 +4,15 @@
 //
 // They do what upstream's functions do, with each of upstream's checks, in the common case: the first page for the size
 // has a free block; or the freed block's page is owned by the calling thread and has no flags, or only the one for
-// aligned blocks inside larger ones. Everything unusual or suspicious is left to upstream's function before anything is
-// changed: so all reports are upstream's, and upstream decides what happens next. What is saved:
+// aligned blocks inside larger ones. Everything unusual or suspicious is left to upstream's function, and no block was
+// changed before: so all reports are upstream's, and upstream decides what happens next. What is saved:
 // - Upstream divides (in 64 bits) to find where a block starts, so that a pointer into a block frees the block. Here a
 //   32-bit division checks that the pointer is the start of a block, and mostly no later step depends on its result.
-// - The keys of a page are loaded once for the free list and for the padding, and nothing is spilled to the stack.
+// - The keys of a page are loaded once for the free list and for the padding.
 // - Upstream takes its slow path for all sizes above MI_SMALL_SIZE_MAX (`bins.h`), and for most alignments.
 // - Rust knows how many bytes of a block are in use, and so how many have to be copied when it moves.
-// Blocks are not reused in LIFO order, as they are in other builds, and a page that can still be extended is left to
-// upstream, which does so at random: so the addresses of blocks are no easier to guess than upstream's.
+// Blocks are not reused in LIFO order, as they are in other builds. Above MI_SMALL_SIZE_MAX a page that can still be
+// extended is left to upstream, which does so at random. So the addresses of blocks are no easier to guess than upstream's.
 #include "fork.c"
 #include "bins.h"
 
@@ -149,7 +149,7 @@ static mi_decl_forceinline bool mi_malloc_sys_is_intact(const mi_page_t* page, m
           delta <= page->block_size - MI_PADDING_SIZE && mi_malloc_sys_is_filled((const uint8_t*)padding, delta));
 }
 
-// Whether an intact block starts there, of a size that has a bin.
+// Whether an intact block starts there, of at most MI_LARGE_MAX_OBJ_SIZE bytes.
 static mi_decl_forceinline bool mi_malloc_sys_is_intact_at(const mi_page_t* page, void* p) {
   return (page->block_size - 1 < MI_LARGE_MAX_OBJ_SIZE && mi_malloc_sys_offset_in_block(p, page) == 0 &&
           mi_malloc_sys_is_intact(page, (mi_block_t*)p));
@@ -157,7 +157,7 @@ static mi_decl_forceinline bool mi_malloc_sys_is_intact_at(const mi_page_t* page
 
 // ---- Allocation: `mi_page_malloc_zero`.
 
-// Pops the first block of a page that has a free one, and counts it. NULL, with nothing changed, if the list is damaged.
+// Pops the first block of a page that has a free one, and counts it. NULL, with no block changed, if the list is damaged.
 // All of a zeroed block is zeroed, as by upstream, so that no former contents are left behind the requested bytes.
 static mi_decl_forceinline void* mi_malloc_sys_secure_pop(mi_page_t* page, size_t size, bool zero, size_t count) {
   mi_block_t* const block = page->free;
@@ -204,7 +204,7 @@ static mi_decl_forceinline mi_page_t* mi_malloc_sys_secure_bin_head(const mi_the
   return NULL;
 }
 
-// The same as `mi_malloc_sys_secure_pop`.
+// Pops a block of that page.
 static mi_decl_forceinline void* mi_malloc_sys_secure_pop_head(mi_theap_t* theap, mi_page_t* page, size_t size, bool zero) {
   return mi_malloc_sys_secure_pop(page, size, zero, mi_malloc_sys_begin_pop(theap, page));
 }
@@ -299,8 +299,8 @@ static mi_decl_forceinline void mi_malloc_sys_secure_push(mi_page_t* page, mi_bl
   }
 }
 
-// `mi_free` for a page that is found already. In a page of this thread that has blocks inside larger ones, and no other
-// flag, a block is freed here too.
+// `mi_free` for a page that is found already. In a page of this thread that has blocks inside larger ones, and is not
+// full, a block is freed here too.
 static mi_decl_noinline void mi_malloc_sys_secure_free_slow(void* p, mi_page_t* page) {
   const mi_threadid_t flags = mi_page_xthread_id(page) ^ _mi_prim_thread_id();
   if (flags == MI_PAGE_HAS_INTERIOR_POINTERS && page->block_size - 1 < MI_LARGE_MAX_OBJ_SIZE) {
@@ -325,23 +325,26 @@ static mi_decl_forceinline void mi_malloc_sys_secure_free(void* p) {
 }
 
 // ---- `mi_realloc`, where the caller knows how many bytes of the block are in use. A block that may stay in place is
-// left to upstream, and so is a damaged or free one: upstream copies nothing of it.
+// left to upstream, and so is one that is damaged, free, or smaller than the caller says.
 static mi_decl_forceinline void* mi_malloc_sys_secure_realloc(void* p, size_t used, size_t size) {
   mi_page_t* page;
   if mi_unlikely(!mi_ptr_page_is_valid_ex(p, "mi_realloc", false /* small? */, MI_MALLOC_SYS_MAYBE_NO_PAGE, &page) ||
-                 size <= page->block_size - MI_PADDING_SIZE) {
+                 size <= page->block_size - MI_PADDING_SIZE || !mi_malloc_sys_is_intact_at(page, p)) {
     return mi_realloc(p, size);
   }
+  const mi_padding_t* const padding = mi_malloc_sys_padding_of(page, (mi_block_t*)p);
+  if mi_unlikely(used > page->block_size - MI_PADDING_SIZE - padding->delta) return mi_realloc(p, size);
+  const uint32_t canary = padding->canary;
   void* const to = (size <= MI_SMALL_SIZE_MAX ? mi_malloc_sys_secure_small(size, false)
                                               : mi_malloc_sys_secure_general(size, false));
   if mi_unlikely(to == NULL) return NULL;
-  if mi_unlikely(!mi_malloc_sys_is_intact_at(page, p)) {
-    mi_free(to);
-    return mi_realloc(p, size);
-  }
   mi_malloc_sys_copy(to, p, used);
-  if mi_likely(mi_page_xthread_id(page) == _mi_prim_thread_id()) { mi_malloc_sys_secure_push(page, (mi_block_t*)p); }
-  else { mi_malloc_sys_secure_free_slow(p, page); }
+  if mi_likely(padding->canary == canary /* not freed meanwhile */ && mi_page_xthread_id(page) == _mi_prim_thread_id()) {
+    mi_malloc_sys_secure_push(page, (mi_block_t*)p);
+  }
+  else {
+    mi_malloc_sys_secure_free_slow(p, page);
+  }
   return to;
 }
 #else

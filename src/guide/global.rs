@@ -25,8 +25,9 @@
 //!   Windows with MinGW), nearly every small block is allocated and freed by inlined Rust code, [without a call](super::building#without-a-call). Elsewhere
 //!   [link-time optimisation](super::building#link-time-optimisation) does the same.
 //! * A zeroed block is zeroed as far as it was asked for, not to the end of its size class.
-//! * With `secure` on v3, small blocks and all frees have entry points that make each of upstream's checks with
-//!   fewer instructions, and leave to upstream what a check does not pass.
+//! * With `secure` on v3, there are other entry points, which make each of upstream's checks with fewer instructions, and
+//!   leave to upstream what a check does not pass. Blocks are not reused in LIFO order there, and a zeroed block is zeroed to
+//!   its end.
 //!
 //! v2 has no C file of its own, only the inlined code. Other builds that check blocks (v2 with `secure`, `debug`, `guarded`, valgrind, the
 //! address sanitizer), and other sources than the pinned release use upstream's own entry points.

@@ -263,3 +263,24 @@ fn damage_is_noticed_when_a_block_moves() {
         });
     });
 }
+
+/// Where a program says that more of a block is in use than it has, no more than the block is copied.
+#[test]
+fn no_more_is_copied_than_a_block_has() {
+    respawn::alone(|| {
+        for_each_size(|p, size| {
+            let q = alloc(size, false);
+            let wrong = layout(10 * size + 10_000);
+            let new_size = 2 * size + 100;
+            let mut moved = null_mut();
+            let noticed = errors_of(|| {
+                moved = unsafe { MiMalloc.realloc(q, wrong, new_size) };
+            });
+            assert_eq!(noticed, (0, 0), "{size}");
+            let bytes = unsafe { std::slice::from_raw_parts(moved, size) };
+            assert!(bytes.iter().all(|&byte| byte == b'S'), "{size}");
+            assert_eq!(errors_of(|| free(moved, new_size)), (0, 0), "{size}");
+            free(p, size);
+        });
+    });
+}
