@@ -181,6 +181,22 @@ fn times_are_those_of_the_published_runs() {
     }
 }
 
+/// Minima, since the medians vary more.
+#[test]
+fn times_of_idioms_are_those_of_the_published_runs() {
+    let rows = table(&read("docs/performance.md"), "| compiled with |");
+    let profiles = ["lto", "abort", "size", "no-lto", "units"];
+    assert_eq!(rows.len(), 1 + profiles.len());
+    for (row, profile) in rows[1..].iter().zip(profiles) {
+        let json = read(&format!("bench/published/idioms/{}/results.json", profile));
+        assert_eq!(workloads(&json).len(), 12, "{}", profile);
+        for (stated, header) in row.iter().zip(&rows[0]).skip(1) {
+            let least = mean_ratio(&json, "v3", &allocator(&json, header), "min_ns");
+            assert_eq!(*stated, round(least), "{} of {}", header, profile);
+        }
+    }
+}
+
 /// The figure of a cell of the README's plot, whose bar must have that length.
 fn plotted(cell: &str) -> &str {
     let (bar, figure) = cell[1..].split_once("` ").unwrap();
