@@ -1,7 +1,7 @@
 //! Where transparent huge pages are asked for, by `mi_option_allow_thp` (`src/huge_pages.h`).
 
 use crate::mapping::{self, huge_pages, HugePages::*};
-use crate::{mode, respawn};
+use crate::respawn;
 use mi_malloc_sys::*;
 
 const MIB: usize = 1 << 20;
@@ -88,7 +88,7 @@ mod v3 {
     /// Memory that is committed and was never touched does not count.
     #[test]
     fn with_3_an_empty_heap_has_none() {
-        if mode::DEBUG {
+        if crate::mode::DEBUG {
             return println!("not run: a debug build reads zeroed blocks");
         }
         with_each(&["3", ""], || {
