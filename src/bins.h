@@ -1,6 +1,6 @@
 // Sizes above MI_SMALL_SIZE_MAX: how `global.c` and `secure.c` allocate a block from the first page of its bin, without
-// the slow path that upstream takes for all of them (`_mi_malloc_generic`); and how they copy a block that moves. Included
-// after upstream's `static.c`.
+// the slow path that upstream takes for all of them (`_mi_malloc_generic`); which of them are aligned; and how the contents
+// of a block that moves are copied. Included after upstream's `static.c`.
 //
 // For nearly every block that slow path ends in that page. On its way it does only what is done here too, or has nothing
 // to do:
@@ -32,6 +32,9 @@ static mi_decl_forceinline bool mi_malloc_sys_theap_initialized(const mi_theap_t
 static mi_decl_forceinline bool mi_malloc_sys_sampling_off(const mi_theap_t* theap) {
   return mi_malloc_sys_theap_initialized(theap) && theap->sample_rate == 0;
 }
+
+// Whether `mi_malloc_sys_bin` is correct for all these sizes: it is from the 17th word on, whatever MI_MAX_ALIGN_SIZE is.
+#define MI_MALLOC_SYS_HAVE_BINS  (MI_SMALL_WSIZE_MAX >= 16)
 
 // `mi_bin` without the special cases of the smallest sizes, which do not occur here. Short enough to be inlined, which
 // upstream's is not.
@@ -72,6 +75,28 @@ static mi_decl_forceinline size_t mi_malloc_sys_begin_pop(mi_theap_t* theap, mi_
   page->xlast_alloc++;
   #endif
   return count;
+}
+
+// ---- Alignments above 16.
+
+// Upstream's `mi_natural_alignment_of_size` promises only 16 bytes for sizes that are no power of two. But the first
+// block of a page is offset by multiples of a cache line only, unless the page's metadata precede it, and every size
+// class above MI_SMALL_SIZE_MAX is a multiple of a cache line too. So SIMD vectors and cache lines need no larger
+// blocks.
+#define MI_MALLOC_SYS_NATURAL_ALIGN  (MI_PAGE_META_IS_SEPARATED ? MI_PAGE_SMALL_CACHE_OFFSET_UNIT : MI_MAX_ALIGN_SIZE)
+
+// Whether blocks of the size, a multiple of the alignment, are aligned. Branch-free, as its callers are.
+static mi_decl_forceinline bool mi_malloc_sys_is_natural(size_t size, size_t alignment) {
+  return (alignment <= MI_MALLOC_SYS_NATURAL_ALIGN) | (mi_is_power_of_two(size) & (size <= MI_SMALL_MAX_OBJ_SIZE));
+}
+
+// A pointer is so many bytes inside its block: the page is marked as upstream marks it. Whether there are any is
+// unpredictable; that the page lacks the flag is rare.
+static mi_decl_forceinline void mi_malloc_sys_mark_interior(mi_page_t* page, size_t adjust) {
+  const mi_page_flags_t flag = (adjust != 0 ? MI_PAGE_HAS_INTERIOR_POINTERS : 0);
+  if mi_unlikely((flag & ~mi_page_flags(page)) != 0) {
+    mi_page_set_has_interior_pointers(page, true);
+  }
 }
 
 // ---- The contents of a block that moves.

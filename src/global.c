@@ -43,14 +43,13 @@ mi_malloc_sys_assert(MI_SMALL_SIZE_MAX == MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE, "word
 
 // The fast paths below exist where blocks have no padding, check, sample or tool of their own, and for constants that
 // satisfy these conditions:
-// - `mi_malloc_sys_bin` is correct from the 17th word on, whatever MI_MAX_ALIGN_SIZE is.
 // - MI_MALLOC_SYS_HALF_OF_COUNT, half of the range of a 16-bit count (`mi_malloc_sys_free_lifo`), is more than the number of
 //   blocks above MI_SMALL_SIZE_MAX in any page; small pages have the most of them.
 // - MI_RETIRE_CYCLES fits into a page's `retire_expire`, a byte, and a quarter of it is at least one.
 #define MI_MALLOC_SYS_HALF_OF_COUNT   0x8000
 #define MI_MALLOC_SYS_HAVE_FAST_PATH \
   (MI_SAMPLE < 2 && MI_STATS < 2 && !MI_PADDING && !MI_SECURE && !MI_TRACK_ENABLED && \
-   MI_SMALL_WSIZE_MAX >= 16 && MI_SMALL_PAGE_SIZE / (MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE) < MI_MALLOC_SYS_HALF_OF_COUNT && \
+   MI_MALLOC_SYS_HAVE_BINS && MI_SMALL_PAGE_SIZE / (MI_SMALL_WSIZE_MAX*MI_SIZE_SIZE) < MI_MALLOC_SYS_HALF_OF_COUNT && \
    MI_RETIRE_CYCLES >= 4 && MI_RETIRE_CYCLES <= 255)
 
 #if MI_MALLOC_SYS_HAVE_FAST_PATH
@@ -340,13 +339,6 @@ mi_malloc_sys_inline void* mi_malloc_sys_zalloc_small_aligned(size_t size, size_
 
 // All other over-aligned blocks. If blocks of the size are naturally aligned, one of them; otherwise the aligned part of
 // a larger one, which is marked as upstream marks it, and its page too.
-//
-// Upstream's `mi_natural_alignment_of_size` promises only 16 bytes for sizes that are no power of two. But the first
-// block of a page is offset by multiples of a cache line only, unless the page's metadata precede it, and every size
-// class above MI_SMALL_SIZE_MAX is a multiple of a cache line too. So SIMD vectors and cache lines need no larger
-// blocks.
-#define MI_MALLOC_SYS_NATURAL_ALIGN  (MI_PAGE_META_IS_SEPARATED ? MI_PAGE_SMALL_CACHE_OFFSET_UNIT : MI_MAX_ALIGN_SIZE)
-
 static mi_decl_forceinline void* mi_malloc_sys_aligned_impl(size_t size, size_t alignment, bool zero) {
   #if MI_MALLOC_SYS_HAVE_FAST_PATH
   mi_theap_t* const theap = _mi_theap_default();
@@ -354,18 +346,13 @@ static mi_decl_forceinline void* mi_malloc_sys_aligned_impl(size_t size, size_t 
     // Branch-free: size and alignment are unpredictable, and a misprediction costs more than this arithmetic.
     const size_t padded = size + alignment - 1;
     const size_t rounded = padded & ~(alignment - 1);
-    const bool natural = (alignment <= MI_MALLOC_SYS_NATURAL_ALIGN) |
-                         (mi_is_power_of_two(rounded) & (rounded <= MI_SMALL_MAX_OBJ_SIZE));
+    const bool natural = mi_malloc_sys_is_natural(rounded, alignment);
     const size_t request = rounded + ((padded - rounded) & ((size_t)natural - 1));
     mi_page_t* const page = mi_malloc_sys_bin_head_with_free(theap, request, true);
     if mi_likely(page != NULL) {
       const size_t adjust = (0 - (uintptr_t)page->free) & (alignment - 1);
       if mi_likely((adjust & (0 - (size_t)natural)) == 0) {
-        // Whether the pointer is inside its block is unpredictable too; that the page lacks the flag is rare.
-        const mi_page_flags_t flag = (adjust != 0 ? MI_PAGE_HAS_INTERIOR_POINTERS : 0);
-        if mi_unlikely((flag & ~mi_page_flags(page)) != 0) {
-          mi_page_set_has_interior_pointers(page, true);
-        }
+        mi_malloc_sys_mark_interior(page, adjust);
         mi_block_t* const block = (mi_block_t*)mi_malloc_sys_pop_bin_head(theap, page, adjust + size, zero);
         mi_malloc_sys_assert(MI_BLOCK_TAG_ALIGNED == 0, "the tag of an aligned block would not be zero");
         block->next = MI_BLOCK_TAG_ALIGNED;

@@ -23,7 +23,7 @@ extern "C" {
 // The fast paths exist for these mitigations only, and where blocks need nothing else.
 #if MI_SECURE >= 3 && MI_PADDING && MI_ENCODE_FREELIST && MI_PAGE_KEY_COUNT == 2 && MI_SAMPLE < 2 && MI_STATS < 2 && \
     !MI_DEBUG && !MI_TRACK_ENABLED && !MI_TSAN && !MI_THEAP_INITASNULL && !MI_BIG_ENDIAN && MI_SIZE_SIZE == 8 && \
-    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && MI_MALLOC_SYS_HAVE_BINS && \
     MI_MAX_ALIGN_SIZE == 16 && MI_LARGE_MAX_OBJ_SIZE <= 0x10000000
 #define MI_MALLOC_SYS_SECURE  1
 
@@ -256,8 +256,7 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_aligned(size_t size, size_
       }
       return mi_malloc_sys_natural_slow(rounded, size, alignment, zero);
     }
-    const bool natural = (alignment <= MI_PAGE_SMALL_CACHE_OFFSET_UNIT) |
-                         (mi_is_power_of_two(rounded) & (rounded <= MI_SMALL_MAX_OBJ_SIZE));
+    const bool natural = mi_malloc_sys_is_natural(rounded, alignment);
     const size_t request = rounded + ((padded - rounded) & ((size_t)natural - 1));
     mi_page_t* const page = mi_malloc_sys_secure_bin_head(theap, request);
     if mi_likely(page != NULL) {
@@ -266,10 +265,7 @@ static mi_decl_forceinline void* mi_malloc_sys_secure_aligned(size_t size, size_
         void* const block = mi_malloc_sys_secure_pop_head(theap, page, adjust + size, zero);
         if mi_likely(block != NULL) {
           // The first word of the block is zero now: MI_BLOCK_TAG_ALIGNED.
-          const mi_page_flags_t flag = (adjust != 0 ? MI_PAGE_HAS_INTERIOR_POINTERS : 0);
-          if mi_unlikely((flag & ~mi_page_flags(page)) != 0) {
-            mi_page_set_has_interior_pointers(page, true);
-          }
+          mi_malloc_sys_mark_interior(page, adjust);
           return (uint8_t*)block + adjust;
         }
       }
