@@ -6,10 +6,11 @@
 //   a region for each block that fits no arena, and unmaps it when the block is freed.)
 // - keeps its memory: `mremap` with MREMAP_DONTUNMAP (Linux 5.7) leaves the old addresses mapped and empty, as if they
 //   had been purged, so upstream's metadata about them remain true.
+// Memory of an arena is copied into the region, and moved when the region is too small, too.
 // Memory is never moved into an arena. It would stay a separate mapping there, and the number of mappings is limited
 // (vm.max_map_count); those of a region end with the region.
 //
-// The addresses of large mappings are reused (`reuse.h`), but not the memory of such a region.
+// The addresses of large mappings are reused (`reuse.h`), and their memory unless some of it was moved.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_MOVES=1` leaves this out.
 
@@ -50,6 +51,11 @@ typedef struct mi_malloc_sys_parts_s {
 // Upstream commits that many `mi_page_t`, and so the system's page that holds them (`mi_arenas_page_alloc_from_os`).
 mi_malloc_sys_assert(4*sizeof(mi_page_t) <= MI_MALLOC_SYS_PARTS_AT, "the metadata of a page overlap the record");
 
+#if MI_MALLOC_SYS_KEEP
+mi_malloc_sys_assert(MI_PAGE_ALIGN + MI_PAGE_CACHE_OFFSET_MAX + MI_ARENA_SLICE_SIZE < 4*MI_MiB,
+                     "the capacity of a mapping is smaller (reuse.c)");
+#endif
+
 static mi_malloc_sys_parts_t* mi_malloc_sys_parts(const mi_page_t* page) {
   return (mi_malloc_sys_parts_t*)((uint8_t*)page->memid.mem.os.base + MI_MALLOC_SYS_PARTS_AT);
 }
@@ -87,61 +93,64 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
   return (p == to ? MI_MALLOC_SYS_NOT_MOVED : MI_MALLOC_SYS_LOST);
 }
 
-// How many bytes of a block are in the part of the first arena where huge pages are requested for each block, which
-// splits it into many mappings.
-static size_t mi_malloc_sys_plain_front(const uint8_t* start, size_t size) {
-  #if MI_MALLOC_SYS_LARGE_THP
-  if (mi_malloc_sys_is_plain((uintptr_t)start)) {
-    return mi_min(size, mi_atomic_load_relaxed(&mi_malloc_sys_plain_end) - (uintptr_t)start);
-  }
-  #else
-  MI_UNUSED(start); MI_UNUSED(size);
-  #endif
-  return 0;
-}
-
-// Discards the old memory on the way, so that only little is resident twice.
+// Discards the old memory on the way, so that only little is resident twice, unless it is likely to be used again soon.
 static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t size) {
   const size_t step = 2*MI_MiB;
+  #if MI_MALLOC_SYS_REUSE
+  const bool may_discard = !mi_malloc_sys_was_freed((uintptr_t)from, mi_malloc_sys_reuse_time(mi_arena_purge_delay()),
+                                                    _mi_clock_now());
+  #else
+  const bool may_discard = true;
+  #endif
   for (size_t at = 0; at < size; at += step) {
     const size_t count = mi_min(step, size - at);
     memcpy(to + at, from + at, count);
-    (void)madvise(from + at, count, MADV_DONTNEED); // after an error it is purged later
+    if (may_discard) { (void)madvise(from + at, count, MADV_DONTNEED); } // after an error it is purged later
   }
 }
 
-// Moves or copies `size` bytes from the start of one page's slices to the start of an unused region's.
-static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size) {
+// Moves or copies `size` bytes from the start of one page's slices to the start of an unused region's, for a block that is
+// going to have `new_size` bytes there.
+//
+// Memory of an arena is copied. Slices start at other offsets from multiples of 2 MiB there, so the kernel would split
+// huge pages to move them, and both the moved memory and what is next faulted in at the old place would be small pages.
+static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size_t new_size) {
   uint8_t* const new_start = mi_page_slice_start(to);
   uint8_t* const old_start = mi_page_slice_start(from);
+  const bool may_move = (from->memid.memkind == MI_MEM_OS);
+  #if MI_MALLOC_SYS_KEEP
+  if (may_move) {
+    mi_malloc_sys_do_not_keep(&from->memid);
+    mi_malloc_sys_do_not_keep(&to->memid);
+  }
+  // The region may be a mapping that was kept, together with its memory.
+  const size_t in_use = mi_align_up(new_size, _mi_os_page_size());
+  const size_t capacity = mi_align_down(mi_page_block_size(to), _mi_os_page_size());
+  if (capacity > in_use) { (void)madvise(new_start + in_use, capacity - in_use, MADV_DONTNEED); }
+  #else
+  MI_UNUSED(new_size);
+  #endif
+  if (!may_move) {
+    mi_malloc_sys_move_by_copying(new_start, old_start, size);
+    return MI_MALLOC_SYS_NOT_MOVED;
+  }
   const size_t rounded = mi_align_up(size, _mi_os_page_size());
-  const mi_malloc_sys_parts_t* const old = (from->memid.memkind == MI_MEM_OS ? mi_malloc_sys_parts(from) : NULL);
-  const size_t old_count = (old == NULL ? 0 : old->count);
+  const mi_malloc_sys_parts_t* const old = mi_malloc_sys_parts(from);
   mi_malloc_sys_parts_t* const parts = mi_malloc_sys_parts(to);
-  const size_t front = mi_malloc_sys_plain_front(old_start, rounded);
-  if (front > 0) { parts->ends[parts->count++] = front; }
-  size_t moved = front;
+  size_t moved = 0;
   for (size_t i = 0; moved < rounded && parts->count < MI_MALLOC_SYS_PARTS; i++) {
-    const size_t end = (i < old_count && old->ends[i] < rounded ? old->ends[i] : rounded);
+    const size_t end = (i < old->count && old->ends[i] < rounded ? old->ends[i] : rounded);
     const mi_malloc_sys_moved_t result = mi_malloc_sys_move_part(new_start + moved, old_start + moved, end - moved);
     if (result == MI_MALLOC_SYS_LOST) {
-      memcpy(old_start + front, new_start + front, moved - front);
+      memcpy(old_start, new_start, moved);
       return result;
     }
     if (result == MI_MALLOC_SYS_NOT_MOVED) break;
     moved = end;
     parts->ends[parts->count++] = end;
   }
-  #if MI_MALLOC_SYS_KEEP
-  mi_malloc_sys_do_not_keep(&from->memid);
-  mi_malloc_sys_do_not_keep(&to->memid);
-  // The region may be a mapping that was kept, together with its memory.
-  const size_t capacity = mi_align_down(mi_page_block_size(to), _mi_os_page_size());
-  if (capacity > rounded) { (void)madvise(new_start + rounded, capacity - rounded, MADV_DONTNEED); }
-  #endif
-  mi_malloc_sys_move_by_copying(new_start, old_start, front);
   if (moved < size) { memcpy(new_start + moved, old_start + moved, size - moved); }
-  return (moved > front ? MI_MALLOC_SYS_MOVED : MI_MALLOC_SYS_NOT_MOVED);
+  return (moved > 0 ? MI_MALLOC_SYS_MOVED : MI_MALLOC_SYS_NOT_MOVED);
 }
 
 // ---- The new place.
@@ -179,7 +188,7 @@ static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p,
   // Upstream starts a block of this size at any of the cache lines of the first 4 KiB, and reserves space for that
   // (`mi_page_block_cache_offset`). Only whole pages of the system can be moved, so the block keeps its offset.
   region->page_offset = region->page_offset - (size_t)((uint8_t*)to - mi_page_slice_start(region)) + offset;
-  if mi_unlikely(mi_malloc_sys_move(region, page, offset + used) == MI_MALLOC_SYS_LOST) {
+  if mi_unlikely(mi_malloc_sys_move(region, page, offset + used, offset + size) == MI_MALLOC_SYS_LOST) {
     return NULL; // the region is never freed, so that nobody uses its addresses
   }
   mi_malloc_sys_free_lifo(page, p);

@@ -3,11 +3,13 @@
 #undef munmap
 #undef mi_abandoned_page_collect_empty
 #undef mi_heap_visit_blocks_locked
+#undef mi_arenas_page_alloc_from_slices
+#undef _mi_arena_reserve
 
 // ---- What was freed recently.
 
-// Which large ranges were freed recently, and when they were last freed. A range is identified by where it starts, or a
-// mapping by where it ends. Only a hint: threads may overwrite each other's entries.
+// Which large ranges were freed recently, and when they were last freed. A range is identified by where it starts. Only a
+// hint: threads may overwrite each other's entries.
 typedef struct mi_malloc_sys_freed_range_s {
   _Atomic(uintptr_t)  address;
   _Atomic(mi_msecs_t) time;
@@ -22,21 +24,39 @@ static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t address)
   return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
 }
 
-// Within how many milliseconds a large block has to be freed again to count as reused, and how long its mapping is kept:
-// four purge delays, but no more than a quarter of a second unless one delay is longer.
-static long mi_malloc_sys_reuse_time(long delay) {
-  const long quarter = 250;
-  if (delay >= quarter) return delay;
-  return (delay < quarter/4 ? 4*delay : quarter); // not positive if the delay is not
+// So many purge delays, but no more than so many milliseconds unless one delay is longer.
+static long mi_malloc_sys_delays(long delay, long count, long most) {
+  if (delay >= most) return delay;
+  return (delay < most/count ? count*delay : most); // not positive if the delay is not
 }
 
-// Whether the range was also freed within the last `time` milliseconds. Records this free.
-static bool mi_malloc_sys_is_reused(uintptr_t address, long time, mi_msecs_t now) {
+// Within how many milliseconds a large block has to be freed again to count as reused.
+static long mi_malloc_sys_reuse_time(long delay) {
+  return mi_malloc_sys_delays(delay, 4, 250);
+}
+
+// The same for a block in a mapping of its own, which takes longer to fill, and how long its mapping is kept.
+static long mi_malloc_sys_keep_time(long delay) {
+  return mi_malloc_sys_delays(delay, 8, 500);
+}
+
+static void mi_malloc_sys_set_freed(uintptr_t address, mi_msecs_t when) {
   mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(address);
-  const bool is_reused = (mi_atomic_load_relaxed(&range->address) == address &&
-                          now - mi_atomic_loadi64_relaxed(&range->time) <= time);
   mi_atomic_store_relaxed(&range->address, address);
-  mi_atomic_storei64_relaxed(&range->time, now);
+  mi_atomic_storei64_relaxed(&range->time, when);
+}
+
+// Whether the range was freed within the last `time` milliseconds.
+static bool mi_malloc_sys_was_freed(uintptr_t address, long time, mi_msecs_t now) {
+  mi_malloc_sys_freed_range_t* const range = mi_malloc_sys_freed_range(address);
+  return (mi_atomic_load_relaxed(&range->address) == address &&
+          now - mi_atomic_loadi64_relaxed(&range->time) <= time);
+}
+
+// At a free: whether the range was also freed within the last `time` milliseconds.
+static bool mi_malloc_sys_is_reused(uintptr_t address, long time, mi_msecs_t now) {
+  const bool is_reused = mi_malloc_sys_was_freed(address, time, now);
+  mi_malloc_sys_set_freed(address, now);
   return is_reused;
 }
 
@@ -173,7 +193,17 @@ static void* mi_malloc_sys_aligned_hint(size_t alignment, size_t size) {
   return (_mi_os_get_aligned_hint)(alignment, size);
 }
 
+#if MI_MALLOC_SYS_KEEP
+static bool mi_malloc_sys_forget_kept(void* start, size_t size);
+#endif
+
 static int mi_malloc_sys_munmap(void* addr, size_t size) {
+  #if MI_MALLOC_SYS_KEEP
+  if mi_unlikely(!mi_malloc_sys_forget_kept(addr, size)) {
+    errno = EAGAIN; // upstream reports it
+    return -1;
+  }
+  #endif
   const int result = munmap(addr, size);
   const uintptr_t start = (uintptr_t)addr;
   // Only where upstream passes address hints (below MI_HINT_BASE too, if the first hint was needed before there was a
@@ -188,29 +218,91 @@ static int mi_malloc_sys_munmap(void* addr, size_t size) {
 }
 #endif
 
-// ---- Mappings of blocks that fit no arena.
 #if MI_MALLOC_SYS_KEEP
-#include <sched.h>
-#define MI_MALLOC_SYS_KEPT  4
+// ---- Which blocks get mappings of their own.
 
-// Where the mapping ends: one of another size at the same address is no reuse.
-static uintptr_t mi_malloc_sys_mapping_end(const mi_memid_t* memid) {
-  return (uintptr_t)memid->mem.os.base + memid->mem.os.size;
+// How many arenas upstream has reserved for itself, and not the program.
+static _Atomic(uintptr_t) mi_malloc_sys_own_arenas;
+
+static bool mi_malloc_sys_arena_reserve(mi_subproc_t* subproc, size_t size, bool allow_large, mi_arena_id_t* arena_id) {
+  const bool is_reserved = _mi_arena_reserve(subproc, size, allow_large, arena_id);
+  if (is_reserved && subproc == _mi_subproc_main()) { mi_atomic_increment_relaxed(&mi_malloc_sys_own_arenas); }
+  return is_reserved;
+}
+
+// Of larger blocks only one fits between two tables of page metadata, and none where a small page lies in its way.
+#define MI_MALLOC_SYS_LARGEST_IN_ARENA  (MI_PAGE_META_ALIGNMENT / 2)
+
+// How many threads allocate such a block in an arena because the system has refused a mapping.
+static _Atomic(uintptr_t) mi_malloc_sys_refused_mappings;
+
+// Whether a block of this size gets a mapping, though it may fit an arena.
+static bool mi_malloc_sys_gets_mapping(mi_theap_t* theap, size_t block_size) {
+  return (block_size > MI_MALLOC_SYS_LARGEST_IN_ARENA && mi_is_process_heap_main(mi_theap_heap(theap)) &&
+          mi_arenas_get_count(_mi_subproc_main()) == mi_atomic_load_relaxed(&mi_malloc_sys_own_arenas) &&
+          !mi_option_is_enabled(mi_option_disallow_os_alloc) && !mi_option_is_enabled(mi_option_allow_large_os_pages) &&
+          mi_atomic_load_relaxed(&mi_malloc_sys_refused_mappings) == 0);
+}
+
+static uint8_t* mi_malloc_sys_alloc_from_slices(mi_theap_t* theap, size_t slice_count, size_t block_size, bool commit,
+                                                bool allow_large, mi_memid_t* memid, mi_arena_pages_t** arena_pages,
+                                                mi_page_t** page, size_t* block_start)
+{
+  if (mi_malloc_sys_gets_mapping(theap, block_size)) return NULL;
+  return mi_arenas_page_alloc_from_slices(theap, slice_count, block_size, commit, allow_large, memid, arena_pages, page,
+                                          block_start);
+}
+
+// ---- Mappings of such blocks.
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#define MI_MALLOC_SYS_KEPT  16
+
+static uintptr_t mi_malloc_sys_mapping_start(const mi_memid_t* memid) {
+  return (uintptr_t)memid->mem.os.base;
 }
 
 // For `large.c`: a region that memory was moved to or from consists of several mappings, or has no memory. Its next free
 // does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   if (memid->memkind == MI_MEM_OS) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_end(memid))->address, (uintptr_t)0);
+    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
   }
 }
 
-// An empty page of the main heap, in a mapping of its own. A free has claimed it, so nobody else touches it, but it stays
-// among the heap's abandoned pages, and is counted there. NULL in an empty entry.
+// When a mapping that is not kept was last freed.
+static _Atomic(mi_msecs_t) mi_malloc_sys_mapping_freed;
+
+// A page in a new mapping.
+static void mi_malloc_sys_after_mapping(const mi_page_t* page) {
+  // Soon after another mapping was freed it counts as that one, since the blocks of a program that allocates such blocks
+  // again and again may differ in size.
+  const mi_msecs_t last = mi_atomic_loadi64_relaxed(&mi_malloc_sys_mapping_freed);
+  if (last != 0) { mi_malloc_sys_set_freed(mi_malloc_sys_mapping_start(&page->memid), last); }
+  if (mi_page_subproc(page) != _mi_subproc_main()) return;
+  // Upstream counts as committed the slices of a new mapping, but as decommitted all of it except the metadata. And memory
+  // that was mapped is not purged memory that is in use again (`purge.c`).
+  const size_t counted = _mi_size_of_slices(_mi_slice_count_of_size(page->block_size + MI_PAGE_CACHE_OFFSET_MAX));
+  const size_t size = page->memid.mem.os.size - MI_PAGE_ALIGN;
+  mi_subproc_stat_increase(_mi_subproc_main(), committed, size - counted);
+  mi_atomic_addi64_relaxed(&mi_malloc_sys_refaults.committed, (int64_t)size);
+}
+
+// A page of the main heap, in a mapping of its own. NULL in an empty entry.
+// - An empty page: a free has claimed it, so nobody else touches it, but it stays among the heap's abandoned pages, and is
+//   counted there. When it is due it is unmapped.
+// - A page whose block is in use. It has an entry as long as there may be memory behind the block that earlier blocks have
+//   used, and the next one may need.
+// In both, `block_size` is the size of the last block, and `extent` the size up to which memory may be resident. What is
+// between them is discarded when no block has needed it for a while.
 typedef struct mi_malloc_sys_kept_s {
-  mi_page_t* page;
-  mi_msecs_t expire;
+  _Atomic(mi_page_t*) page;
+  bool                is_in_use;
+  mi_msecs_t          expire;        // of an empty page
+  size_t              extent;
+  mi_msecs_t          extent_expire;
 } mi_malloc_sys_kept_t;
 
 static mi_malloc_sys_kept_t mi_malloc_sys_kept[MI_MALLOC_SYS_KEPT];
@@ -222,13 +314,17 @@ static _Atomic(uintptr_t) mi_malloc_sys_kept_lock;
 // who may free it before the walk has ended. The lock is held while this changes.
 static _Atomic(uintptr_t) mi_malloc_sys_walker;
 
+static mi_page_t* mi_malloc_sys_kept_page(const mi_malloc_sys_kept_t* kept) {
+  return mi_atomic_load_ptr_acquire(mi_page_t, (_Atomic(mi_page_t*)*)&kept->page);
+}
+
 // In the child of a fork.
 static void mi_malloc_sys_repair_kept(void) {
   if (mi_malloc_sys_is_lost(&mi_malloc_sys_walker)) { mi_atomic_store_relaxed(&mi_malloc_sys_walker, (uintptr_t)0); }
   if (!mi_malloc_sys_is_lost(&mi_malloc_sys_kept_lock)) return;
   uintptr_t count = 0;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
-    if (mi_malloc_sys_kept[i].page != NULL) { count++; }
+    if (mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]) != NULL) { count++; }
   }
   mi_atomic_store_relaxed(&mi_malloc_sys_kept_count, count);
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
@@ -263,10 +359,97 @@ static bool mi_malloc_sys_visit_blocks_locked(mi_heap_t* heap, bool abandoned_on
 
 // The caller holds the lock.
 static mi_page_t* mi_malloc_sys_remove_kept(mi_malloc_sys_kept_t* kept) {
-  mi_page_t* const page = kept->page;
-  kept->page = NULL;
-  mi_atomic_decrement_relaxed(&mi_malloc_sys_kept_count);
+  mi_page_t* const page = mi_malloc_sys_kept_page(kept);
+  mi_atomic_store_ptr_release(mi_page_t, &kept->page, NULL);
+  mi_atomic_decrement_acq_rel(&mi_malloc_sys_kept_count);
   return page;
+}
+
+// The largest block that the mapping of a page has room for, at any offset. Upstream rounds the sizes of such blocks and of
+// mappings to multiples of 4 MiB; metadata, offset and the rest of the last slice are less than one such unit.
+static size_t mi_malloc_sys_capacity(const mi_page_t* page) {
+  return page->memid.mem.os.size - 4*MI_MiB;
+}
+
+// Whether the memory of a block may be in a mapping of this capacity. One of more than four times the size is left to larger
+// blocks. Where memory is reserved when it is mapped, the block would reserve all of it.
+static bool mi_malloc_sys_is_suitable(size_t capacity, size_t block_size) {
+  return (block_size <= capacity && capacity / 4 <= block_size &&
+          (capacity - block_size <= block_size / 8 || _mi_os_has_overcommit()));
+}
+
+// The smallest empty page for a block of this size, or NULL. The caller holds the lock.
+static mi_malloc_sys_kept_t* mi_malloc_sys_find_kept(size_t block_size) {
+  mi_malloc_sys_kept_t* best = NULL;
+  size_t best_capacity = SIZE_MAX;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    const mi_page_t* const page = mi_malloc_sys_kept_page(kept);
+    if (page == NULL || kept->is_in_use) continue;
+    const size_t capacity = mi_malloc_sys_capacity(page);
+    if (capacity >= best_capacity || !mi_malloc_sys_is_suitable(capacity, block_size)) continue;
+    best = kept;
+    best_capacity = capacity;
+  }
+  return best;
+}
+
+// The empty page of this entry, for a block of this size. The caller holds the lock.
+static mi_page_t* mi_malloc_sys_use_kept(mi_malloc_sys_kept_t* kept, size_t block_size) {
+  mi_page_t* const page = mi_malloc_sys_kept_page(kept);
+  page->block_size = block_size; // so that nobody else may use what is behind it
+  if (block_size >= kept->extent) return mi_malloc_sys_remove_kept(kept);
+  kept->is_in_use = true;
+  return page;
+}
+
+// Where memory of that size ends in a page, whatever the block's offset (`large.c` may change it), without a part of a
+// huge page.
+static uintptr_t mi_malloc_sys_extent_end(const mi_page_t* page, size_t size) {
+  return mi_align_up((uintptr_t)mi_page_slice_start(page) + MI_PAGE_CACHE_OFFSET_MAX + size, 2*MI_MiB);
+}
+
+// Discards the memory behind the last block. The caller holds the lock. An entry of a page in use is removed last, so that
+// the page exists until then (`mi_malloc_sys_forget_kept`).
+static void mi_malloc_sys_discard_extent(mi_malloc_sys_kept_t* kept) {
+  const mi_page_t* const page = mi_malloc_sys_kept_page(kept);
+  const uintptr_t start = mi_malloc_sys_extent_end(page, page->block_size);
+  const uintptr_t end = mi_malloc_sys_extent_end(page, kept->extent);
+  if (start < end) {
+    const int err = errno;
+    (void)unix_madvise((void*)start, end - start, MADV_DONTNEED);
+    errno = err;
+  }
+  kept->extent = page->block_size;
+  if (kept->is_in_use) { (void)mi_malloc_sys_remove_kept(kept); }
+}
+
+static bool mi_malloc_sys_is_kept_in(uintptr_t start, size_t size) {
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    const uintptr_t page = (uintptr_t)mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]);
+    if (page >= start && page - start < size) return true;
+  }
+  return false;
+}
+
+// Before memory is unmapped: no page in it is in the table any more. Only who owns a page adds it, so none is added
+// meanwhile. Another thread may be discarding some of the memory: this waits for it, a second at most. False if that was not
+// enough, or if this thread was interrupted by a signal while it held the lock.
+static bool mi_malloc_sys_forget_kept(void* start, size_t size) {
+  if (size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_malloc_sys_is_kept_in((uintptr_t)start, size)) return true;
+  for (size_t waits = 0; !mi_malloc_sys_lock_kept(100); waits++) {
+    if (waits >= 10000 || mi_atomic_load_relaxed(&mi_malloc_sys_kept_lock) == _mi_thread_id()) return false;
+    const struct timespec wait = { 0, 100000 };
+    (void)syscall(SYS_nanosleep, &wait, NULL); // not the function, where a thread can be cancelled
+  }
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    const uintptr_t page = (uintptr_t)mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]);
+    if (page >= (uintptr_t)start && page - (uintptr_t)start < size) {
+      (void)mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);
+    }
+  }
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  return true;
 }
 
 // A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
@@ -278,11 +461,8 @@ static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) 
       !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
       !mi_malloc_sys_lock_kept(0)) return NULL;
   const bool is_walked = (mi_atomic_load_relaxed(&mi_malloc_sys_walker) != 0);
-  mi_page_t* page = NULL;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && page == NULL && !is_walked; i++) {
-    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->page != NULL && kept->page->block_size == block_size) { page = mi_malloc_sys_remove_kept(kept); }
-  }
+  mi_malloc_sys_kept_t* const kept = (is_walked ? NULL : mi_malloc_sys_find_kept(block_size));
+  mi_page_t* const page = (kept == NULL ? NULL : mi_malloc_sys_use_kept(kept, block_size));
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   if (page != NULL) {
     if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
@@ -297,19 +477,44 @@ static void mi_malloc_sys_kept_to_full(mi_page_t* page) {
   mi_abandoned_page_unown(page, page->theap);
 }
 
-// Removes the oldest page from the table and from its heap's list, if the page is due or `in_any_case`. NULL if there is
-// none, or the table is in use, or the heap is walked. Nobody waits for the end of a walk: it may be this thread's own.
-static mi_page_t* mi_malloc_sys_remove_oldest_kept(bool in_any_case, size_t yields) {
-  if (!mi_malloc_sys_lock_kept(yields)) return NULL;
+// When something of the entry is due.
+static mi_msecs_t mi_malloc_sys_kept_expire(const mi_malloc_sys_kept_t* kept, const mi_page_t* page) {
+  const bool is_extent = (kept->is_in_use || (kept->extent > page->block_size && kept->extent_expire < kept->expire));
+  return (is_extent ? kept->extent_expire : kept->expire);
+}
+
+// The entry that is due first, of those with room for less than so many bytes, or NULL. The caller holds the lock.
+static mi_malloc_sys_kept_t* mi_malloc_sys_oldest_kept(size_t below) {
   mi_malloc_sys_kept_t* oldest = NULL;
+  mi_msecs_t oldest_expire = 0;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->page != NULL && (oldest == NULL || kept->expire < oldest->expire)) { oldest = kept; }
+    const mi_page_t* const page = mi_malloc_sys_kept_page(kept);
+    if (page == NULL || (kept->is_in_use ? page->block_size : mi_malloc_sys_capacity(page)) >= below) continue;
+    const mi_msecs_t expire = mi_malloc_sys_kept_expire(kept, page);
+    if (oldest != NULL && expire >= oldest_expire) continue;
+    oldest = kept;
+    oldest_expire = expire;
   }
+  return oldest;
+}
+
+// Goes through such entries, as far as they are due or `in_any_case`, up to an empty page to unmap. Returns that page,
+// removed from its heap's list. NULL if there is none, or the table is in use, or the heap is walked. Nobody waits for the
+// end of a walk: it may be this thread's own.
+static mi_page_t* mi_malloc_sys_remove_oldest_kept(size_t below, bool in_any_case, size_t yields) {
+  if (!mi_malloc_sys_lock_kept(yields)) return NULL;
+  const mi_msecs_t now = _mi_clock_now();
   mi_page_t* page = NULL;
-  if (oldest != NULL && (in_any_case || oldest->expire <= _mi_clock_now()) &&
-      mi_atomic_load_relaxed(&mi_malloc_sys_walker) == 0)
-  {
+  mi_malloc_sys_kept_t* oldest;
+  while (page == NULL && (oldest = mi_malloc_sys_oldest_kept(below)) != NULL) {
+    const mi_page_t* const oldest_page = mi_malloc_sys_kept_page(oldest);
+    if (!in_any_case && mi_malloc_sys_kept_expire(oldest, oldest_page) > now) break;
+    if (oldest->is_in_use || (!in_any_case && oldest->expire > now)) {
+      mi_malloc_sys_discard_extent(oldest);
+      continue;
+    }
+    if (mi_atomic_load_relaxed(&mi_malloc_sys_walker) != 0) break;
     page = mi_malloc_sys_remove_kept(oldest);
     _mi_arenas_page_unabandon(page, NULL);
   }
@@ -317,13 +522,50 @@ static mi_page_t* mi_malloc_sys_remove_oldest_kept(bool in_any_case, size_t yiel
   return page;
 }
 
-// With `force` it waits a moment for other threads: memory has run out, or all of it is to be purged.
-static void mi_malloc_sys_purge_kept(bool force) {
+// Returns whether there was one.
+static bool mi_malloc_sys_unmap_kept(size_t below, bool in_any_case, size_t yields) {
+  bool is_unmapped = false;
   while mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0) {
-    mi_page_t* const page = mi_malloc_sys_remove_oldest_kept(force, force ? 10000 : 0);
-    if (page == NULL) return;
+    mi_page_t* const page = mi_malloc_sys_remove_oldest_kept(below, in_any_case, yields);
+    if (page == NULL) break;
     _mi_arenas_page_free(page, NULL);
+    is_unmapped = true;
   }
+  return is_unmapped;
+}
+
+// When the table was last searched for what is due.
+static _Atomic(mi_msecs_t) mi_malloc_sys_kept_searched;
+
+// With `force` it waits a moment for other threads: memory has run out, or all of it is to be purged. Otherwise it is called
+// by each free of a range, and looks at the table once in a while.
+static void mi_malloc_sys_purge_kept(bool force) {
+  if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
+  if (!force) {
+    const mi_msecs_t now = _mi_clock_now();
+    if (now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_kept_searched) < 10) return;
+    mi_atomic_storei64_relaxed(&mi_malloc_sys_kept_searched, now);
+  }
+  (void)mi_malloc_sys_unmap_kept(SIZE_MAX, force, (force ? 10000 : 0));
+}
+
+// Before a page for a block of this size is allocated. If it will be mapped: smaller pages did not serve it, and would be
+// resident on top. The new mapping takes their place.
+static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
+  if (mi_malloc_sys_gets_mapping(theap, block_size) && mi_malloc_sys_unmap_kept(block_size, true, 0)) {
+    mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, _mi_clock_now());
+  }
+}
+
+// After the system has refused a mapping. NULL if the block is not to be in an arena.
+static mi_page_t* mi_malloc_sys_alloc_in_arena(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
+                                               size_t alignment)
+{
+  if (!mi_malloc_sys_gets_mapping(theap, block_size)) return NULL;
+  mi_atomic_increment_relaxed(&mi_malloc_sys_refused_mappings);
+  mi_page_t* const page = (_mi_page_fresh_alloc)(theap, pq, block_size, alignment);
+  mi_atomic_decrement_relaxed(&mi_malloc_sys_refused_mappings);
+  return page;
 }
 
 // Threads that sample take no kept page.
@@ -341,40 +583,53 @@ static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t 
           mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
           mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
           !mi_option_is_enabled(mi_option_disallow_os_alloc) && !mi_malloc_sys_is_profiled(mi_page_heap(page)) &&
-          mi_malloc_sys_is_reused(mi_malloc_sys_mapping_end(memid), time, now));
+          mi_malloc_sys_is_reused(mi_malloc_sys_mapping_start(memid), time, now));
 }
 
-// Keeps the page, if there is an empty entry, or one that can be emptied.
-static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
-  if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == MI_MALLOC_SYS_KEPT) {
-    mi_page_t* const oldest = mi_malloc_sys_remove_oldest_kept(true, 0);
-    if (oldest == NULL) return false;
-    _mi_arenas_page_free(oldest, NULL);
+// The entry of this page, or else an empty one, or NULL. The caller holds the lock.
+static mi_malloc_sys_kept_t* mi_malloc_sys_entry_for(const mi_page_t* page) {
+  mi_malloc_sys_kept_t* empty = NULL;
+  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
+    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
+    const mi_page_t* const other = mi_malloc_sys_kept_page(kept);
+    if (other == page) return kept;
+    if (other == NULL) { empty = kept; }
   }
+  return empty;
+}
+
+// Keeps the empty page, if there is an entry for it.
+static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
   _mi_page_update_stats(page);
   if (!mi_malloc_sys_lock_kept(0)) return false;
-  bool is_kept = false;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT && !is_kept; i++) {
-    mi_malloc_sys_kept_t* const kept = &mi_malloc_sys_kept[i];
-    if (kept->page != NULL) continue;
-    kept->page = page;
+  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_entry_for(page);
+  if (kept != NULL) {
+    const bool is_new = (mi_malloc_sys_kept_page(kept) == NULL);
+    if (is_new || page->block_size >= kept->extent) {
+      kept->extent = page->block_size;
+      kept->extent_expire = expire;
+    }
     kept->expire = expire;
-    mi_atomic_increment_relaxed(&mi_malloc_sys_kept_count);
-    is_kept = true;
+    kept->is_in_use = false;
+    if (is_new) {
+      mi_atomic_store_ptr_release(mi_page_t, &kept->page, page);
+      mi_atomic_increment_acq_rel(&mi_malloc_sys_kept_count);
+    }
   }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  return is_kept;
+  return (kept != NULL);
 }
 
 static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
   if mi_unlikely(mi_page_all_free(page) && page->memid.memkind == MI_MEM_OS) {
-    const long time = mi_malloc_sys_reuse_time(mi_arena_purge_delay());
+    const long time = mi_malloc_sys_keep_time(mi_arena_purge_delay());
     const mi_msecs_t now = _mi_clock_now();
     if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
       (mi_arenas_try_purge)(false, false, _mi_subproc_main(), 0);
-      if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) > 1) { mi_malloc_sys_purge_kept(false); } // others may be due
+      mi_malloc_sys_purge_kept(false); // others may be due, and memory that this block did not use
       return true;
     }
+    if (mi_malloc_sys_is_region(page)) { mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, now); }
   }
   return mi_abandoned_page_collect_empty(page);
 }
@@ -383,14 +638,16 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc != _mi_subproc_main()) return;
   mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
-  if (!mi_malloc_sys_lock_kept(10000)) return;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
-    if (mi_malloc_sys_kept[i].page == NULL) continue;
-    mi_page_t* const page = mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);
+  while (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0 && mi_malloc_sys_lock_kept(10000)) {
+    mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept(SIZE_MAX);
+    mi_page_t* const page = (kept != NULL ? mi_malloc_sys_remove_kept(kept) : NULL);
+    const bool is_in_use = (kept != NULL && kept->is_in_use);
+    mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+    if (page == NULL) return;
+    if (is_in_use) continue;
     const mi_memid_t memid = page->memid;
     _mi_os_free(subproc, mi_page_slice_start(page), memid.mem.os.size - MI_PAGE_ALIGN, memid);
   }
-  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
 }
 #endif
 

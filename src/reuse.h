@@ -8,8 +8,12 @@
 //   after the delay, as smaller ones are. Any other one is purged at once, so that a program that frees its only large
 //   buffer returns it. So is one of half that size, if no other was freed within the while before. While much purged
 //   memory is soon in use again (`purge.h`), every range waits.
-// * Likewise a block that fits no arena: its mapping is kept for that while, with its page, for the next block of the same
-//   size in the main heap.
+// * A block above 128 MiB of the main heap has a mapping of its own, unless the program has reserved an arena. (Upstream
+//   maps only what fits no arena.) In an arena it would have to fit between two tables of page metadata, 256 MiB apart.
+// * Likewise such a mapping is kept for a while, with its page (`mi_malloc_sys_keep_time`), if it was freed twice within
+//   that while, or took the place of one that was. It serves the next block of up to its size, if that has at least a
+//   quarter of it. What such a block does not use is discarded after the same while.
+// * Kept mappings that are too small for a new one are unmapped before it, so that they add nothing to the peak.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
 //   addresses that were ever in use.
 //
@@ -56,6 +60,19 @@ static int mi_malloc_sys_munmap(void* addr, size_t size);
 #if MI_PAGE_META_IS_ALIGNED && MI_MALLOC_SYS_SINGLETONS
 #define MI_MALLOC_SYS_KEEP  1
 #include "mimalloc/alloc/page.h"
+
+// The arenas that upstream reserves, and the pages that it allocates in them.
+static bool mi_malloc_sys_arena_reserve(mi_subproc_t* subproc, size_t size, bool allow_large, mi_arena_id_t* arena_id);
+#define _mi_arena_reserve(...)                    MI_MALLOC_SYS_ARENA_RESERVE_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_ARENA_RESERVE_mi_subproc_t  _mi_arena_reserve(mi_subproc_t
+#define MI_MALLOC_SYS_ARENA_RESERVE_subproc       mi_malloc_sys_arena_reserve(subproc
+
+static uint8_t* mi_malloc_sys_alloc_from_slices(mi_theap_t* theap, size_t slice_count, size_t block_size, bool commit,
+                                                bool allow_large, mi_memid_t* memid, mi_arena_pages_t** arena_pages,
+                                                mi_page_t** page, size_t* block_start);
+#define mi_arenas_page_alloc_from_slices(...)     MI_MALLOC_SYS_FROM_SLICES_##__VA_ARGS__ )
+#define MI_MALLOC_SYS_FROM_SLICES_mi_theap_t      mi_arenas_page_alloc_from_slices(mi_theap_t
+#define MI_MALLOC_SYS_FROM_SLICES_theap           mi_malloc_sys_alloc_from_slices(theap
 
 // A walk of a heap.
 static bool mi_malloc_sys_visit_blocks_locked(mi_heap_t* heap, bool abandoned_only, bool visit_blocks,

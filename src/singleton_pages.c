@@ -49,7 +49,16 @@ static mi_page_t* mi_malloc_sys_page_fresh_alloc(mi_theap_t* theap, mi_page_queu
     block_size = mi_malloc_sys_class_size(block_size);
     page = mi_malloc_sys_find_retained(pq, block_size);
   }
-  if (page == NULL) { page = _mi_page_fresh_alloc(theap, pq, block_size, alignment); }
+  if (page == NULL) {
+    #if MI_MALLOC_SYS_KEEP
+    mi_malloc_sys_before_mapping(theap, block_size);
+    #endif
+    page = _mi_page_fresh_alloc(theap, pq, block_size, alignment);
+    #if MI_MALLOC_SYS_KEEP
+    if mi_unlikely(page == NULL) { page = mi_malloc_sys_alloc_in_arena(theap, pq, block_size, alignment); }
+    if (page != NULL && mi_malloc_sys_is_region(page)) { mi_malloc_sys_after_mapping(page); }
+    #endif
+  }
   if (page != NULL) {
     page->retire_expire = 0;
     mi_page_set_has_interior_pointers(page, false); // that stays set when another thread frees an aligned block

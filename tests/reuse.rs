@@ -840,15 +840,3 @@ fn is_mapped(address: usize) -> bool {
         (number(start)..number(end)).contains(&address)
     })
 }
-
-/// A kept mapping only serves a block of its own size.
-#[test]
-fn mappings_of_changing_sizes_are_not_kept() {
-    in_child("mappings_of_changing_sizes_are_not_kept", || {
-        let before = resident();
-        for step in (0..6).rev() {
-            fill(MAPPING + step * 40 * MIB); // each where the larger one was
-            assert_returned(before, "after a size that was not freed before");
-        }
-    });
-}

@@ -42,10 +42,13 @@
 //! # Large blocks
 //!
 //! On v3 a block of 32 MiB or more is purged when it is freed, and one of 16 MiB or more if no other was freed within the last
-//! fifth of a second. A block that is too large for an arena (about 250 MiB) is unmapped. But a program that needs such a
+//! fifth of a second. A block above 128 MiB (upstream: above about 250) has a mapping of its own, and is unmapped, unless the
+//! program has reserved an arena, where all blocks up to 250 MiB may be. But a program that needs such a
 //! buffer for each of its tasks would pay for all its pages each time. So memory that is freed for the second time within a
 //! fifth of a second, and so was allocated in between, waits for its purge as smaller blocks do, and serves the next task. (In
-//! an arena also while purges wait, as above.)
+//! an arena also while purges wait, as above.) On Linux a mapping is kept if the last one was freed within two fifths of a
+//! second, for so long, and serves blocks of a quarter to all of its size. What such a block does not use is returned
+//! as soon as it was not needed for that long.
 //! And a block above 512 KiB takes memory only where the program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these

@@ -413,7 +413,9 @@ pub const mi_option_arena_purge_min_size: mi_option_t = 44;
 /// Largest block in KiB that comes from an arena; larger ones come straight from the system.
 ///
 /// The layout of the arenas sets a limit that is often lower;
-/// [`mi_arena_max_object_size`](crate::mi_arena_max_object_size) returns the size in force.
+/// [`mi_arena_max_object_size`](crate::mi_arena_max_object_size) returns the size in force. On 64-bit Linux blocks of the main
+/// heap above 128 MiB come from the system too, unless the program has reserved an arena
+/// ([memory](crate::guide::memory#large-blocks)).
 ///
 /// Default: 2097152 (2 GiB) on 64-bit, 262144 (256 MiB) on 32-bit.
 /// Environment: `MIMALLOC_ARENA_MAX_OBJECT_SIZE`, a size.

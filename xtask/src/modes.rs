@@ -34,7 +34,7 @@ const OVERRIDE_AND_TOGETHER: &str =
 const HOST: &str = "host";
 
 /// Test programs that take long: they run where the mode matters to them.
-const LONG: &[&str] = &["faults_fork_locks", "large", "reuse"];
+const LONG: &[&str] = &["faults_fork_locks", "large", "mappings", "reuse"];
 
 /// Of that program, one of the tests that build programs with options: what these test is the same in both major versions.
 const OPTIONS_BUILD: &str = "program_options_builds::with_override";
@@ -157,7 +157,10 @@ fn all() -> Result<Vec<Mode>, String> {
             .step(Set::Full, cargo("build --release --examples"))
             .step(both, cargo("test --release").words(&tests))
             // Large blocks are the business of the C, which is compiled with the same flags in both profiles.
-            .step(Set::Full, cargo("test --release --test large --test reuse"))
+            .step(
+                Set::Full,
+                cargo("test --release --test large --test mappings --test reuse"),
+            )
             .step(both, cargo("test --release --test host -- inlined::"))
             .step(
                 Set::Full,
