@@ -344,12 +344,13 @@ fn a_mapping_of_a_block_that_grew_is_kept() {
 #[test]
 fn blocks_above_128_mib_have_mappings() {
     in_child("blocks_above_128_mib_have_mappings", || {
-        // Half of the distance of the tables.
-        let most = if cfg!(mi_large_slices) { 256 } else { 128 };
+        // Half of the distance of the tables, which is twice as large with slices of 128 KiB.
+        // SAFETY: always allowed.
+        let most = unsafe { mi_arena_max_object_size() }.next_power_of_two() / 2;
         let mapped = mappings();
-        let small = malloc(120 * MIB);
-        assert!(mappings() == mapped || cfg!(mi_large_slices)); // which have another arena for it
-        let large = malloc((most + 2) * MIB);
+        let small = malloc(most - 8 * MIB);
+        assert_eq!(mappings(), mapped);
+        let large = malloc(most + 2 * MIB);
         assert!(mappings() > mapped);
         free(small);
         free(large);
