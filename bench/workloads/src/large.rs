@@ -87,6 +87,29 @@ pub fn fill(mib: usize, times: u8) -> Repetition {
     })
 }
 
+/// One buffer at a time, none of them of the same size, as of a program that loads one file after the other.
+pub fn fill_varied(_threads: usize) -> Repetition {
+    Box::new(|| {
+        let mut random = Random::new(16);
+        (1..=6_u8)
+            .map(|turn| sampled(black_box(&vec![turn; random.size(100 * MIB, 600 * MIB)])))
+            .sum()
+    })
+}
+
+/// A buffer that turns out to be too small, as of a message whose length is estimated.
+pub fn grow_once(_threads: usize) -> Repetition {
+    Box::new(|| {
+        (1..=8)
+            .map(|turn| {
+                let mut buffer: Vec<u8> = vec![turn; 40 * MIB];
+                buffer.resize(90 * MIB, turn);
+                sampled(black_box(&buffer))
+            })
+            .sum()
+    })
+}
+
 /// From 1 to 300 MiB, small ones as likely as large ones.
 fn zeroed(times: usize, seed: u64, mut each: impl FnMut(&mut [u8]) -> u64) -> u64 {
     let mut random = Random::new(seed);

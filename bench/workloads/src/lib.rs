@@ -233,6 +233,16 @@ pub const ALL: &[Workload] = &[
         |_| large::fill(300, 3),
     ),
     large(
+        "fill-varied",
+        "buffers of 100 to 600 MiB filled and freed, one at a time, 6 times",
+        large::fill_varied,
+    ),
+    large(
+        "grow-once",
+        "a buffer of 40 MiB filled, grown to 90, filled and freed, 8 times",
+        large::grow_once,
+    ),
+    large(
         "zeroed-untouched",
         "vec![0; n] of 1 to 300 MiB, freed without a touch, 40 times",
         large::zeroed_untouched,
