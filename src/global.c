@@ -26,6 +26,11 @@ extern "C" {
 #define mi_malloc_sys_assert(condition, text)  _Static_assert(condition, text)
 #endif
 
+#if MI_MALLOC_SYS_KEEP
+mi_malloc_sys_assert(MI_PAGE_ALIGN + MI_PAGE_CACHE_OFFSET_MAX + MI_ARENA_SLICE_SIZE < 4*MI_MiB,
+                     "the capacity of a mapping is smaller (reuse.c)");
+#endif
+
 // Rust requests whole words, and relies on the alignment of blocks of that many words (`MAX_ALIGN`).
 #if MI_MAX_ALIGN_SIZE < 16
 #error "MiMalloc needs blocks that are aligned to 16 bytes: remove the definition of MI_MAX_ALIGN_SIZE"

@@ -51,11 +51,6 @@ typedef struct mi_malloc_sys_parts_s {
 // Upstream commits that many `mi_page_t`, and so the system's page that holds them (`mi_arenas_page_alloc_from_os`).
 mi_malloc_sys_assert(4*sizeof(mi_page_t) <= MI_MALLOC_SYS_PARTS_AT, "the metadata of a page overlap the record");
 
-#if MI_MALLOC_SYS_KEEP
-mi_malloc_sys_assert(MI_PAGE_ALIGN + MI_PAGE_CACHE_OFFSET_MAX + MI_ARENA_SLICE_SIZE < 4*MI_MiB,
-                     "the capacity of a mapping is smaller (reuse.c)");
-#endif
-
 static mi_malloc_sys_parts_t* mi_malloc_sys_parts(const mi_page_t* page) {
   return (mi_malloc_sys_parts_t*)((uint8_t*)page->memid.mem.os.base + MI_MALLOC_SYS_PARTS_AT);
 }

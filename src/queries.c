@@ -23,8 +23,7 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 #endif
 
 #if MI_MALLOC_VERSION >= 30000
-// Whether the page is a region that upstream mapped for one block that fits no arena. A region for a large alignment
-// starts elsewhere.
+// Whether the page is a region that upstream mapped for one block. A region for a large alignment starts elsewhere.
 static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {
   return (page->memid.memkind == MI_MEM_OS && !page->memid.is_pinned && mi_page_is_singleton(page) &&
           mi_page_slice_start(page) == (uint8_t*)page->memid.mem.os.base + MI_PAGE_ALIGN);

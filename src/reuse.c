@@ -200,6 +200,7 @@ static bool mi_malloc_sys_forget_kept(void* start, size_t size);
 static int mi_malloc_sys_munmap(void* addr, size_t size) {
   #if MI_MALLOC_SYS_KEEP
   if mi_unlikely(!mi_malloc_sys_forget_kept(addr, size)) {
+    (void)madvise(addr, size, MADV_DONTNEED);
     errno = EAGAIN; // upstream reports it
     return -1;
   }
@@ -238,17 +239,19 @@ static _Atomic(uintptr_t) mi_malloc_sys_refused_mappings;
 
 // Whether a block of this size gets a mapping, though it may fit an arena.
 static bool mi_malloc_sys_gets_mapping(mi_theap_t* theap, size_t block_size) {
-  return (block_size > MI_MALLOC_SYS_LARGEST_IN_ARENA && mi_is_process_heap_main(mi_theap_heap(theap)) &&
-          mi_arenas_get_count(_mi_subproc_main()) == mi_atomic_load_relaxed(&mi_malloc_sys_own_arenas) &&
-          !mi_option_is_enabled(mi_option_disallow_os_alloc) && !mi_option_is_enabled(mi_option_allow_large_os_pages) &&
-          mi_atomic_load_relaxed(&mi_malloc_sys_refused_mappings) == 0);
+  if (block_size <= MI_MALLOC_SYS_LARGEST_IN_ARENA || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
+      mi_option_is_enabled(mi_option_disallow_os_alloc)) return false;
+  return (block_size > mi_arena_max_object_size() ||
+          (mi_arenas_get_count(_mi_subproc_main()) == mi_atomic_load_relaxed(&mi_malloc_sys_own_arenas) &&
+           !mi_option_is_enabled(mi_option_allow_large_os_pages)));
 }
 
 static uint8_t* mi_malloc_sys_alloc_from_slices(mi_theap_t* theap, size_t slice_count, size_t block_size, bool commit,
                                                 bool allow_large, mi_memid_t* memid, mi_arena_pages_t** arena_pages,
                                                 mi_page_t** page, size_t* block_start)
 {
-  if (mi_malloc_sys_gets_mapping(theap, block_size)) return NULL;
+  if (mi_malloc_sys_gets_mapping(theap, block_size) &&
+      mi_atomic_load_relaxed(&mi_malloc_sys_refused_mappings) == 0) return NULL;
   return mi_arenas_page_alloc_from_slices(theap, slice_count, block_size, commit, allow_large, memid, arena_pages, page,
                                           block_start);
 }
@@ -284,7 +287,8 @@ static void mi_malloc_sys_after_mapping(const mi_page_t* page) {
   if (mi_page_subproc(page) != _mi_subproc_main()) return;
   // Upstream counts as committed the slices of a new mapping, but as decommitted all of it except the metadata. And memory
   // that was mapped is not purged memory that is in use again (`purge.c`).
-  const size_t counted = _mi_size_of_slices(_mi_slice_count_of_size(page->block_size + MI_PAGE_CACHE_OFFSET_MAX));
+  const size_t offset = (mi_page_block_can_cache_offset(page->block_size, false) ? MI_PAGE_CACHE_OFFSET_MAX : 0);
+  const size_t counted = _mi_size_of_slices(_mi_slice_count_of_size(page->block_size + offset));
   const size_t size = page->memid.mem.os.size - MI_PAGE_ALIGN;
   mi_subproc_stat_increase(_mi_subproc_main(), committed, size - counted);
   mi_atomic_addi64_relaxed(&mi_malloc_sys_refaults.committed, (int64_t)size);
@@ -320,6 +324,7 @@ static mi_page_t* mi_malloc_sys_kept_page(const mi_malloc_sys_kept_t* kept) {
 
 // In the child of a fork.
 static void mi_malloc_sys_repair_kept(void) {
+  mi_atomic_store_relaxed(&mi_malloc_sys_refused_mappings, (uintptr_t)0);
   if (mi_malloc_sys_is_lost(&mi_malloc_sys_walker)) { mi_atomic_store_relaxed(&mi_malloc_sys_walker, (uintptr_t)0); }
   if (!mi_malloc_sys_is_lost(&mi_malloc_sys_kept_lock)) return;
   uintptr_t count = 0;
@@ -330,18 +335,26 @@ static void mi_malloc_sys_repair_kept(void) {
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
 }
 
-// `sched_yield`, since `_mi_prim_thread_yield` is a point where a thread can be cancelled.
-static bool mi_malloc_sys_lock_kept(size_t yields) {
-  while (!mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock)) {
-    if (yields == 0) return false;
-    yields--;
-    sched_yield();
+static bool mi_malloc_sys_try_lock_kept(void) {
+  return mi_malloc_sys_try_lock(&mi_malloc_sys_kept_lock);
+}
+
+// Waits for the lock, also while another thread discards much memory. False if this thread holds it, and was interrupted by
+// a signal. System calls, since the functions that upstream uses are points where a thread can be cancelled.
+static bool mi_malloc_sys_lock_kept(void) {
+  const int err = errno;
+  for (size_t i = 0; !mi_malloc_sys_try_lock_kept(); i++) {
+    if (mi_atomic_load_relaxed(&mi_malloc_sys_kept_lock) == _mi_thread_id()) return false;
+    const struct timespec wait = { 0, 100000 };
+    if (i < 100) { sched_yield(); }
+    else { (void)syscall(SYS_nanosleep, &wait, NULL); }
   }
+  errno = err;
   return true;
 }
 
 static void mi_malloc_sys_set_walker(uintptr_t walker) {
-  while (!mi_malloc_sys_lock_kept(SIZE_MAX)) {}
+  while (!mi_malloc_sys_lock_kept()) {}
   mi_atomic_store_relaxed(&mi_malloc_sys_walker, walker);
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
 }
@@ -421,6 +434,7 @@ static void mi_malloc_sys_discard_extent(mi_malloc_sys_kept_t* kept) {
     errno = err;
   }
   kept->extent = page->block_size;
+  kept->extent_expire = kept->expire;
   if (kept->is_in_use) { (void)mi_malloc_sys_remove_kept(kept); }
 }
 
@@ -433,15 +447,10 @@ static bool mi_malloc_sys_is_kept_in(uintptr_t start, size_t size) {
 }
 
 // Before memory is unmapped: no page in it is in the table any more. Only who owns a page adds it, so none is added
-// meanwhile. Another thread may be discarding some of the memory: this waits for it, a second at most. False if that was not
-// enough, or if this thread was interrupted by a signal while it held the lock.
+// meanwhile. If another thread is discarding some of the memory, this waits for it. False if the lock cannot be had.
 static bool mi_malloc_sys_forget_kept(void* start, size_t size) {
   if (size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_malloc_sys_is_kept_in((uintptr_t)start, size)) return true;
-  for (size_t waits = 0; !mi_malloc_sys_lock_kept(100); waits++) {
-    if (waits >= 10000 || mi_atomic_load_relaxed(&mi_malloc_sys_kept_lock) == _mi_thread_id()) return false;
-    const struct timespec wait = { 0, 100000 };
-    (void)syscall(SYS_nanosleep, &wait, NULL); // not the function, where a thread can be cancelled
-  }
+  if (!mi_malloc_sys_lock_kept()) return false;
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     const uintptr_t page = (uintptr_t)mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]);
     if (page >= (uintptr_t)start && page - (uintptr_t)start < size) {
@@ -459,7 +468,7 @@ static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) 
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
   if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
       !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
-      !mi_malloc_sys_lock_kept(0)) return NULL;
+      !mi_malloc_sys_try_lock_kept()) return NULL;
   const bool is_walked = (mi_atomic_load_relaxed(&mi_malloc_sys_walker) != 0);
   mi_malloc_sys_kept_t* const kept = (is_walked ? NULL : mi_malloc_sys_find_kept(block_size));
   mi_page_t* const page = (kept == NULL ? NULL : mi_malloc_sys_use_kept(kept, block_size));
@@ -502,8 +511,8 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_oldest_kept(size_t below) {
 // Goes through such entries, as far as they are due or `in_any_case`, up to an empty page to unmap. Returns that page,
 // removed from its heap's list. NULL if there is none, or the table is in use, or the heap is walked. Nobody waits for the
 // end of a walk: it may be this thread's own.
-static mi_page_t* mi_malloc_sys_remove_oldest_kept(size_t below, bool in_any_case, size_t yields) {
-  if (!mi_malloc_sys_lock_kept(yields)) return NULL;
+static mi_page_t* mi_malloc_sys_remove_oldest_kept(size_t below, bool in_any_case, bool wait) {
+  if (!(wait ? mi_malloc_sys_lock_kept() : mi_malloc_sys_try_lock_kept())) return NULL;
   const mi_msecs_t now = _mi_clock_now();
   mi_page_t* page = NULL;
   mi_malloc_sys_kept_t* oldest;
@@ -523,10 +532,10 @@ static mi_page_t* mi_malloc_sys_remove_oldest_kept(size_t below, bool in_any_cas
 }
 
 // Returns whether there was one.
-static bool mi_malloc_sys_unmap_kept(size_t below, bool in_any_case, size_t yields) {
+static bool mi_malloc_sys_unmap_kept(size_t below, bool in_any_case, bool wait) {
   bool is_unmapped = false;
   while mi_unlikely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0) {
-    mi_page_t* const page = mi_malloc_sys_remove_oldest_kept(below, in_any_case, yields);
+    mi_page_t* const page = mi_malloc_sys_remove_oldest_kept(below, in_any_case, wait);
     if (page == NULL) break;
     _mi_arenas_page_free(page, NULL);
     is_unmapped = true;
@@ -537,22 +546,24 @@ static bool mi_malloc_sys_unmap_kept(size_t below, bool in_any_case, size_t yiel
 // When the table was last searched for what is due.
 static _Atomic(mi_msecs_t) mi_malloc_sys_kept_searched;
 
-// With `force` it waits a moment for other threads: memory has run out, or all of it is to be purged. Otherwise it is called
-// by each free of a range, and looks at the table once in a while.
+// Unmaps and discards what is due. Each free of a range calls this, so it searches the table once in a while.
+static void mi_malloc_sys_purge_due_kept(mi_msecs_t now) {
+  if (now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_kept_searched) < 10) return;
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_kept_searched, now);
+  (void)mi_malloc_sys_unmap_kept(SIZE_MAX, false, false);
+}
+
+// With `force` it waits for other threads: memory has run out, or all of it is to be purged.
 static void mi_malloc_sys_purge_kept(bool force) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return;
-  if (!force) {
-    const mi_msecs_t now = _mi_clock_now();
-    if (now - mi_atomic_loadi64_relaxed(&mi_malloc_sys_kept_searched) < 10) return;
-    mi_atomic_storei64_relaxed(&mi_malloc_sys_kept_searched, now);
-  }
-  (void)mi_malloc_sys_unmap_kept(SIZE_MAX, force, (force ? 10000 : 0));
+  if (force) { (void)mi_malloc_sys_unmap_kept(SIZE_MAX, true, true); }
+  else { mi_malloc_sys_purge_due_kept(_mi_clock_now()); }
 }
 
 // Before a page for a block of this size is allocated. If it will be mapped: smaller pages did not serve it, and would be
 // resident on top. The new mapping takes their place.
 static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
-  if (mi_malloc_sys_gets_mapping(theap, block_size) && mi_malloc_sys_unmap_kept(block_size, true, 0)) {
+  if (mi_malloc_sys_gets_mapping(theap, block_size) && mi_malloc_sys_unmap_kept(block_size, true, false)) {
     mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, _mi_clock_now());
   }
 }
@@ -561,7 +572,8 @@ static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
 static mi_page_t* mi_malloc_sys_alloc_in_arena(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
                                                size_t alignment)
 {
-  if (!mi_malloc_sys_gets_mapping(theap, block_size)) return NULL;
+  if (!mi_malloc_sys_gets_mapping(theap, block_size) || block_size > mi_arena_max_object_size() ||
+      alignment > MI_PAGE_MAX_OVERALLOC_ALIGN) return NULL;
   mi_atomic_increment_relaxed(&mi_malloc_sys_refused_mappings);
   mi_page_t* const page = (_mi_page_fresh_alloc)(theap, pq, block_size, alignment);
   mi_atomic_decrement_relaxed(&mi_malloc_sys_refused_mappings);
@@ -601,7 +613,7 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_entry_for(const mi_page_t* page) {
 // Keeps the empty page, if there is an entry for it.
 static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
   _mi_page_update_stats(page);
-  if (!mi_malloc_sys_lock_kept(0)) return false;
+  if (!mi_malloc_sys_try_lock_kept()) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_entry_for(page);
   if (kept != NULL) {
     const bool is_new = (mi_malloc_sys_kept_page(kept) == NULL);
@@ -626,7 +638,7 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
     const mi_msecs_t now = _mi_clock_now();
     if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
       (mi_arenas_try_purge)(false, false, _mi_subproc_main(), 0);
-      mi_malloc_sys_purge_kept(false); // others may be due, and memory that this block did not use
+      mi_malloc_sys_purge_due_kept(now); // others may be due, and memory that this block did not use
       return true;
     }
     if (mi_malloc_sys_is_region(page)) { mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, now); }
@@ -638,7 +650,7 @@ static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc) {
   if (subproc != _mi_subproc_main()) return;
   mi_atomic_store_relaxed(&mi_malloc_sys_keep_stopped, (uintptr_t)1);
-  while (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0 && mi_malloc_sys_lock_kept(10000)) {
+  while (mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) != 0 && mi_malloc_sys_lock_kept()) {
     mi_malloc_sys_kept_t* const kept = mi_malloc_sys_oldest_kept(SIZE_MAX);
     mi_page_t* const page = (kept != NULL ? mi_malloc_sys_remove_kept(kept) : NULL);
     const bool is_in_use = (kept != NULL && kept->is_in_use);
@@ -662,6 +674,9 @@ static void mi_malloc_sys_try_purge_after_free(bool force, bool visit_all, mi_su
 // At a collection.
 static void mi_malloc_sys_arenas_try_purge(bool force, bool visit_all, mi_subproc_t* subproc, size_t tseq) {
   mi_malloc_sys_before_collection(subproc, force);
+  #if MI_MALLOC_SYS_KEEP
+  mi_atomic_storei64_relaxed(&mi_malloc_sys_kept_searched, (mi_msecs_t)0); // search now
+  #endif
   if (force) { mi_atomic_increment_relaxed(&mi_malloc_sys_forced_purges); }
   mi_malloc_sys_try_purge_after_free(force, visit_all, subproc, tseq);
   if (force) { mi_atomic_decrement_relaxed(&mi_malloc_sys_forced_purges); }
