@@ -61,13 +61,7 @@ fn in_child_with(name: &str, more: &[(&str, &str)], work: impl Fn()) {
         unsafe { mi_free(mi_malloc(1)) };
         work();
     } else {
-        let delay = DELAY.to_string();
-        let mut variables = vec![
-            ("MIMALLOC_PURGE_DELAY", delay.as_str()),
-            ("MIMALLOC_ARENA_PURGE_MULT", "1"),
-        ];
-        variables.extend(more);
-        respawn::assert_child_passes(name, "", &variables);
+        respawn::assert_child_passes_with_delay(name, DELAY, more);
     }
 }
 

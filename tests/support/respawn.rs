@@ -88,3 +88,14 @@ pub fn assert_child_passes(name: &str, argument: &str, variables: &[(&str, &str)
     not_run.for_each(|line| println!("{line}"));
     err.into_owned()
 }
+
+/// As [`assert_child_passes`], with a purge delay in milliseconds. `variables` may name another one.
+pub fn assert_child_passes_with_delay(name: &str, delay: u64, variables: &[(&str, &str)]) {
+    let delay = delay.to_string();
+    let mut all = vec![
+        ("MIMALLOC_PURGE_DELAY", delay.as_str()),
+        ("MIMALLOC_ARENA_PURGE_MULT", "1"),
+    ];
+    all.extend(variables);
+    assert_child_passes(name, "", &all);
+}
