@@ -88,12 +88,14 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
   return (p == to ? MI_MALLOC_SYS_NOT_MOVED : MI_MALLOC_SYS_LOST);
 }
 
-// Discards the old memory on the way, so that only little is resident twice, unless it is likely to be used again soon.
+// Discards the old memory on the way, so that only little is resident twice. Not if both places were used before and are
+// likely to be again soon: then the new one is resident already.
 static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t size) {
   const size_t step = 2*MI_MiB;
   #if MI_MALLOC_SYS_REUSE
-  const bool may_discard = !mi_malloc_sys_was_freed((uintptr_t)from, mi_malloc_sys_reuse_time(mi_arena_purge_delay()),
-                                                    _mi_clock_now());
+  const bool may_discard = (!mi_malloc_sys_is_resident(to, _mi_os_page_size()) ||
+                            !mi_malloc_sys_was_freed((uintptr_t)from, mi_malloc_sys_reuse_time(mi_arena_purge_delay()),
+                                                     _mi_clock_now()));
   #else
   const bool may_discard = true;
   #endif
