@@ -270,9 +270,7 @@ static uintptr_t mi_malloc_sys_mapping_start(const mi_memid_t* memid) {
 // For `large.c`: a region that memory was moved to or from consists of several mappings, or has no memory. Its next free
 // does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
-  if (memid->memkind == MI_MEM_OS) {
-    mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
-  }
+  mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
 }
 
 // When a mapping that is not kept was last freed.
@@ -438,25 +436,22 @@ static void mi_malloc_sys_discard_extent(mi_malloc_sys_kept_t* kept) {
   if (kept->is_in_use) { (void)mi_malloc_sys_remove_kept(kept); }
 }
 
-static bool mi_malloc_sys_is_kept_in(uintptr_t start, size_t size) {
+// An entry of a page in this memory, or NULL.
+static mi_malloc_sys_kept_t* mi_malloc_sys_kept_in(void* start, size_t size) {
   for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
     const uintptr_t page = (uintptr_t)mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]);
-    if (page >= start && page - start < size) return true;
+    if (page >= (uintptr_t)start && page - (uintptr_t)start < size) return &mi_malloc_sys_kept[i];
   }
-  return false;
+  return NULL;
 }
 
 // Before memory is unmapped: no page in it is in the table any more. Only who owns a page adds it, so none is added
 // meanwhile. If another thread is discarding some of the memory, this waits for it. False if the lock cannot be had.
 static bool mi_malloc_sys_forget_kept(void* start, size_t size) {
-  if (size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_malloc_sys_is_kept_in((uintptr_t)start, size)) return true;
+  if (size < MI_MALLOC_SYS_LARGE_MAPPING || mi_malloc_sys_kept_in(start, size) == NULL) return true;
   if (!mi_malloc_sys_lock_kept()) return false;
-  for (size_t i = 0; i < MI_MALLOC_SYS_KEPT; i++) {
-    const uintptr_t page = (uintptr_t)mi_malloc_sys_kept_page(&mi_malloc_sys_kept[i]);
-    if (page >= (uintptr_t)start && page - (uintptr_t)start < size) {
-      (void)mi_malloc_sys_remove_kept(&mi_malloc_sys_kept[i]);
-    }
-  }
+  mi_malloc_sys_kept_t* kept;
+  while ((kept = mi_malloc_sys_kept_in(start, size)) != NULL) { (void)mi_malloc_sys_remove_kept(kept); }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   return true;
 }
@@ -586,16 +581,14 @@ static bool mi_malloc_sys_is_profiled(const mi_heap_t* heap) {
   return (profiler != NULL && mi_profiler_is_enabled(profiler));
 }
 
-// Whether an empty page in memory of the system, which a free has claimed, is to be kept. Records this free. The block of a
-// page with a larger alignment starts elsewhere.
+// Whether an empty page in memory of the system, which a free has claimed, is to be kept. If nothing else forbids it, this
+// records the free.
 static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t now) {
-  const mi_memid_t* const memid = &page->memid;
-  return (!memid->is_pinned && page->block_size >= MI_MALLOC_SYS_LARGE_MAPPING &&
-          (uint8_t*)memid->mem.os.base + MI_PAGE_ALIGN == mi_page_slice_start(page) &&
+  return (mi_malloc_sys_is_region(page) && page->block_size >= MI_MALLOC_SYS_LARGE_MAPPING &&
           mi_is_process_heap_main(mi_page_heap(page)) && time > 0 && !_mi_preloading() &&
           mi_atomic_load_relaxed(&mi_malloc_sys_keep_stopped) == 0 &&
           !mi_option_is_enabled(mi_option_disallow_os_alloc) && !mi_malloc_sys_is_profiled(mi_page_heap(page)) &&
-          mi_malloc_sys_is_reused(mi_malloc_sys_mapping_start(memid), time, now));
+          mi_malloc_sys_is_reused(mi_malloc_sys_mapping_start(&page->memid), time, now));
 }
 
 // The entry of this page, or else an empty one, or NULL. The caller holds the lock.

@@ -103,11 +103,15 @@ fn fill(size: usize) {
     free(p);
 }
 
-fn mappings() -> i64 {
+fn stats() -> mi_stats_t {
     let mut stats = mi_stats_t::new();
     // SAFETY: the statistics say how large they are.
     assert!(unsafe { mi_stats_get(&mut stats) });
-    stats.mmap_calls.total
+    stats
+}
+
+fn mappings() -> i64 {
+    stats().mmap_calls.total
 }
 
 fn assert_resident(before: usize, mib: usize, when: &str) {
@@ -254,12 +258,7 @@ fn what_only_larger_blocks_used_is_returned() {
 #[test]
 fn what_is_committed_is_counted() {
     in_child("what_is_committed_is_counted", || {
-        let committed = || {
-            let mut stats = mi_stats_t::new();
-            // SAFETY: the statistics say how large they are.
-            assert!(unsafe { mi_stats_get(&mut stats) });
-            stats.committed.current
-        };
+        let committed = || stats().committed.current;
         let before = committed();
         for mib in [130, 200, 300, 513].iter().cycle().take(40) {
             free(malloc(mib * MIB));
