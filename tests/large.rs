@@ -17,6 +17,8 @@ mod resident;
 #[allow(dead_code)]
 #[path = "support/respawn.rs"]
 mod respawn;
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 const MIB: usize = 1 << 20;
 /// In MiB: a smaller block that grows is copied (`MI_MALLOC_SYS_LARGE`).
@@ -512,23 +514,21 @@ fn untouched_blocks_are_not_resident() {
 #[test]
 fn a_large_block_is_counted_without_a_merge() {
     in_child_with_entry_points("a_large_block_is_counted_without_a_merge", || {
-        let snapshot = || {
-            let mut stats = mi_stats_t::new();
-            // SAFETY: the structure has the size that it names.
-            assert!(unsafe { mi_stats_get(&mut stats) });
+        let counts = || {
+            let stats = snapshot::stats();
             (stats.malloc_count.total, stats.allocated)
         };
         const SMALL: usize = 10_000;
-        let (count, before) = snapshot();
+        let (count, before) = counts();
         let of_thread = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 // SAFETY: each block is freed once.
                 unsafe {
                     let small: Vec<_> = (0..SMALL).map(|_| mi_malloc(64)).collect();
                     let large = mi_malloc(100 * MIB);
-                    let with_block = scope.spawn(snapshot).join().unwrap();
+                    let with_block = scope.spawn(counts).join().unwrap();
                     mi_free(large);
-                    let without_it = scope.spawn(snapshot).join().unwrap();
+                    let without_it = scope.spawn(counts).join().unwrap();
                     small.into_iter().for_each(|block| mi_free(block));
                     [with_block, without_it]
                 }
@@ -546,7 +546,7 @@ fn a_large_block_is_counted_without_a_merge() {
                 "{when}: {current}"
             );
         }
-        let (merged, _) = snapshot();
+        let (merged, _) = counts();
         assert!(merged - count >= SMALL as i64, "the thread has ended");
     });
 }

@@ -18,8 +18,11 @@ mod resident;
 #[allow(dead_code)]
 #[path = "support/respawn.rs"]
 mod respawn;
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 use resident::resident;
+use snapshot::stats;
 
 const MIB: usize = 1 << 20;
 
@@ -101,13 +104,6 @@ fn fill(size: usize) {
     let p = malloc(size);
     bytes(p, size).fill(1);
     free(p);
-}
-
-fn stats() -> mi_stats_t {
-    let mut stats = mi_stats_t::new();
-    // SAFETY: the statistics say how large they are.
-    assert!(unsafe { mi_stats_get(&mut stats) });
-    stats
 }
 
 fn mappings() -> i64 {

@@ -6,6 +6,9 @@ mod mapping;
 #[allow(dead_code)]
 #[path = "support/respawn.rs"]
 mod respawn;
+#[cfg(target_pointer_width = "64")]
+#[path = "support/snapshot.rs"]
+mod snapshot;
 use mi_malloc_sys::*;
 
 #[global_allocator]
@@ -104,9 +107,7 @@ fn an_option_that_is_read_at_process_start() {
 #[cfg(target_pointer_width = "64")]
 fn the_first_arena_has_the_size_of_the_program() {
     if respawn::is_child() {
-        let mut stats = mi_stats_t::new();
-        assert!(unsafe { mi_stats_get(&mut stats) });
-        let reserved = stats.reserved.total;
+        let reserved = snapshot::stats().reserved.total;
         assert!(
             (96 << 20..200 << 20).contains(&reserved),
             "{} MiB are reserved",

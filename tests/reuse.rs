@@ -22,8 +22,11 @@ mod resident;
 #[allow(dead_code)]
 #[path = "support/respawn.rs"]
 mod respawn;
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 use resident::resident;
+use snapshot::stats;
 
 const MIB: usize = 1 << 20;
 
@@ -275,20 +278,6 @@ fn without_a_delay_nothing_is_kept() {
             }
         }
     });
-}
-
-/// Of the main subprocess.
-fn stats() -> mi_stats_t {
-    // SAFETY: the structure is large enough, and may be zero.
-    unsafe {
-        let mut stats = mi_stats_t {
-            size: core::mem::size_of::<mi_stats_t>(),
-            version: MI_STAT_VERSION as _,
-            ..core::mem::zeroed()
-        };
-        assert!(mi_stats_get(&mut stats));
-        stats
-    }
 }
 
 /// When all that is free was purged.
