@@ -54,23 +54,31 @@ static bool mi_malloc_sys_seems_untouched(uint8_t* start, size_t size) {
 }
 
 // What is not resident may have been swapped out, so it is discarded.
+static void mi_malloc_sys_zero_range(uint8_t* start, size_t size, bool is_resident) {
+  if (is_resident) { memset(start, 0, size); }
+  else { mi_malloc_sys_zero_by_discarding(start, size); }
+}
+
+// Adjacent units are zeroed together: processors zero many MiB at once in half the time for each, as then they do not read
+// the memory first.
 static void mi_malloc_sys_zero_resident(uint8_t* start, size_t size) {
   if (mi_malloc_sys_seems_untouched(start, size)) {
     mi_malloc_sys_zero_by_discarding(start, size);
     return;
   }
-  size_t empty = 0; // from here to `at` nothing is resident
+  size_t zeroed = 0;
+  bool is_resident = false; // from there to `at`
   for (size_t at = 0; at < size; ) {
     const size_t unit = MI_MALLOC_SYS_ZERO_UNIT - (uintptr_t)(start + at) % MI_MALLOC_SYS_ZERO_UNIT;
     const size_t count = mi_min(unit, size - at);
-    if (mi_malloc_sys_is_resident(start + at, count)) {
-      mi_malloc_sys_zero_by_discarding(start + empty, at - empty);
-      memset(start + at, 0, count);
-      empty = at + count;
+    if (mi_malloc_sys_is_resident(start + at, count) != is_resident) {
+      mi_malloc_sys_zero_range(start + zeroed, at - zeroed, is_resident);
+      zeroed = at;
+      is_resident = !is_resident;
     }
     at += count;
   }
-  mi_malloc_sys_zero_by_discarding(start + empty, size - empty);
+  mi_malloc_sys_zero_range(start + zeroed, size - zeroed, is_resident);
 }
 #endif
 
