@@ -105,7 +105,7 @@ static int mi_malloc_sys_madvise(void* addr, size_t size, int advice) {
   return madvise(addr, size, advice);
 }
 
-// Callers pass whole huge pages within the block: one that is only partly behind it would serve its neighbours.
+// In arenas callers pass whole huge pages within the block: one that is only partly behind it would serve its neighbours.
 static void mi_malloc_sys_advise_huge(uintptr_t start, uintptr_t end) {
   const int err = errno;
   (void)madvise((void*)start, end - start, MADV_HUGEPAGE);
@@ -178,14 +178,14 @@ static void* mi_malloc_sys_arenas_try_alloc(mi_heap_t* heap, size_t slice_count,
   return p;
 }
 
-// Upstream requests no huge pages here: these mappings are not aligned to huge pages at both ends.
+// Upstream requests no huge pages here: these mappings are not aligned to huge pages at both ends. The request ends behind
+// the block, so that it does not split the block's mapping, which is moved as one (`large.c`).
 static void* mi_malloc_sys_arena_os_alloc_aligned(mi_subproc_t* subproc, size_t size, size_t alignment, size_t align_offset,
                                                   bool commit, bool allow_large, mi_arena_id_t req_arena, mi_memid_t* memid)
 {
   void* const p = _mi_arena_os_alloc_aligned(subproc, size, alignment, align_offset, commit, allow_large, req_arena, memid);
   if (p != NULL && !memid->is_pinned && mi_malloc_sys_wants_huge(size)) {
-    mi_malloc_sys_advise_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT),
-                           mi_align_down((uintptr_t)p + size, MI_MALLOC_SYS_HUGE_UNIT));
+    mi_malloc_sys_advise_huge(mi_align_up((uintptr_t)p, MI_MALLOC_SYS_HUGE_UNIT), (uintptr_t)p + size);
   }
   return p;
 }

@@ -10,7 +10,7 @@
 // Memory is never moved into an arena. It would stay a separate mapping there, and the number of mappings is limited
 // (vm.max_map_count); those of a region end with the region.
 //
-// The addresses of large mappings are reused (`reuse.h`), and their memory unless some of it was moved.
+// The addresses of large mappings are reused, and their memory (`reuse.h`), except of those that memory was moved from.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_MOVES=1` leaves this out.
 
@@ -40,7 +40,7 @@
 
 // ---- Which memory one call moves. The kernel moves memory of a single mapping, and what was moved stays a mapping of
 // its own. A region records where such parts end, as offsets from the start of its page's slices. The record is
-// behind the page's metadata.
+// behind the page's metadata, and stays there while the region is kept.
 #define MI_MALLOC_SYS_PARTS  15
 typedef struct mi_malloc_sys_parts_s {
   size_t count;
@@ -53,6 +53,16 @@ mi_malloc_sys_assert(4*sizeof(mi_page_t) <= MI_MALLOC_SYS_PARTS_AT, "the metadat
 
 static mi_malloc_sys_parts_t* mi_malloc_sys_parts(const mi_page_t* page) {
   return (mi_malloc_sys_parts_t*)((uint8_t*)page->memid.mem.os.base + MI_MALLOC_SYS_PARTS_AT);
+}
+
+// Behind the parts up to `end`, which were replaced, are those that the region had before. False if they are too many.
+static bool mi_malloc_sys_add_parts(mi_malloc_sys_parts_t* parts, const mi_malloc_sys_parts_t* before, size_t end) {
+  for (size_t i = 0; i < before->count; i++) {
+    if (before->ends[i] <= end) continue;
+    if (parts->count == MI_MALLOC_SYS_PARTS) return false;
+    parts->ends[parts->count++] = before->ends[i];
+  }
+  return true;
 }
 
 // ---- The move.
@@ -107,47 +117,58 @@ static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t siz
 }
 
 // Moves or copies `size` bytes from the start of one page's slices to the start of an unused region's, for a block that is
-// going to have `new_size` bytes there.
+// going to have `new_size` bytes there. False if the bytes are still at the old place, and the region's addresses are lost.
 //
 // Memory of an arena is copied. Slices start at other offsets from multiples of 2 MiB there, so the kernel would split
 // huge pages to move them, and both the moved memory and what is next faulted in at the old place would be small pages.
-static mi_malloc_sys_moved_t mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size_t new_size) {
+static bool mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size_t new_size) {
   uint8_t* const new_start = mi_page_slice_start(to);
   uint8_t* const old_start = mi_page_slice_start(from);
   const bool may_move = (from->memid.memkind == MI_MEM_OS);
   #if MI_MALLOC_SYS_KEEP
-  if (may_move) {
-    mi_malloc_sys_do_not_keep(&from->memid);
-    mi_malloc_sys_do_not_keep(&to->memid);
-  }
+  if (may_move) { mi_malloc_sys_do_not_keep(&from->memid); }
   // The region may be a mapping that was kept, together with its memory.
   const size_t in_use = mi_align_up(new_size, _mi_os_page_size());
   const size_t capacity = mi_align_down(mi_page_block_size(to), _mi_os_page_size());
-  if (capacity > in_use) { (void)madvise(new_start + in_use, capacity - in_use, MADV_DONTNEED); }
+  if (capacity > in_use && !(mi_malloc_sys_is_resident(new_start + in_use, _mi_os_page_size()) &&
+                             mi_malloc_sys_shrink_in_mapping(to, in_use)))
+  {
+    (void)madvise(new_start + in_use, capacity - in_use, MADV_DONTNEED);
+  }
   #else
   MI_UNUSED(new_size);
   #endif
   if (!may_move) {
     mi_malloc_sys_move_by_copying(new_start, old_start, size);
-    return MI_MALLOC_SYS_NOT_MOVED;
+    return true;
   }
   const size_t rounded = mi_align_up(size, _mi_os_page_size());
   const mi_malloc_sys_parts_t* const old = mi_malloc_sys_parts(from);
   mi_malloc_sys_parts_t* const parts = mi_malloc_sys_parts(to);
+  const mi_malloc_sys_parts_t before = *parts;
+  parts->count = 0;
   size_t moved = 0;
+  size_t tried = 0;
   for (size_t i = 0; moved < rounded && parts->count < MI_MALLOC_SYS_PARTS; i++) {
     const size_t end = (i < old->count && old->ends[i] < rounded ? old->ends[i] : rounded);
     const mi_malloc_sys_moved_t result = mi_malloc_sys_move_part(new_start + moved, old_start + moved, end - moved);
     if (result == MI_MALLOC_SYS_LOST) {
       memcpy(old_start, new_start, moved);
-      return result;
+      return false;
     }
+    tried = end;
+    parts->ends[parts->count++] = end;
     if (result == MI_MALLOC_SYS_NOT_MOVED) break;
     moved = end;
-    parts->ends[parts->count++] = end;
   }
   if (moved < size) { memcpy(new_start + moved, old_start + moved, size - moved); }
-  return (moved > 0 ? MI_MALLOC_SYS_MOVED : MI_MALLOC_SYS_NOT_MOVED);
+  #if MI_MALLOC_SYS_KEEP
+  // The rest of a part that the kernel has refused may consist of several mappings as well.
+  if (!mi_malloc_sys_add_parts(parts, &before, tried) || moved < rounded) { mi_malloc_sys_do_not_keep(&to->memid); }
+  #else
+  (void)mi_malloc_sys_add_parts(parts, &before, tried);
+  #endif
+  return true;
 }
 
 // ---- The new place.
@@ -172,8 +193,12 @@ static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p,
   mi_theap_t* const theap = _mi_theap_default();
   const size_t offset = (size_t)((uint8_t*)p - mi_page_slice_start(page));
   if (used < MI_MALLOC_SYS_LARGE/2 || !mi_malloc_sys_sampling_off(theap) || !mi_theap_is_initialized(theap) ||
-      !mi_malloc_sys_is_system_memory(page) || p != mi_page_start(page) || offset > MI_PAGE_CACHE_OFFSET_MAX ||
-      !mi_malloc_sys_may_move()) return NULL;
+      !mi_malloc_sys_is_system_memory(page) || p != mi_page_start(page) || offset > MI_PAGE_CACHE_OFFSET_MAX) return NULL;
+  #if MI_MALLOC_SYS_KEEP
+  if (mi_page_heap(page) == mi_theap_heap(theap) &&
+      mi_malloc_sys_grow_in_mapping(page, mi_align_up(size, _mi_os_page_size()))) return p;
+  #endif
+  if (!mi_malloc_sys_may_move()) return NULL;
   void* const to = mi_malloc_sys_alloc_region(theap, size);
   if (to == NULL) return NULL;
   mi_page_t* const region = mi_ptr_page(to);
@@ -185,7 +210,7 @@ static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p,
   // Upstream starts a block of this size at any of the cache lines of the first 4 KiB, and reserves space for that
   // (`mi_page_block_cache_offset`). Only whole pages of the system can be moved, so the block keeps its offset.
   region->page_offset = region->page_offset - (size_t)((uint8_t*)to - mi_page_slice_start(region)) + offset;
-  if mi_unlikely(mi_malloc_sys_move(region, page, offset + used, offset + size) == MI_MALLOC_SYS_LOST) {
+  if mi_unlikely(!mi_malloc_sys_move(region, page, offset + used, offset + size)) {
     return NULL; // the region is never freed, so that nobody uses its addresses
   }
   mi_malloc_sys_free_lifo(page, p);

@@ -81,15 +81,14 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
     const long time = mi_malloc_sys_reuse_time(delay);
     const mi_msecs_t now = _mi_clock_now();
     const bool is_first = mi_malloc_sys_is_first_half(time, now);
-    if (slice_count < limit) {
-      if (is_first && !mi_malloc_sys_is_refaulting(arena, now)) {
-        mi_arena_purge(arena, slice_index, slice_count);
-        return;
-      }
-    }
-    else {
+    const bool is_refaulting = mi_malloc_sys_is_refaulting(arena, now);
+    if (slice_count >= limit) {
       const uintptr_t start = (uintptr_t)mi_arena_slice_start(arena, slice_index);
-      waits = (mi_malloc_sys_is_reused(start, time, now) || mi_malloc_sys_is_refaulting(arena, now));
+      waits = (mi_malloc_sys_is_reused(start, time, now) || is_refaulting);
+    }
+    else if (is_first && !is_refaulting) {
+      mi_arena_purge(arena, slice_index, slice_count);
+      return;
     }
   }
   if (!waits) {
@@ -267,8 +266,7 @@ static uintptr_t mi_malloc_sys_mapping_start(const mi_memid_t* memid) {
   return (uintptr_t)memid->mem.os.base;
 }
 
-// For `large.c`: a region that memory was moved to or from consists of several mappings, or has no memory. Its next free
-// does not keep it.
+// For `large.c`: a region that memory was moved from has none. Its next free does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
 }
@@ -591,6 +589,22 @@ static bool mi_malloc_sys_may_keep(const mi_page_t* page, long time, mi_msecs_t 
           mi_malloc_sys_is_reused(mi_malloc_sys_mapping_start(&page->memid), time, now));
 }
 
+// In an empty entry, or the page's own. Memory may be resident up to the size of the block, or further if an earlier one
+// needed more. A child of `fork` may find the entry at any point. The caller holds the lock.
+static void mi_malloc_sys_set_kept(mi_malloc_sys_kept_t* kept, mi_page_t* page, bool is_in_use, mi_msecs_t expire) {
+  const bool is_new = (mi_malloc_sys_kept_page(kept) == NULL);
+  if (is_new || page->block_size >= kept->extent) {
+    kept->extent = page->block_size;
+    kept->extent_expire = expire;
+  }
+  kept->expire = expire;
+  kept->is_in_use = is_in_use;
+  if (is_new) {
+    mi_atomic_store_ptr_release(mi_page_t, &kept->page, page);
+    mi_atomic_increment_acq_rel(&mi_malloc_sys_kept_count);
+  }
+}
+
 // The entry of this page, or else an empty one, or NULL. The caller holds the lock.
 static mi_malloc_sys_kept_t* mi_malloc_sys_entry_for(const mi_page_t* page) {
   mi_malloc_sys_kept_t* empty = NULL;
@@ -603,24 +617,60 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_entry_for(const mi_page_t* page) {
   return empty;
 }
 
+// ---- For `large.c`: the block of a page in a mapping changes its size in place.
+
+static bool mi_malloc_sys_may_resize(const mi_page_t* page) {
+  return (mi_malloc_sys_is_region(page) && mi_is_process_heap_main(mi_page_heap(page)));
+}
+
+// The caller holds the lock.
+static void mi_malloc_sys_set_block_size(mi_page_t* page, size_t size) {
+  #if MI_STATS
+  mi_heap_t* const heap = mi_page_heap(page);
+  if (size > page->block_size) {
+    mi_heap_stat_increase(heap, allocated, size - page->block_size);
+    mi_heap_stat_increase(heap, malloc_huge, size - page->block_size);
+  }
+  else {
+    mi_heap_stat_adjust_decrease(heap, allocated, page->block_size - size);
+    mi_heap_stat_adjust_decrease(heap, malloc_huge, page->block_size - size);
+  }
+  #endif
+  page->block_size = size;
+}
+
+// If the mapping has room for it. Waits for the table: a move would take longer than what another thread discards.
+static bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size) {
+  if (!mi_malloc_sys_may_resize(page) || size > mi_malloc_sys_capacity(page) || !mi_malloc_sys_lock_kept()) return false;
+  mi_malloc_sys_set_block_size(page, size);
+  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_kept_in(page, 1);
+  if (kept != NULL && size >= kept->extent) { (void)mi_malloc_sys_remove_kept(kept); }
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  return true;
+}
+
+// A block that was just allocated does not need all of its size yet. What is resident behind it is discarded if no block
+// needs it for a while. False if the table is in use or full.
+static bool mi_malloc_sys_shrink_in_mapping(mi_page_t* page, size_t size) {
+  const long time = mi_malloc_sys_keep_time(mi_arena_purge_delay());
+  if (time <= 0 || !mi_malloc_sys_may_resize(page) || !mi_malloc_sys_try_lock_kept()) return false;
+  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_entry_for(page);
+  if (kept != NULL) {
+    mi_malloc_sys_set_kept(kept, page, true, _mi_clock_now() + time);
+    mi_malloc_sys_set_block_size(page, size);
+  }
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  return (kept != NULL);
+}
+
+// ---- A page that has become empty.
+
 // Keeps the empty page, if there is an entry for it.
 static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
   _mi_page_update_stats(page);
   if (!mi_malloc_sys_try_lock_kept()) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_entry_for(page);
-  if (kept != NULL) {
-    const bool is_new = (mi_malloc_sys_kept_page(kept) == NULL);
-    if (is_new || page->block_size >= kept->extent) {
-      kept->extent = page->block_size;
-      kept->extent_expire = expire;
-    }
-    kept->expire = expire;
-    kept->is_in_use = false;
-    if (is_new) {
-      mi_atomic_store_ptr_release(mi_page_t, &kept->page, page);
-      mi_atomic_increment_acq_rel(&mi_malloc_sys_kept_count);
-    }
-  }
+  if (kept != NULL) { mi_malloc_sys_set_kept(kept, page, false, expire); }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
   return (kept != NULL);
 }

@@ -8,6 +8,8 @@
 use core::ffi::c_void;
 use cty::c_int;
 use mi_malloc_sys::*;
+use std::alloc::{GlobalAlloc, Layout};
+use std::mem::size_of;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -302,29 +304,166 @@ fn zeroed_blocks_in_kept_mappings_are_zero() {
     });
 }
 
-/// Its memory was copied, so that it is one mapping.
+/// The block of a vector. Each MiB is filled with its number.
+struct Growing {
+    start: *mut u8,
+    mib: usize,
+}
+
+impl Growing {
+    fn new(mib: usize) -> Growing {
+        // SAFETY: the size is not zero.
+        let start = unsafe { MiMalloc.alloc(Growing::layout(mib)) };
+        let mut block = Growing { start, mib: 0 };
+        block.fill_to(mib);
+        block
+    }
+
+    fn layout(mib: usize) -> Layout {
+        Layout::from_size_align(mib * MIB, 8).unwrap()
+    }
+
+    fn fill_to(&mut self, mib: usize) {
+        assert!(!self.start.is_null());
+        for at in self.mib..mib {
+            bytes(self.start, mib * MIB)[at * MIB..(at + 1) * MIB].fill(at as u8);
+        }
+        self.mib = mib;
+    }
+
+    fn grow(&mut self, mib: usize) {
+        // SAFETY: the block is live, and has this layout.
+        self.start = unsafe { MiMalloc.realloc(self.start, Growing::layout(self.mib), mib * MIB) };
+        self.fill_to(mib);
+    }
+
+    fn assert_intact(&self) {
+        for at in 0..self.mib {
+            // SAFETY: within the block.
+            let chunk = unsafe { self.start.add(at * MIB) };
+            assert!(is_filled(chunk, MIB, at as u8), "MiB {at}");
+        }
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // SAFETY: the block is live, and has this layout.
+        unsafe { MiMalloc.dealloc(self.start, Growing::layout(self.mib)) };
+    }
+}
+
+/// A block that grows through these sizes.
+fn grown(sizes: &[usize]) -> Growing {
+    let mut block = Growing::new(sizes[0]);
+    sizes[1..].iter().for_each(|mib| block.grow(*mib));
+    block.assert_intact();
+    block
+}
+
 #[test]
 fn a_mapping_of_a_block_that_grew_is_kept() {
-    use std::alloc::{GlobalAlloc, Layout};
     in_child("a_mapping_of_a_block_that_grew_is_kept", || {
-        let layout = |size| Layout::from_size_align(size, 8).unwrap();
-        let round = || {
-            // SAFETY: the block has the layout that is said each time.
-            unsafe {
-                let p = MiMalloc.alloc(layout(40 * MIB));
-                bytes(p, 40 * MIB).fill(1);
-                let p = MiMalloc.realloc(p, layout(40 * MIB), 90 * MIB);
-                assert!(!p.is_null());
-                assert!(is_filled(p, 40 * MIB, 1));
-                bytes(p, 90 * MIB)[40 * MIB..].fill(2);
-                MiMalloc.dealloc(p, layout(90 * MIB));
-            }
-        };
-        (0..3).for_each(|_| round());
-        let (before, mapped) = (resident(), mappings());
-        (0..3).for_each(|_| round());
+        // Copied once; moved later on.
+        for sizes in [&[40, 90][..], &[40, 80, 160, 320]] {
+            (0..3).for_each(|_| drop(grown(sizes)));
+            let (before, mapped) = (resident(), mappings());
+            (0..3).for_each(|_| drop(grown(sizes)));
+            assert_eq!(mappings(), mapped);
+            assert!(resident() < before + 40 * MIB);
+            collect(true);
+        }
+    });
+}
+
+/// Which its mapping kept from an earlier block.
+#[test]
+fn memory_that_a_growing_block_does_not_need_is_returned() {
+    let name = "memory_that_a_growing_block_does_not_need_is_returned";
+    in_child(name, || {
+        let (before, allocated) = (resident(), stats().allocated.current);
+        (0..3).for_each(|_| drop(grown(&[40, 80, 160, 320])));
+        let mut block = grown(&[40, 80]);
+        assert!(resident() >= before + 320 * MIB);
+        // SAFETY: the block is live.
+        let usable = unsafe { mi_usable_size(block.start.cast()) };
+        assert!(usable < 81 * MIB, "{usable}");
+        sleep(Duration::from_millis(DUE));
+        collect(false);
+        // The first 40 MiB were in an arena, which purges later.
+        assert!(resident() < before + (80 + 40 + 10) * MIB);
+        block.assert_intact();
+        let mapped = mappings();
+        block.grow(160);
+        block.grow(320);
+        block.assert_intact();
         assert_eq!(mappings(), mapped);
-        assert!(resident() < before + 40 * MIB);
+        // With `override` the test allocates there too.
+        let counted = || (stats().allocated.current - allocated + (1 << 19)) >> 20;
+        assert_eq!(counted(), 320);
+        drop(block);
+        collect(true);
+        assert_resident(before, 0, "at the end");
+        assert_eq!(counted(), 0);
+    });
+}
+
+/// Where the kernel's mappings end that a block consists of, and where they end by the record in front of it
+/// (`mi_malloc_sys_parts_t`): offsets from the start of its page's slices.
+fn parts(block: &Growing) -> [Vec<usize>; 2] {
+    const UNIT: usize = 64 << 10; // of slices, and of what is in front of the first one
+    let start = block.start as usize & !(UNIT - 1);
+    let record = (start - UNIT + 4096 - 16 * size_of::<usize>()) as *const usize;
+    // SAFETY: there are sixteen words, the first of which is the number of ends.
+    let words = unsafe { std::slice::from_raw_parts(record, 16) };
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let ends = maps.lines().map(|line| {
+        let end = line.split(['-', ' ']).nth(1).unwrap();
+        usize::from_str_radix(end, 16).unwrap()
+    });
+    let within = ends.filter(|end| (start + 1..start + block.mib * MIB).contains(end));
+    [
+        within.map(|end| end - start).collect(),
+        words[1..=words[0]].to_vec(),
+    ]
+}
+
+/// Older kernels move one mapping in a call.
+fn assert_recorded(block: &Growing) {
+    let [ends, recorded] = parts(block);
+    assert!(
+        ends.iter().all(|end| recorded.contains(end))
+            && recorded.windows(2).all(|pair| pair[0] < pair[1]),
+        "mappings end at {ends:x?}, by the record at {recorded:x?}"
+    );
+}
+
+#[test]
+fn memory_of_several_mappings_moves_again() {
+    in_child("memory_of_several_mappings_moves_again", || {
+        assert_recorded(&grown(&[40, 80, 256]));
+        for _ in 0..3 {
+            assert_recorded(&grown(&[40, 80, 250, 257]));
+        }
+        // Memory moves to where memory of another block is.
+        let other = grown(&[40, 80, 250, 257]);
+        let mut block = grown(&[40, 80]);
+        drop(other);
+        let mapped = mappings();
+        block.grow(257);
+        block.grow(500);
+        assert_eq!(mappings(), mapped);
+        block.assert_intact();
+        assert_recorded(&block);
+        // It does again, in several calls.
+        block.grow(520);
+        assert!(mappings() > mapped);
+        block.assert_intact();
+        assert_recorded(&block);
+        // It was not copied.
+        assert!(resident::peak() < 800 * MIB, "{}", resident::peak());
+        block.grow(700);
+        block.assert_intact();
     });
 }
 
