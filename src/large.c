@@ -98,8 +98,8 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
   return (p == to ? MI_MALLOC_SYS_NOT_MOVED : MI_MALLOC_SYS_LOST);
 }
 
-// Discards the old memory on the way, so that only little is resident twice. Not if both places were used before and are
-// likely to be again soon: then the new one is resident already.
+// Discards the old memory on the way, in whole huge pages, so that only little is resident twice. Not if both places were
+// used before and are likely to be again soon: then the new one is resident already.
 static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t size) {
   const size_t step = 2*MI_MiB;
   #if MI_MALLOC_SYS_REUSE
@@ -109,8 +109,9 @@ static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t siz
   #else
   const bool may_discard = true;
   #endif
-  for (size_t at = 0; at < size; at += step) {
-    const size_t count = mi_min(step, size - at);
+  size_t count;
+  for (size_t at = 0; at < size; at += count) {
+    count = mi_min(step - (uintptr_t)(from + at) % step, size - at);
     memcpy(to + at, from + at, count);
     if (may_discard) { (void)madvise(from + at, count, MADV_DONTNEED); } // after an error it is purged later
   }
