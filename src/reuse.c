@@ -380,10 +380,10 @@ static size_t mi_malloc_sys_capacity(const mi_page_t* page) {
   return page->memid.mem.os.size - 4*MI_MiB;
 }
 
-// Whether the memory of a block may be in a mapping of this capacity. One of more than four times the size is left to larger
+// Whether the memory of a block may be in a mapping of this capacity. One of more than eight times the size is left to larger
 // blocks. Where memory is reserved when it is mapped, the block would reserve all of it.
 static bool mi_malloc_sys_is_suitable(size_t capacity, size_t block_size) {
-  return (block_size <= capacity && capacity / 4 <= block_size &&
+  return (block_size <= capacity && capacity / 8 <= block_size &&
           (capacity - block_size <= block_size / 8 || _mi_os_has_overcommit()));
 }
 

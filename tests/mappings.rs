@@ -133,7 +133,7 @@ fn mappings_serve_smaller_blocks() {
         fill(400 * MIB);
         assert_resident(before, 400, "after a larger one");
         let mapped = mappings();
-        for mib in [390, 280, 135, 370, 101] {
+        for mib in [390, 280, 135, 370, 101, 60] {
             let p = malloc(mib * MIB);
             bytes(p, mib * MIB).fill(2);
             // SAFETY: the block is live.
@@ -143,10 +143,10 @@ fn mappings_serve_smaller_blocks() {
             free(p);
         }
         assert_eq!(mappings(), mapped);
-        // A block of less than a quarter has memory of its own.
-        let p = malloc(90 * MIB);
-        bytes(p, 90 * MIB).fill(3);
-        assert_resident(before, 490, "with a much smaller one");
+        // A block of less than an eighth has memory of its own.
+        let p = malloc(45 * MIB);
+        bytes(p, 45 * MIB).fill(3);
+        assert_resident(before, 445, "with a much smaller one");
         free(p);
         collect(true);
         assert_resident(before, 0, "after a forced collection");
