@@ -10,7 +10,8 @@
 // Memory is never moved into an arena. It would stay a separate mapping there, and the number of mappings is limited
 // (vm.max_map_count); those of a region end with the region.
 //
-// The addresses of large mappings are reused, and their memory (`reuse.h`), except of those that memory was moved from.
+// The addresses of large mappings are reused, and their memory (`reuse.h`), except of those that memory was moved from, or
+// to in more parts than are recorded.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_MOVES=1` leaves this out.
 
@@ -30,7 +31,6 @@
 #if MI_MALLOC_SYS_MOVES
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -173,13 +173,6 @@ static bool mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size
 }
 
 // ---- The new place.
-
-// Whether addresses are unlimited, so that the block may have more of them than it needs.
-static bool mi_malloc_sys_addresses_unlimited(void) {
-  struct rlimit addresses, data;
-  return (_mi_os_has_overcommit() && getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur == RLIM_INFINITY &&
-          getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur == RLIM_INFINITY);
-}
 
 // Allocates a region for a block of this size that keeps growing.
 static void* mi_malloc_sys_alloc_region(mi_theap_t* theap, size_t size) {

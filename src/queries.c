@@ -1,6 +1,8 @@
 // What the system knows of memory, and what upstream's metadata say of it. Included after upstream's `static.c`.
 
 #if defined(__linux__)
+#include <sys/resource.h>
+
 // Whether any of the memory is resident. True if the system cannot tell. `start` is aligned to a page of the system.
 static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
   unsigned char pages[512];
@@ -23,6 +25,15 @@ static inline bool mi_malloc_sys_is_resident(uint8_t* start, size_t size) {
 #endif
 
 #if MI_MALLOC_VERSION >= 30000
+#if defined(__linux__)
+// Whether addresses are unlimited, so that a block may have more of them than it needs.
+static inline bool mi_malloc_sys_addresses_unlimited(void) {
+  struct rlimit addresses, data;
+  return (_mi_os_has_overcommit() && getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur == RLIM_INFINITY &&
+          getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur == RLIM_INFINITY);
+}
+#endif
+
 // Whether the page is a region that upstream mapped for one block. A region for a large alignment starts elsewhere.
 static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {
   return (page->memid.memkind == MI_MEM_OS && !page->memid.is_pinned && mi_page_is_singleton(page) &&

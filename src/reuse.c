@@ -104,8 +104,8 @@ static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, 
 }
 
 #if MI_MALLOC_SYS_REUSE_ADDRESSES
-// ---- Locks of the tables below. Without a table upstream's way still works, so nobody waits long for a lock: its owner
-// may be a thread that a signal handler has interrupted.
+// ---- Locks of the tables below. Without a table upstream's way still works, so an allocation or a free waits for none,
+// except where it would otherwise use memory that another thread discards.
 
 // A lock is the id of the thread that holds it, or 0.
 static bool mi_malloc_sys_try_lock(_Atomic(uintptr_t)* lock) {
@@ -266,7 +266,8 @@ static uintptr_t mi_malloc_sys_mapping_start(const mi_memid_t* memid) {
   return (uintptr_t)memid->mem.os.base;
 }
 
-// For `large.c`: a region that memory was moved from has none. Its next free does not keep it.
+// For `large.c`: a region that memory was moved from has none, and of one that it was moved to it may not be known how many
+// mappings it consists of. The next free does not keep it.
 static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
 }
@@ -380,11 +381,11 @@ static size_t mi_malloc_sys_capacity(const mi_page_t* page) {
   return page->memid.mem.os.size - 4*MI_MiB;
 }
 
-// Whether the memory of a block may be in a mapping of this capacity. One of more than eight times the size is left to larger
-// blocks. Where memory is reserved when it is mapped, the block would reserve all of it.
+// Whether the memory of a block may be in a mapping of this capacity. One of more than eight times the size is left to
+// larger blocks. Where addresses are limited, or memory is reserved when it is mapped, the block would take all of it.
 static bool mi_malloc_sys_is_suitable(size_t capacity, size_t block_size) {
   return (block_size <= capacity && capacity / 8 <= block_size &&
-          (capacity - block_size <= block_size / 8 || _mi_os_has_overcommit()));
+          (capacity - block_size <= block_size / 8 || mi_malloc_sys_addresses_unlimited()));
 }
 
 // The smallest empty page for a block of this size, or NULL. The caller holds the lock.
@@ -620,10 +621,10 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_entry_for(const mi_page_t* page) {
 // ---- For `large.c`: the block of a page in a mapping changes its size in place.
 
 static bool mi_malloc_sys_may_resize(const mi_page_t* page) {
-  return (mi_malloc_sys_is_region(page) && mi_is_process_heap_main(mi_page_heap(page)));
+  return (mi_malloc_sys_is_region(page) && mi_page_is_abandoned(page) && mi_is_process_heap_main(mi_page_heap(page)));
 }
 
-// The caller holds the lock.
+// The caller holds the lock, or the page has no entry.
 static void mi_malloc_sys_set_block_size(mi_page_t* page, size_t size) {
   #if MI_STATS
   mi_heap_t* const heap = mi_page_heap(page);
@@ -639,10 +640,14 @@ static void mi_malloc_sys_set_block_size(mi_page_t* page, size_t size) {
   page->block_size = size;
 }
 
-// If the mapping has room for it. Waits for the table: a move would take longer than what another thread discards.
+// If the mapping has room for it. If another thread is discarding what is behind the block, this waits for it: a move would
+// take longer. Only who owns the block adds an entry, so none is added meanwhile.
 static bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size) {
-  if (!mi_malloc_sys_may_resize(page) || size > mi_malloc_sys_capacity(page) || !mi_malloc_sys_lock_kept()) return false;
+  if (!mi_malloc_sys_may_resize(page) || size > mi_malloc_sys_capacity(page)) return false;
+  const bool has_entry = (mi_malloc_sys_kept_in(page, 1) != NULL);
+  if (has_entry && !mi_malloc_sys_lock_kept()) return false;
   mi_malloc_sys_set_block_size(page, size);
+  if (!has_entry) return true;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_kept_in(page, 1);
   if (kept != NULL && size >= kept->extent) { (void)mi_malloc_sys_remove_kept(kept); }
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);

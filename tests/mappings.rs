@@ -286,6 +286,30 @@ fn where_no_mapping_fits_an_arena_serves() {
     });
 }
 
+/// Otherwise a small block that stays would take all of a large mapping's.
+#[test]
+fn where_addresses_are_limited_mappings_serve_blocks_of_their_size() {
+    let name = "where_addresses_are_limited_mappings_serve_blocks_of_their_size";
+    in_child(name, || {
+        let before = resident();
+        fill(400 * MIB);
+        fill(400 * MIB);
+        let most = libc::rlimit {
+            rlim_cur: 1 << 40,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: always allowed.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_DATA, &most) }, 0);
+        let mapped = mappings();
+        fill(390 * MIB);
+        assert_eq!(mappings(), mapped);
+        let p = malloc(100 * MIB);
+        bytes(p, 100 * MIB).fill(2);
+        assert_resident(before, 500, "with a smaller one");
+        free(p);
+    });
+}
+
 #[test]
 fn zeroed_blocks_in_kept_mappings_are_zero() {
     in_child("zeroed_blocks_in_kept_mappings_are_zero", || {
