@@ -381,14 +381,9 @@ static size_t mi_malloc_sys_capacity(const mi_page_t* page) {
   return page->memid.mem.os.size - 4*MI_MiB;
 }
 
-// Whether the memory of a block may be in a mapping of this capacity. One of more than eight times the size is left to
-// larger blocks. Where addresses are limited, or memory is reserved when it is mapped, the block would take all of it.
-static bool mi_malloc_sys_is_suitable(size_t capacity, size_t block_size) {
-  return (block_size <= capacity && capacity / 8 <= block_size &&
-          (capacity - block_size <= block_size / 8 || mi_malloc_sys_addresses_unlimited()));
-}
-
-// The smallest empty page for a block of this size, or NULL. The caller holds the lock.
+// The smallest empty page for a block of this size, or NULL. One of more than eight times the size is left to larger
+// blocks. Where addresses are limited, or memory is reserved when it is mapped, the block would take all of it, so there
+// the page is at most an eighth larger. The caller holds the lock.
 static mi_malloc_sys_kept_t* mi_malloc_sys_find_kept(size_t block_size) {
   mi_malloc_sys_kept_t* best = NULL;
   size_t best_capacity = SIZE_MAX;
@@ -397,11 +392,12 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_find_kept(size_t block_size) {
     const mi_page_t* const page = mi_malloc_sys_kept_page(kept);
     if (page == NULL || kept->is_in_use) continue;
     const size_t capacity = mi_malloc_sys_capacity(page);
-    if (capacity >= best_capacity || !mi_malloc_sys_is_suitable(capacity, block_size)) continue;
+    if (capacity < block_size || capacity / 8 > block_size || capacity >= best_capacity) continue;
     best = kept;
     best_capacity = capacity;
   }
-  return best;
+  if (best == NULL || best_capacity - block_size <= block_size / 8 || mi_malloc_sys_addresses_unlimited()) return best;
+  return NULL;
 }
 
 // The empty page of this entry, for a block of this size. The caller holds the lock.
