@@ -66,7 +66,7 @@ static void* mi_malloc_sys_mmap(void* addr, size_t size, int protection, int fla
 // Once so much of that part is resident, what is empty of it has huge pages too: the few that are only used in part no
 // longer matter. (What is committed says little, since pages for several blocks are mostly touched in part.)
 #ifndef MI_MALLOC_SYS_PLAIN_RESIDENT
-#define MI_MALLOC_SYS_PLAIN_RESIDENT  (32*MI_MiB)
+#define MI_MALLOC_SYS_PLAIN_RESIDENT  (16*MI_MiB)
 #endif
 
 // That part of the first arena; and whether it is final, since the arena is in use. Before that the mapping may be

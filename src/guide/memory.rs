@@ -107,7 +107,7 @@
 //!
 //! 3 is this crate's own: no huge pages behind the first 64 MiB of the first
 //! arena, except for blocks of 8 MiB and more, and huge pages behind all else, also behind blocks that fit no
-//! arena. Once 32 MiB of that first part are resident, its empty rest has them too. 2 may be faster for a program with much
+//! arena. Once 16 MiB of that first part are resident, its empty rest has them too. 2 may be faster for a program with much
 //! memory in small blocks that is short of processor time and not of memory.
 //! [`mi_option_allow_thp`](crate::mi_option_allow_thp) has the details. Each value is a setting of
 //! mimalloc's memory alone: programs that are started by this one keep their own.

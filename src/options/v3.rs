@@ -385,7 +385,7 @@ pub const mi_option_page_cross_thread_max_reclaim: mi_option_t = 42;
 ///   the system (upstream issue #1282).
 /// * 3: not upstream's. As 1, but none behind the first 64 MiB of the first arena, where a program's
 ///   first blocks are, except behind blocks of 8 MiB and more; and also behind blocks too large for an
-///   arena. Once 32 MiB of that part are resident, where it is empty it has them too, from then on.
+///   arena. Once 16 MiB of that part are resident, where it is empty it has them too, from then on.
 ///   64-bit only. Builds that leave this out treat it as 1.
 ///
 /// A system that is set to `never` has none whatever the value.

@@ -102,7 +102,7 @@ choice! {
         /// returned to the system.
         Prefer = 2 "prefer",
         /// Like `Allow`, but in the first 64 MiB of the first arena only behind blocks of 8 MiB and more, and where it is
-        /// still empty once 32 MiB of it are resident; and also behind blocks that are too large for an arena. Added by
+        /// still empty once 16 MiB of it are resident; and also behind blocks that are too large for an arena. Added by
         /// `mi-malloc-sys`; 64-bit only, elsewhere it is `Allow`.
         LargeBlocks = 3 "large blocks",
     }
