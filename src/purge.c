@@ -59,6 +59,11 @@ static void mi_malloc_sys_before_free(mi_arena_t* arena, size_t slice_index, siz
 // due wait. When the program rests the count falls, and the next purge takes them.
 static _Atomic(uintptr_t) mi_malloc_sys_forced_purges; // that run now: in these nothing waits
 
+// In the child of a fork. A thread that does not exist there may have been within a forced purge.
+static void mi_malloc_sys_repair_purges(void) {
+  mi_atomic_store_relaxed(&mi_malloc_sys_forced_purges, (uintptr_t)0);
+}
+
 // Elsewhere the use of a purged range is not counted as committed again.
 #if MI_MALLOC_SYS_KNOWS_ZEROES
 #define MI_MALLOC_SYS_REFAULT_LIMIT   (32*MI_MiB)

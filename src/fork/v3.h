@@ -78,6 +78,9 @@ static void mi_malloc_sys_repair_abandoned(void) {
 }
 
 static void mi_malloc_sys_repair(void) {
+  #if MI_MALLOC_SYS_REUSE
+  mi_malloc_sys_repair_purges();
+  #endif
   #if MI_MALLOC_SYS_REUSE_ADDRESSES
   mi_malloc_sys_repair_addresses();
   #endif
