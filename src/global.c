@@ -408,7 +408,7 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
     return mi_malloc_sys_upstream_realloc(p, used, size);
   }
   #if MI_MALLOC_SYS_MOVES
-  if mi_unlikely(size >= MI_MALLOC_SYS_LARGE) {
+  if mi_unlikely(size >= MI_MALLOC_SYS_LARGE/2) {
     void* const moved = mi_malloc_sys_grow_large(page, p, used, size);
     if (moved != NULL) return moved;
   }

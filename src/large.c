@@ -6,7 +6,8 @@
 //   a region for each block that fits no arena, and unmaps it when the block is freed.)
 // - keeps its memory: `mremap` with MREMAP_DONTUNMAP (Linux 5.7) leaves the old addresses mapped and empty, as if they
 //   had been purged, so upstream's metadata about them remain true.
-// Memory of an arena is copied into the region, and moved when the region is too small, too.
+// Memory of an arena is copied into the region, and moved when the region is too small, too. A smaller block that grows
+// gets a region only if one is kept.
 // Memory is never moved into an arena. It would stay a separate mapping there, and the number of mappings is limited
 // (vm.max_map_count); those of a region end with the region.
 //
@@ -99,15 +100,15 @@ static mi_malloc_sys_moved_t mi_malloc_sys_move_part(uint8_t* to, uint8_t* from,
 }
 
 // Discards the old memory on the way, in whole huge pages, so that only little is resident twice. Not if both places were
-// used before and are likely to be again soon: then the new one is resident already.
+// used for that recently and are likely to be again soon: then the new one is resident already.
 static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t size) {
   const size_t step = 2*MI_MiB;
+  bool may_discard = true;
   #if MI_MALLOC_SYS_REUSE
-  const bool may_discard = (!mi_malloc_sys_is_resident(to, _mi_os_page_size()) ||
-                            !mi_malloc_sys_was_freed((uintptr_t)from, mi_malloc_sys_reuse_time(mi_arena_purge_delay()),
-                                                     _mi_clock_now()));
-  #else
-  const bool may_discard = true;
+  // Recorded for the address behind it, so that its free is not taken for the second one.
+  const bool is_reused = mi_malloc_sys_is_reused((uintptr_t)from + MI_ARENA_SLICE_SIZE,
+                                                 mi_malloc_sys_reuse_time(mi_arena_purge_delay()), _mi_clock_now());
+  may_discard = !(is_reused && mi_malloc_sys_is_resident(to, _mi_os_page_size()));
   #endif
   size_t count;
   for (size_t at = 0; at < size; at += count) {
@@ -174,25 +175,43 @@ static bool mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size
 
 // ---- The new place.
 
-// Allocates a region for a block of this size that keeps growing.
+// Of a region for a block of this size that keeps growing.
+static size_t mi_malloc_sys_region_size(size_t size) {
+  return mi_max(2*size, MI_PAGE_META_ALIGNMENT);
+}
+
 static void* mi_malloc_sys_alloc_region(mi_theap_t* theap, size_t size) {
   const size_t limit = MI_ZU(1) << 40;
   if (size > limit || mi_theap_heap(theap)->exclusive_arena != NULL ||
       mi_option_is_enabled(mi_option_disallow_os_alloc) || !mi_malloc_sys_addresses_unlimited()) return NULL;
-  return mi_malloc_sys_malloc_general(mi_max(2*size, MI_PAGE_META_ALIGNMENT));
+  return mi_malloc_sys_malloc_general(mi_malloc_sys_region_size(size));
+}
+
+// Whether a block that has to grow gets a region. One of half the size does if a region is kept that is not far too large:
+// the memory there is resident, and what the block would otherwise need on its way there would be so on top.
+static bool mi_malloc_sys_gets_region(mi_theap_t* theap, size_t used, size_t size) {
+  if (size >= MI_MALLOC_SYS_LARGE) return (used >= MI_MALLOC_SYS_LARGE/2);
+  #if MI_MALLOC_SYS_KEEP
+  if (used < MI_MALLOC_SYS_LARGE/4) return false;
+  const size_t capacity = mi_malloc_sys_kept_capacity(theap, mi_malloc_sys_region_size(size));
+  return (capacity > 0 && capacity / 32 <= size);
+  #else
+  MI_UNUSED(theap);
+  return false;
+  #endif
 }
 
 // Moves a block that has to grow. NULL if it is to be done in the usual way.
 static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p, size_t used, size_t size) {
   mi_theap_t* const theap = _mi_theap_default();
   const size_t offset = (size_t)((uint8_t*)p - mi_page_slice_start(page));
-  if (used < MI_MALLOC_SYS_LARGE/2 || !mi_malloc_sys_sampling_off(theap) || !mi_theap_is_initialized(theap) ||
+  if (!mi_malloc_sys_sampling_off(theap) || !mi_theap_is_initialized(theap) ||
       !mi_malloc_sys_is_system_memory(page) || p != mi_page_start(page) || offset > MI_PAGE_CACHE_OFFSET_MAX) return NULL;
   #if MI_MALLOC_SYS_KEEP
   if (mi_page_heap(page) == mi_theap_heap(theap) &&
       mi_malloc_sys_grow_in_mapping(page, mi_align_up(size, _mi_os_page_size()))) return p;
   #endif
-  if (!mi_malloc_sys_may_move()) return NULL;
+  if (!mi_malloc_sys_gets_region(theap, used, size) || !mi_malloc_sys_may_move()) return NULL;
   void* const to = mi_malloc_sys_alloc_region(theap, size);
   if (to == NULL) return NULL;
   mi_page_t* const region = mi_ptr_page(to);

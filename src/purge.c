@@ -137,11 +137,8 @@ static bool mi_malloc_sys_is_refaulting(const mi_arena_t* arena, mi_msecs_t now)
   #endif
 }
 
-// Before a collection purges. With `force` it leaves nothing to the next purge.
-static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
-  #if MI_MALLOC_SYS_KNOWS_ZEROES
-  if (force) { mi_malloc_sys_forget_refaults(subproc); }
-  #endif
+// Before a purge of all arenas. With `force` it leaves nothing to the next purge.
+static void mi_malloc_sys_forget_recent(mi_subproc_t* subproc, bool force) {
   const long delay = mi_arena_purge_delay();
   const size_t count = mi_min(mi_arenas_get_count(subproc), (size_t)MI_MALLOC_SYS_RECENT_ARENAS);
   for (size_t i = 0; i < count && delay > 0; i++) {
@@ -150,6 +147,13 @@ static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
     if (force) { mi_malloc_sys_set_recent(arena, 0, arena->slice_count, false); }
     else { mi_malloc_sys_forget_if_late(arena, delay); }
   }
+}
+
+static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
+  #if MI_MALLOC_SYS_KNOWS_ZEROES
+  if (force) { mi_malloc_sys_forget_refaults(subproc); }
+  #endif
+  mi_malloc_sys_forget_recent(subproc, force);
 }
 
 // ---- Ranges that are due.

@@ -18,10 +18,16 @@ typedef struct mi_malloc_sys_freed_range_s {
 #define MI_MALLOC_SYS_FREED_RANGES  64
 static mi_malloc_sys_freed_range_t mi_malloc_sys_freed_ranges[MI_MALLOC_SYS_FREED_RANGES];
 
+// The entry of this range, or else the older one of the two that it may have.
 static mi_malloc_sys_freed_range_t* mi_malloc_sys_freed_range(uintptr_t address) {
   // Addresses are multiples of large powers of two, so the lowest bits do not distinguish them.
   const uint64_t mixed = (uint64_t)(address / MI_ARENA_SLICE_SIZE) * UINT64_C(0x9E3779B97F4A7C15);
-  return &mi_malloc_sys_freed_ranges[(size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES];
+  const size_t index = (size_t)(mixed >> 32) % MI_MALLOC_SYS_FREED_RANGES;
+  mi_malloc_sys_freed_range_t* const first = &mi_malloc_sys_freed_ranges[index];
+  mi_malloc_sys_freed_range_t* const second = &mi_malloc_sys_freed_ranges[index ^ 1];
+  if (mi_atomic_load_relaxed(&first->address) == address) return first;
+  if (mi_atomic_load_relaxed(&second->address) == address) return second;
+  return (mi_atomic_loadi64_relaxed(&first->time) <= mi_atomic_loadi64_relaxed(&second->time) ? first : second);
 }
 
 // So many purge delays, but no more than so many milliseconds unless one delay is longer.
@@ -451,22 +457,37 @@ static bool mi_malloc_sys_forget_kept(void* start, size_t size) {
   return true;
 }
 
-// A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
-// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows. With a sample rate upstream allocates in its
-// own way.
-static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
+// The empty page that may be taken for a block of this size, or NULL. Only if it is not NULL the caller holds the lock. With
+// a sample rate upstream allocates in its own way.
+static mi_malloc_sys_kept_t* mi_malloc_sys_lock_for_block(mi_theap_t* theap, size_t block_size) {
   if mi_likely(mi_atomic_load_relaxed(&mi_malloc_sys_kept_count) == 0) return NULL;
   if (block_size < MI_MALLOC_SYS_LARGE_MAPPING || !mi_is_process_heap_main(mi_theap_heap(theap)) ||
       !theap->allow_page_abandon || theap->sample_rate != 0 || mi_option_is_enabled(mi_option_disallow_os_alloc) ||
       !mi_malloc_sys_try_lock_kept()) return NULL;
   const bool is_walked = (mi_atomic_load_relaxed(&mi_malloc_sys_walker) != 0);
   mi_malloc_sys_kept_t* const kept = (is_walked ? NULL : mi_malloc_sys_find_kept(block_size));
-  mi_page_t* const page = (kept == NULL ? NULL : mi_malloc_sys_use_kept(kept, block_size));
+  if (kept == NULL) { mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock); }
+  return kept;
+}
+
+// How large a block the page has room for that the next call would take for a block of this size. 0 if it would take none.
+static size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size) {
+  const mi_malloc_sys_kept_t* const kept = mi_malloc_sys_lock_for_block(theap, block_size);
+  if (kept == NULL) return 0;
+  const size_t capacity = mi_malloc_sys_capacity(mi_malloc_sys_kept_page(kept));
   mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
-  if (page != NULL) {
-    if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
-    page->theap = theap; // as in a page that this thread abandons
-  }
+  return capacity;
+}
+
+// A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
+// its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows.
+static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
+  mi_malloc_sys_kept_t* const kept = mi_malloc_sys_lock_for_block(theap, block_size);
+  if mi_likely(kept == NULL) return NULL;
+  mi_page_t* const page = mi_malloc_sys_use_kept(kept, block_size);
+  mi_malloc_sys_unlock(&mi_malloc_sys_kept_lock);
+  if (mi_page_has_interior_pointers(page)) { mi_page_set_has_interior_pointers(page, false); }
+  page->theap = theap; // as in a page that this thread abandons
   return page;
 }
 
@@ -550,12 +571,21 @@ static void mi_malloc_sys_purge_kept(bool force) {
   else { mi_malloc_sys_purge_due_kept(_mi_clock_now()); }
 }
 
-// Before a page for a block of this size is allocated. If it will be mapped: smaller pages did not serve it, and would be
-// resident on top. The new mapping takes their place.
+// Purges what is free in the arenas, also what was freed recently, unless much purged memory is soon in use again.
+static void mi_malloc_sys_purge_free_ranges(mi_subproc_t* subproc) {
+  mi_malloc_sys_forget_recent(subproc, true);
+  (mi_arenas_try_purge)(true, true, subproc, 0);
+}
+
+// Before a page for a block of this size is allocated. If it will be mapped, what is free in arenas does not serve it, nor
+// do smaller pages that are kept. All of that would be resident on top, so it is returned first. The new mapping takes the
+// place of the kept ones.
 static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
-  if (mi_malloc_sys_gets_mapping(theap, block_size) && mi_malloc_sys_unmap_kept(block_size, true, false)) {
+  if (!mi_malloc_sys_gets_mapping(theap, block_size)) return;
+  if (mi_malloc_sys_unmap_kept(block_size, true, false)) {
     mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, _mi_clock_now());
   }
+  mi_malloc_sys_purge_free_ranges(_mi_subproc_main());
 }
 
 // After the system has refused a mapping. NULL if the block is not to be in an arena.

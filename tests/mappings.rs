@@ -400,6 +400,40 @@ fn a_mapping_of_a_block_that_grew_is_kept() {
     });
 }
 
+/// Otherwise what it needs in an arena on its way there would be resident on top.
+#[test]
+fn where_a_mapping_is_kept_a_block_grows_into_it_early() {
+    let name = "where_a_mapping_is_kept_a_block_grows_into_it_early";
+    in_child(name, || {
+        let place = |block: &Growing| block.start as usize / MIB;
+        (0..3).for_each(|_| drop(grown(&[40, 80, 160, 320])));
+        let last = grown(&[40, 80]);
+        let in_mapping = place(&last);
+        drop(last);
+        assert_ne!(place(&grown(&[8, 16])), in_mapping);
+        let mapped = mappings();
+        let mut block = grown(&[16, 32]);
+        assert_eq!(place(&block), in_mapping);
+        (48..=320).step_by(16).for_each(|mib| block.grow(mib));
+        block.assert_intact();
+        assert_eq!((place(&block), mappings()), (in_mapping, mapped));
+        drop(block);
+        // SAFETY: the heaps are live, and this thread's. The block is freed while the second one is the default.
+        unsafe {
+            let default = mi_theap_set_default(mi_heap_theap(mi_heap_new()));
+            drop(grown(&[8, 16]));
+            let mapped = mappings();
+            drop(grown(&[16, 32]));
+            assert_eq!(mappings(), mapped, "a heap for which none is kept");
+            mi_theap_set_default(default);
+        }
+        collect(true);
+        let mapped = mappings();
+        drop(grown(&[16, 32]));
+        assert_eq!(mappings(), mapped, "nothing is kept");
+    });
+}
+
 /// Which its mapping kept from an earlier block.
 #[test]
 fn memory_that_a_growing_block_does_not_need_is_returned() {
@@ -506,6 +540,38 @@ fn blocks_above_128_mib_have_mappings() {
         assert!(mappings() > mapped);
         free(small);
         free(large);
+    });
+}
+
+/// Also what would wait, since it is in use again and again.
+#[test]
+fn what_is_free_in_arenas_is_returned_before_a_mapping() {
+    let name = "what_is_free_in_arenas_is_returned_before_a_mapping";
+    in_child(name, || {
+        let before = resident();
+        (0..3).for_each(|_| fill(100 * MIB));
+        assert_resident(before, 100, "in the arena");
+        let p = malloc(300 * MIB);
+        assert_resident(before, 0, "in a new mapping");
+        free(p);
+        (0..2).for_each(|_| fill(300 * MIB));
+        fill(20 * MIB);
+        fill(300 * MIB);
+        assert_resident(before, 320, "in a mapping that was kept");
+    });
+}
+
+/// That would be faulted in again each time.
+#[test]
+fn what_is_in_use_again_after_each_mapping_stays() {
+    let name = "what_is_in_use_again_after_each_mapping_stays";
+    in_child(name, || {
+        let before = resident();
+        for mib in [300, 310, 320, 330] {
+            (0..2).for_each(|_| fill(100 * MIB));
+            malloc(mib * MIB); // never freed
+        }
+        assert_resident(before, 100, "after the last");
     });
 }
 

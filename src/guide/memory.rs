@@ -47,9 +47,9 @@
 //! buffer for each of its tasks would pay for all its pages each time. So memory that is freed for the second time within a
 //! fifth of a second, and so was allocated in between, waits for its purge as smaller blocks do, and serves the next task. (In
 //! an arena also while purges wait, as above.) On Linux a mapping is kept if the last one was freed within two fifths of a
-//! second, for so long, and serves blocks of an eighth to all of its size; one that grows to 64 MiB or more in `MiMalloc` does
-//! so in place. What such a block does not use is returned by the first free or collection after it was not needed for that
-//! long.
+//! second, for so long, and serves blocks of an eighth to all of its size, and those that grow to 32 MiB or more in `MiMalloc`,
+//! in place. What such a block does not use is returned by the first free or collection after it was not needed for that
+//! long. Before a new mapping all that is free in arenas is purged, so that both are not resident at once.
 //! And a block above 512 KiB takes memory only where the program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these
