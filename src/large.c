@@ -175,7 +175,7 @@ static bool mi_malloc_sys_move(mi_page_t* to, mi_page_t* from, size_t size, size
 
 // ---- The new place.
 
-// Of a region for a block of this size that keeps growing.
+// The size of a region for a block of this size that keeps growing.
 static size_t mi_malloc_sys_region_size(size_t size) {
   return mi_max(2*size, MI_PAGE_META_ALIGNMENT);
 }

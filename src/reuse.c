@@ -470,7 +470,7 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_lock_for_block(mi_theap_t* theap, siz
   return kept;
 }
 
-// How large a block the page has room for that the next call would take for a block of this size. 0 if it would take none.
+// The capacity of the page that `mi_malloc_sys_take_kept` would return now. 0 if it would return none.
 static size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size) {
   const mi_malloc_sys_kept_t* const kept = mi_malloc_sys_lock_for_block(theap, block_size);
   if (kept == NULL) return 0;

@@ -12,8 +12,8 @@
 //   maps only what fits no arena.) In an arena it would have to fit between two tables of page metadata, 256 MiB apart.
 // * Likewise such a mapping is kept for a while, with its page (`mi_malloc_sys_keep_time`), if it was freed twice within
 //   that while, or took the place of one that was. It serves the next block of up to its size, if that has at least an
-//   eighth of it. If it grows, it mostly does in place (`large.c`). What it does not use is discarded after the
-//   same while.
+//   eighth of it. If it grows, it mostly does in place (`large.c`). What it does not use is discarded after the same
+//   while.
 // * Before a new mapping, kept ones that are too small for it are unmapped, and what is free in arenas is purged, so that
 //   neither adds to the peak.
 // * The addresses of a large mapping are reused for the next one: upstream's page map keeps 4 KiB for every 32 MiB of
