@@ -203,6 +203,8 @@ const AROUND_UPSTREAM: &[&str] = &[
     "src/queries.c",
     "src/reuse.h",
     "src/reuse.c",
+    "src/slices.h",
+    "src/slices.c",
     "src/purge.h",
     "src/purge.c",
     "src/singleton_pages.h",

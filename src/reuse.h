@@ -20,7 +20,7 @@
 //   addresses that were ever in use.
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` leaves this out, and with it `purge.h`, `huge_blocks.h`,
-// `singleton_pages.h` (so that upstream's pages of 4 MiB return) and the defaults of two purge options
+// `singleton_pages.h` (so that upstream's pages of 4 MiB return), `slices.h` and the defaults of two purge options
 // (`program_options.h`).
 #include "mimalloc.h"
 

@@ -4,6 +4,7 @@
 #endif
 #include "singleton_pages.h"
 #include "reuse.h"
+#include "slices.h"
 #include "purge.h"
 #include "huge_blocks.h"
 #include "huge_pages.h"
@@ -15,6 +16,7 @@
 #include "queries.c"
 #include "purge.c"
 #include "reuse.c"
+#include "slices.c"
 
 // Upstream's handling of errors, for error callbacks that call it: `default_error` in `extended.rs`.
 #if defined(__cplusplus)

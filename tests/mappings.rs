@@ -1,4 +1,5 @@
-//! Blocks that have mappings of their own (`src/reuse.c`): those that fit no arena, and those above 128 MiB.
+//! Large blocks: those that grow in an arena (`src/slices.c`), and those that have mappings of their own (`src/reuse.c`),
+//! since they fit no arena, or are larger than 128 MiB.
 //!
 //! Each test runs in a process of its own: it looks at the memory of the process, and sets options.
 //!
@@ -383,6 +384,146 @@ fn grown(sizes: &[usize]) -> Growing {
     sizes[1..].iter().for_each(|mib| block.grow(*mib));
     block.assert_intact();
     block
+}
+
+/// In an arena, into free memory behind it (`src/slices.c`).
+#[test]
+fn a_block_grows_in_its_arena() {
+    in_child("a_block_grows_in_its_arena", || {
+        collect(true);
+        let committed = stats().committed.current;
+        let before = resident();
+        let mut block = grown(&[2]);
+        let start = block.start;
+        for mib in [3, 4, 5, 9, 16, 17, 31, 33, 60] {
+            block.grow(mib);
+            assert_eq!(block.start, start, "{mib} MiB");
+            // SAFETY: the block is live.
+            assert!(unsafe { mi_usable_size(start.cast()) } >= mib * MIB);
+        }
+        block.assert_intact();
+        assert_resident(before, 60, "grown");
+        let counted = (stats().committed.current - committed) >> 20;
+        assert!((59..64).contains(&counted), "{counted}");
+        // Interior addresses belong to the block, as far as upstream knows any of them: up to 4 MiB.
+        // SAFETY: only asked for.
+        let is_known =
+            |kib: usize| unsafe { mi_any_heap_contains(start.wrapping_add(kib << 10).cast()) };
+        assert!(is_known(2000) && is_known(3000) && is_known(4000));
+        drop(block);
+        collect(true);
+        assert_resident(before, 0, "freed");
+        assert!((stats().committed.current - committed).abs() < MIB as i64);
+        assert!((0..5000).step_by(64).all(|kib| !is_known(kib)));
+    });
+}
+
+/// What a block has grown into is not taken for untouched memory later.
+#[test]
+fn zeroed_blocks_are_zero_where_a_block_has_grown() {
+    in_child("zeroed_blocks_are_zero_where_a_block_has_grown", || {
+        for mib in [9, 20, 31] {
+            let block = grown(&[2, mib]);
+            let start = block.start;
+            drop(block);
+            // SAFETY: always allowed.
+            let p: *mut u8 = unsafe { mi_zalloc(mib * MIB) }.cast();
+            assert!((p as usize).abs_diff(start as usize) < MIB * mib / 2);
+            assert!(is_filled(p, mib * MIB, 0), "{mib} MiB");
+            free(p);
+        }
+    });
+}
+
+/// It moves, and the other block keeps its bytes.
+#[test]
+fn a_block_does_not_grow_into_another_one() {
+    in_child("a_block_does_not_grow_into_another_one", || {
+        for mib in [1, 2, 5, 20] {
+            let mut blocks: Vec<_> = (0..5).map(|_| grown(&[mib])).collect();
+            for more in 1..4 {
+                blocks.iter_mut().for_each(|block| block.grow(mib + more));
+                blocks.iter().for_each(Growing::assert_intact);
+            }
+            blocks.remove(2);
+            blocks.iter_mut().for_each(|block| block.grow(2 * mib + 4));
+            blocks.iter().for_each(Growing::assert_intact);
+        }
+    });
+}
+
+/// Two chunks of 32 MiB have room for three blocks of 20 MiB.
+#[test]
+fn blocks_lie_next_to_each_other() {
+    in_child("blocks_lie_next_to_each_other", || {
+        let _others: Vec<_> = (0..40).map(|_| grown(&[3])).collect();
+        let blocks: Vec<_> = (0..9).map(|_| grown(&[20])).collect();
+        let places = || blocks.iter().map(|block| block.start as usize / MIB);
+        let span = places().max().unwrap() - places().min().unwrap();
+        assert!(span < 9 * 22, "{span} MiB"); // there may be page metadata between them
+    });
+}
+
+/// The program wants no larger blocks there.
+#[test]
+fn a_block_does_not_grow_beyond_what_an_arena_may_have() {
+    let name = "a_block_does_not_grow_beyond_what_an_arena_may_have";
+    let option = ("MIMALLOC_ARENA_MAX_OBJECT_SIZE", "4MiB");
+    in_child_with(name, &[option], || {
+        let mut block = grown(&[2]);
+        let mapped = mappings();
+        block.grow(3);
+        assert_eq!(mappings(), mapped);
+        block.grow(9);
+        assert!(mappings() > mapped);
+    });
+}
+
+/// Where it finds a part of the memory that it needs.
+#[test]
+fn a_block_that_does_not_grow_leaves_what_is_free() {
+    let name = "a_block_that_does_not_grow_leaves_what_is_free";
+    in_child(name, || {
+        let mut blocks: Vec<_> = (0..3).map(|_| grown(&[20])).collect();
+        let first = blocks[0].start as usize;
+        blocks.remove(1);
+        blocks[0].grow(45); // 20 MiB behind it are free, in two chunks
+        assert_ne!(blocks[0].start as usize / MIB, first / MIB);
+        assert_eq!(grown(&[30]).start as usize / MIB, first / MIB);
+        blocks.iter().for_each(Growing::assert_intact);
+    });
+}
+
+/// Threads allocate next to each other what the others grow into.
+#[test]
+fn threads_whose_blocks_grow() {
+    in_child("threads_whose_blocks_grow", || {
+        let threads = (0..4usize).map(|thread| {
+            std::thread::spawn(move || {
+                let mut blocks: Vec<Growing> = Vec::new();
+                for turn in 0..60 {
+                    let random = (turn * 7919 + thread * 104_729) % 1009;
+                    if blocks.len() > 3 {
+                        let block = blocks.remove(random % blocks.len());
+                        block.assert_intact();
+                    }
+                    let mut block = grown(&[1 + random % 9]);
+                    block.grow(block.mib * 2);
+                    blocks.push(block);
+                    let last = blocks.len() - 1;
+                    let other = &mut blocks[last.min(random % 2)];
+                    if other.mib < 40 {
+                        other.grow(other.mib + 1 + random % 11);
+                    }
+                }
+                blocks.iter().for_each(Growing::assert_intact);
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+    });
 }
 
 #[test]

@@ -50,6 +50,8 @@
 //! second, for so long, and serves blocks of an eighth to all of its size, and those that grow to 32 MiB or more in `MiMalloc`,
 //! in place. What such a block does not use is returned by the first free or collection after it was not needed for that
 //! long. Before a new mapping all that is free in arenas is purged, so that both are not resident at once.
+//! On Linux a block above 1 MiB that grows in `MiMalloc` does so in place where what is behind it is free, and blocks of
+//! 4 MiB or more take the first free addresses of an arena. (Upstream's lie in one of its chunks of 32 MiB.)
 //! And a block above 512 KiB takes memory only where the program touches it, also if it is zeroed. This is not upstream's;
 //! `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_REUSE=1` restores upstream's behaviour and delays; frees then purge
 //! nothing that is due. `"MI_DEFAULT_PURGE_DELAY=1000;MI_DEFAULT_ARENA_PURGE_MULT=4"` there restores the values of these
