@@ -414,7 +414,7 @@ void* mi_malloc_sys_realloc(void* p, size_t used, size_t size) {
   }
   #endif
   #if MI_MALLOC_SYS_LARGE_SLICES
-  if (mi_malloc_sys_grow_in_arena(page, p, size)) return p;
+  if mi_unlikely(size > MI_MALLOC_SYS_GROWS_IN_ARENA && mi_malloc_sys_grow_in_arena(page, p, size)) return p;
   #endif
   void* const to = (size <= MI_SMALL_SIZE_MAX ? mi_malloc_sys_malloc_small(mi_wsize_from_size(size))
                                               : mi_malloc_sys_malloc_general(size));

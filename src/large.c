@@ -208,7 +208,7 @@ static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p,
   if (!mi_malloc_sys_sampling_off(theap) || !mi_theap_is_initialized(theap) ||
       !mi_malloc_sys_is_system_memory(page) || p != mi_page_start(page) || offset > MI_PAGE_CACHE_OFFSET_MAX) return NULL;
   #if MI_MALLOC_SYS_KEEP
-  if (mi_page_heap(page) == mi_theap_heap(theap) &&
+  if (mi_malloc_sys_is_in_default_heap(page, p) &&
       mi_malloc_sys_grow_in_mapping(page, mi_align_up(size, _mi_os_page_size()))) return p;
   #endif
   if (!mi_malloc_sys_gets_region(theap, used, size) || !mi_malloc_sys_may_move()) return NULL;
@@ -233,9 +233,7 @@ static mi_decl_noinline void* mi_malloc_sys_grow_large(mi_page_t* page, void* p,
 // Resizes a block that fits where it is, also one that then uses less than half of its space, which upstream moves. The
 // memory beyond the new size is discarded. False if it is to be done in the usual way.
 static bool mi_malloc_sys_resize_in_place(const mi_page_t* page, void* p, size_t used, size_t size) {
-  const mi_theap_t* const theap = _mi_theap_default();
-  if (!mi_malloc_sys_is_region(page) || p != mi_page_start(page) || !mi_theap_is_initialized(theap) ||
-      mi_page_heap(page) != mi_theap_heap(theap)) return false;
+  if (!mi_malloc_sys_is_region(page) || !mi_malloc_sys_is_in_default_heap(page, p)) return false;
   if (size < used) {
     const uintptr_t start = mi_align_up((uintptr_t)p + size, _mi_os_page_size());
     const uintptr_t end = mi_align_up((uintptr_t)p + used, _mi_os_page_size());

@@ -149,6 +149,7 @@ static void mi_malloc_sys_forget_recent(mi_subproc_t* subproc, bool force) {
   }
 }
 
+// The same before a collection purges. What is purged by request says nothing of what is soon in use again.
 static void mi_malloc_sys_before_collection(mi_subproc_t* subproc, bool force) {
   #if MI_MALLOC_SYS_KNOWS_ZEROES
   if (force) { mi_malloc_sys_forget_refaults(subproc); }

@@ -34,6 +34,12 @@ static inline bool mi_malloc_sys_addresses_unlimited(void) {
 }
 #endif
 
+// Whether that is the start of a block, and of the heap that the thread allocates from.
+static inline bool mi_malloc_sys_is_in_default_heap(const mi_page_t* page, const void* p) {
+  const mi_theap_t* const theap = _mi_theap_default();
+  return (p == mi_page_start(page) && mi_theap_is_initialized(theap) && mi_page_heap(page) == mi_theap_heap(theap));
+}
+
 // Whether the page is a region that upstream mapped for one block. A region for a large alignment starts elsewhere.
 static inline bool mi_malloc_sys_is_region(const mi_page_t* page) {
   return (page->memid.memkind == MI_MEM_OS && !page->memid.is_pinned && mi_page_is_singleton(page) &&

@@ -74,10 +74,9 @@ static bool mi_malloc_sys_ensure_page_map(const uint8_t* start, size_t size) {
 
 // Whether the page is a large block's in an arena, which nobody but the block's owner uses.
 static bool mi_malloc_sys_may_grow_in_arena(const mi_page_t* page, const void* p) {
-  const mi_theap_t* const theap = _mi_theap_default();
   return (page->block_size > MI_MALLOC_SYS_GROWS_IN_ARENA && page->memid.memkind == MI_MEM_ARENA &&
-          mi_page_is_singleton(page) && p == mi_page_start(page) && mi_page_is_abandoned(page) &&
-          mi_theap_is_initialized(theap) && mi_page_heap(page) == mi_theap_heap(theap) && theap->sample_rate == 0);
+          mi_page_is_singleton(page) && mi_page_is_abandoned(page) && mi_malloc_sys_is_in_default_heap(page, p) &&
+          _mi_theap_default()->sample_rate == 0);
 }
 
 // Allocates the slices behind a range, as `mi_arena_try_alloc_at` does where all of an arena is committed.
@@ -115,7 +114,7 @@ static void mi_malloc_sys_set_size_in_arena(mi_page_t* page, size_t block_size) 
 }
 
 // Grows a block to at least that size where it is. False if it is to be done in another way.
-static bool mi_malloc_sys_grow_in_arena(mi_page_t* page, const void* p, size_t size) {
+static mi_decl_noinline bool mi_malloc_sys_grow_in_arena(mi_page_t* page, const void* p, size_t size) {
   if (!mi_malloc_sys_may_grow_in_arena(page, p) || size > MI_MALLOC_SYS_LARGEST_IN_ARENA ||
       size > mi_arena_max_object_size() || mi_option_is_enabled(mi_option_disallow_arena_alloc)) return false;
   size_t slice_index;
@@ -126,7 +125,8 @@ static bool mi_malloc_sys_grow_in_arena(mi_page_t* page, const void* p, size_t s
   const size_t offset = mi_max((size_t)((const uint8_t*)p - start), MI_PAGE_CACHE_OFFSET_MAX);
   const size_t block_size = _mi_os_good_alloc_size(size);
   const size_t count = mi_max(_mi_slice_count_of_size(offset + block_size), slice_count);
-  if (!mi_malloc_sys_ensure_page_map(start, _mi_size_of_slices(count)) ||
+  const size_t known = mi_min(_mi_size_of_slices(count), MI_LARGE_PAGE_SIZE); // by the page map
+  if (!mi_malloc_sys_ensure_page_map(start, known) ||
       (count > slice_count && !mi_malloc_sys_alloc_behind(arena, slice_index + slice_count, count - slice_count))) {
     return false;
   }
