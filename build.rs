@@ -1,8 +1,9 @@
 //! Compiles upstream's `static.c` together with C of this crate (handlers of `fork`, what `src/upstream.c` changes;
 //! on v3, entry points for `MiMalloc`), and prints what Cargo has to link. Each step is a module under `build/`.
 //!
-//! The C is one translation unit, a chain of includes: `global.c` or `secure.c` includes `fork.c`, that `upstream.c`,
-//! and that upstream's `static.c`. The plan decides with which of them the chain begins.
+//! A translation unit is a chain of includes: `global.c` or `secure.c` includes `fork.c`, that `upstream.c`, and that
+//! upstream's `static.c`. The plan decides with which of them the chain begins. v3 is compiled as two such chains, each of
+//! which has a part of upstream's files (`build/units.rs`).
 
 #[path = "build/clang.rs"]
 mod clang;
@@ -25,7 +26,7 @@ mod sources;
 #[path = "build/system_library.rs"]
 mod system_library;
 
-use pure::{arguments, config, fast_path, lto, object, plan, version};
+use pure::{arguments, config, fast_path, lto, object, plan, units, version};
 
 fn main() {
     let version = parent::ask_version(&env::cargo_program());

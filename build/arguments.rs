@@ -215,6 +215,11 @@ fn language(plan: &Plan, arguments: &[String], to: &mut Adaptation) {
     if let Some(in_effect) = in_effect.filter(|in_effect| !fits(in_effect)) {
         to.append("-std=gnu11", in_effect, reason);
     }
+    // The meaning of `extern inline` in C90: no other file finds such a function, nor does the program.
+    let (on, off) = ("-fgnu89-inline", "-fno-gnu89-inline");
+    if last(arguments, |a| a == on || a == off) == Some(on) {
+        to.append(off, on, reason);
+    }
 }
 
 /// Where mimalloc is the program's `malloc`, the compiler must not generate calls of `malloc` in it.

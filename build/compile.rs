@@ -9,10 +9,12 @@ use super::lto;
 use super::object::{self, Object};
 use super::plan::{Flag, Language, Plan, RuntimeLib};
 use super::sources::Sources;
+use super::units::{self, Unit};
 use std::fmt::Display;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// What only the compiler, its arguments or the compiled object show: what to link, and the code that `MiMalloc` uses.
 pub struct Compiled {
@@ -27,7 +29,7 @@ pub struct Compiled {
 }
 
 /// Compiles `static.c`, the one file that includes all others, into `libmimalloc.a` in `OUT_DIR`;
-/// or the first of this package's files, which include each other and then that one (`build.rs`).
+/// or files of this package, which include each other and then upstream's (`build.rs`).
 ///
 /// The compiler's arguments have a say in what the plan decided: the user's are among them, and the last one wins. So has
 /// the compiler's answer about the fast path in Rust.
@@ -139,9 +141,17 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     };
     let mut fast_path = adaptation.fast_path.clone();
 
-    let mut own = own_files(config.major, plan, fast_path.code);
-    let source = own.first().cloned();
-    let source = source.unwrap_or_else(|| upstream.join("static.c"));
+    let files = units::own_files(config.major, plan, fast_path.code);
+    let units: Vec<(Unit, PathBuf)> =
+        units::of_files(config.major, plan, &files, compiler.is_like_msvc())
+            .into_iter()
+            .map(|unit| {
+                let own = unit.file.map(|file| env::manifest_dir().join(file));
+                (unit, own.unwrap_or_else(|| upstream.join("static.c")))
+            })
+            .collect();
+    let folder = env::manifest_dir();
+    let mut own: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
     own.extend(first);
     // The thread-local variable that the Rust code reads, and the file that asserts what it assumes.
     let (default_heap, assertions) = match config.major {
@@ -158,11 +168,11 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         )?),
         _ => None,
     };
-    archive(&build, &compiler, &adaptation, &source)?;
+    archive(&build, &compiler, &adaptation, &units)?;
     if lto::is_elf(&config.target) {
         let mut object = object::of_archive(&read_archive()?);
         if object.is_intermediate() && arguments::end_link_time(plan, &mut adaptation) {
-            archive(&build, &compiler, &adaptation, &source)?;
+            archive(&build, &compiler, &adaptation, &units)?;
             object = object::of_archive(&read_archive()?);
         }
         check_object(config, plan, &compiler, &object)?;
@@ -192,66 +202,50 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     })
 }
 
-/// `src/upstream.c` and the files that it includes: what this package changes of upstream's code.
-const AROUND_UPSTREAM: &[&str] = &[
-    "src/upstream.c",
-    "src/program_options.h",
-    "src/huge_pages.h",
-    "src/huge_pages.c",
-    "src/callbacks.h",
-    "src/inline.h",
-    "src/queries.c",
-    "src/reuse.h",
-    "src/reuse.c",
-    "src/slices.h",
-    "src/slices.c",
-    "src/purge.h",
-    "src/purge.c",
-    "src/singleton_pages.h",
-    "src/singleton_pages.c",
-    "src/huge_blocks.h",
-    "src/huge_blocks.c",
-    "src/free_blocks.c",
-];
-
-/// This package's own C. The first file, if there is one, includes all others.
-fn own_files(major: Major, plan: &Plan, code: Code) -> Vec<PathBuf> {
-    let mut files = code.c_files(major).to_vec();
-    if !files.is_empty() || plan.fork {
-        files.push("src/fork.c");
-    }
-    if plan.fork {
-        files.push(match major {
-            Major::V3 => "src/fork/v3.h",
-            Major::V2 => "src/fork/v2.h",
-        });
-    }
-    if plan.wraps_upstream {
-        files.extend(AROUND_UPSTREAM);
-    }
-    let folder = env::manifest_dir();
-    files.iter().map(|file| folder.join(file)).collect()
+/// The name of the object, and of what the compiler leaves beside it.
+fn object_of(unit: &Unit) -> PathBuf {
+    let part = unit.part.map_or(String::new(), |part| format!("-{}", part));
+    env::out_dir().join(format!("mimalloc{}.o", part))
 }
 
-/// Compiles a file into `libmimalloc.a`.
+/// Compiles translation units, all at the same time, into `libmimalloc.a`.
 fn archive(
     build: &cc::Build,
     compiler: &cc::Tool,
     adaptation: &Adaptation,
-    source: &Path,
+    units: &[(Unit, PathBuf)],
 ) -> Result<(), String> {
     let mut build = build.clone();
-    let result = if adaptation.appended.is_empty() {
-        build.file(source).try_compile("mimalloc")
-    } else {
-        // `cc` has no place behind the user's options.
-        let object = env::out_dir().join("mimalloc.o");
+    if let ([(_, source)], true) = (units, adaptation.appended.is_empty()) {
+        return build
+            .file(source)
+            .try_compile("mimalloc")
+            .map_err(|error| failed(source, error));
+    }
+    // `cc` has no place behind the user's options, and starts one compiler after the other.
+    let mut started = Vec::new();
+    for (unit, source) in units {
         let mut command = with_appended(compiler, adaptation);
-        command.arg("-c").arg(source).arg("-o").arg(&object);
-        run(command).map_err(|said| failed(source, said))?;
-        build.object(object).try_compile("mimalloc")
-    };
-    result.map_err(|error| failed(source, error))
+        if let Some(part) = unit.part {
+            command.arg(format!("-DMI_MALLOC_SYS_PART={}", part));
+        }
+        command.arg("-c").arg(source).arg("-o").arg(object_of(unit));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.stderr(Stdio::piped()).spawn();
+        started.push((source, command, child));
+    }
+    let mut results = Vec::new();
+    for (source, command, child) in started {
+        let output = child.and_then(Child::wait_with_output);
+        results.push(checked(&command, output).map_err(|said| failed(source, said)));
+    }
+    results.into_iter().collect::<Result<(), String>>()?;
+    for (unit, _) in units {
+        build.object(object_of(unit));
+    }
+    build
+        .try_compile("mimalloc")
+        .map_err(|error| failed(&env::out_dir().join("libmimalloc.a"), error))
 }
 
 fn with_appended(compiler: &cc::Tool, adaptation: &Adaptation) -> Command {
@@ -260,11 +254,9 @@ fn with_appended(compiler: &cc::Tool, adaptation: &Adaptation) -> Command {
     command
 }
 
-/// Runs a compiler, and returns its messages if it fails.
-fn run(mut command: Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{:?}: {}", command.get_program(), error))?;
+/// The compiler's messages if it fails.
+fn checked(command: &Command, output: io::Result<Output>) -> Result<(), String> {
+    let output = output.map_err(|error| format!("{:?}: {}", command.get_program(), error))?;
     if output.status.success() {
         return Ok(());
     }

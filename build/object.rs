@@ -39,6 +39,22 @@ impl Object {
         }
     }
 
+    /// What another member of the archive adds. `Other` are the archive's own tables, and what is not expected in it.
+    fn and(self, other: Object) -> Object {
+        match (self, other) {
+            (Object::Other, other) => other,
+            (first, Object::Other) => first,
+            (Object::Elf(mut elf), Object::Elf(other)) => {
+                elf.slim |= other.slim;
+                elf.dynamic_tls |= other.dynamic_tls;
+                elf.functions.extend(other.functions);
+                elf.thread_locals.extend(other.thread_locals);
+                Object::Elf(elf)
+            }
+            (_, _) => Object::Bitcode,
+        }
+    }
+
     /// Whether Rust code can read a thread-local variable of C by the initial-exec model, as the C does itself.
     pub fn has_initial_exec(&self, variable: &str) -> bool {
         match self {
@@ -50,9 +66,10 @@ impl Object {
     }
 }
 
-/// The first object of an archive.
+/// The objects of an archive, as if they were one.
 pub fn of_archive(bytes: &[u8]) -> Object {
     const HEADER: usize = 60;
+    let mut all = Object::Other;
     let mut at = b"!<arch>\n".len();
     while let Some(header) = bytes.get(at..at + HEADER) {
         let size = std::str::from_utf8(&header[48..58]).unwrap_or("");
@@ -62,13 +79,10 @@ pub fn of_archive(bytes: &[u8]) -> Object {
         };
         let start = at + HEADER;
         let member = bytes.get(start..start.saturating_add(size)).unwrap_or(&[]);
-        match object(member) {
-            Object::Other => {} // the archive's own tables
-            found => return found,
-        }
+        all = all.and(object(member));
         at = start.saturating_add(size + size % 2);
     }
-    Object::Other
+    all
 }
 
 pub fn object(bytes: &[u8]) -> Object {

@@ -11,4 +11,5 @@ pub mod modes;
 pub mod object;
 pub mod plan;
 pub mod platform;
+pub mod units;
 pub mod version;

@@ -1,6 +1,6 @@
 // Sizes above MI_SMALL_SIZE_MAX: how `global.c` and `secure.c` allocate a block from the first page of its bin, without
 // the slow path that upstream takes for all of them (`_mi_malloc_generic`); which of them are aligned; and how the contents
-// of a block that moves are copied. Included after upstream's `static.c`.
+// of a block that moves are copied. Included after upstream's C.
 //
 // For nearly every block that slow path ends in that page. On its way it does only what is done here too, or has nothing
 // to do:

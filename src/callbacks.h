@@ -1,4 +1,4 @@
-// When the program's function for deferred frees is called. Included before upstream's `static.c`, only with releases
+// When the program's function for deferred frees is called. Included before upstream's C, only with releases
 // that this was checked with. Some calls are skipped: the thread's own allocations and collections call the function
 // soon enough.
 #include "mimalloc.h"

@@ -1,5 +1,5 @@
 // Memory inside free blocks, on v3: returned to the system although other blocks of their page are in use. Included after
-// upstream's `static.c`, only with releases that this was checked with.
+// upstream's C, only with releases that this was checked with.
 //
 // Upstream purges slices, so a page with one block in use keeps the memory of all its free blocks. After a peak the
 // surviving blocks are scattered, and with blocks of 16 KiB each of them keeps half a megabyte. Here all pages of the

@@ -1,4 +1,4 @@
-// See `huge_blocks.h`. Included after upstream's `static.c`.
+// See `huge_blocks.h`. Included after upstream's C.
 #if MI_MALLOC_SYS_HUGE_BLOCKS
 #undef mi_page_free_list_extend
 #undef _mi_page_malloc_zero

@@ -1,5 +1,5 @@
 // Blocks above MI_LARGE_MAX_OBJ_SIZE, on v3: they take memory only where the program touches them, and large ones are
-// counted without a merge of all statistics. Included before upstream's `static.c`, only with releases that this was
+// counted without a merge of all statistics. Included before upstream's C, only with releases that this was
 // checked with; `huge_blocks.c` is included after it.
 //
 // * Upstream stores the link of the free list in the first word of a free block. Such a block is alone in its page, so

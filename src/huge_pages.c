@@ -1,4 +1,4 @@
-// See `huge_pages.h`. Included after upstream's `static.c`.
+// See `huge_pages.h`. Included after upstream's C.
 #if MI_MALLOC_SYS_LARGE_THP
 
 // How much of the memory of a huge page is resident. 0 if the system cannot tell.

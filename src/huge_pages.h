@@ -1,4 +1,4 @@
-// Transparent huge pages on Linux, where this crate differs from upstream. Included before upstream's `static.c`, only
+// Transparent huge pages on Linux, where this crate differs from upstream. Included before upstream's C, only
 // with releases that this was checked with; `huge_pages.c` is included after it.
 //
 // Upstream reads `mi_option_allow_thp`. Here

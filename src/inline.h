@@ -1,6 +1,6 @@
 // Upstream's functions on short paths that gcc is to inline. With -O3 it inlines every function that it considers small,
 // also where a program rarely is; here only those that are declared inline or called once (`compiler` in
-// `build/platform.rs`). So these are declared before upstream defines them. Included before upstream's `static.c`, only
+// `build/platform.rs`). So these are declared before upstream defines them. Included before upstream's C, only
 // with releases that this was checked with. Other compilers decide for themselves.
 #include "mimalloc.h"
 

@@ -105,10 +105,8 @@ static void mi_malloc_sys_move_by_copying(uint8_t* to, uint8_t* from, size_t siz
   const size_t step = 2*MI_MiB;
   bool may_discard = true;
   #if MI_MALLOC_SYS_REUSE
-  // Recorded for the address behind it, so that its free is not taken for the second one.
-  const bool is_reused = mi_malloc_sys_is_reused((uintptr_t)from + MI_ARENA_SLICE_SIZE,
-                                                 mi_malloc_sys_reuse_time(mi_arena_purge_delay()), _mi_clock_now());
-  may_discard = !(is_reused && mi_malloc_sys_is_resident(to, _mi_os_page_size()));
+  const bool is_copied_again = mi_malloc_sys_is_copied_again((uintptr_t)from);
+  may_discard = !(is_copied_again && mi_malloc_sys_is_resident(to, _mi_os_page_size()));
   #endif
   size_t count;
   for (size_t at = 0; at < size; at += count) {

@@ -1,4 +1,4 @@
-// The options that the program carries (`options!` in `src/program_options.rs`). Included before upstream's `static.c`,
+// The options that the program carries (`options!` in `src/program_options.rs`). Included before upstream's C,
 // only with releases that this was checked with.
 //
 // Upstream reads an option from the environment when the option is first queried, however early that is: with

@@ -1,4 +1,4 @@
-// See `purge.h`. Included after upstream's `static.c`.
+// See `purge.h`. Included after upstream's C.
 #if MI_MALLOC_SYS_REUSE
 
 // ---- Slices that were freed after the last purge of their arena: a bit for each, for the first arenas of the main

@@ -1,4 +1,4 @@
-// How v3 purges: what is due, and what is known of purged memory. Included before upstream's `static.c`, after `reuse.h`,
+// How v3 purges: what is due, and what is known of purged memory. Included before upstream's C, after `reuse.h`,
 // which decides whether it is compiled; `purge.c` is included after upstream's.
 //
 // * A delayed purge happens when it is due, at the next free of a range (upstream's MI_ARENA_PURGE_ON_FREE) or at a

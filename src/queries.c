@@ -1,4 +1,4 @@
-// What the system knows of memory, and what upstream's metadata say of it. Included after upstream's `static.c`.
+// What the system knows of memory, and what upstream's metadata say of it. Included after upstream's C.
 
 #if defined(__linux__)
 #include <sys/resource.h>

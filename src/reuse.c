@@ -1,7 +1,6 @@
-// See `reuse.h`. Included after upstream's `static.c`.
+// See `reuse.h`. Included after upstream's C.
 #if MI_MALLOC_SYS_REUSE
 #undef munmap
-#undef mi_abandoned_page_collect_empty
 #undef mi_heap_visit_blocks_locked
 #undef mi_arenas_page_alloc_from_slices
 #undef _mi_arena_reserve
@@ -64,6 +63,12 @@ static bool mi_malloc_sys_is_reused(uintptr_t address, long time, mi_msecs_t now
   const bool is_reused = mi_malloc_sys_was_freed(address, time, now);
   mi_malloc_sys_set_freed(address, now);
   return is_reused;
+}
+
+bool mi_malloc_sys_is_copied_again(uintptr_t address) {
+  // Recorded for the address behind it, so that its free is not taken for the second one.
+  return mi_malloc_sys_is_reused(address + MI_ARENA_SLICE_SIZE, mi_malloc_sys_reuse_time(mi_arena_purge_delay()),
+                                 _mi_clock_now());
 }
 
 // ---- Ranges of arenas.
@@ -274,7 +279,7 @@ static uintptr_t mi_malloc_sys_mapping_start(const mi_memid_t* memid) {
 
 // For `large.c`: a region that memory was moved from has none, and of one that it was moved to it may not be known how many
 // mappings it consists of. The next free does not keep it.
-static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
+void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
   mi_atomic_store_relaxed(&mi_malloc_sys_freed_range(mi_malloc_sys_mapping_start(memid))->address, (uintptr_t)0);
 }
 
@@ -282,7 +287,7 @@ static void mi_malloc_sys_do_not_keep(const mi_memid_t* memid) {
 static _Atomic(mi_msecs_t) mi_malloc_sys_mapping_freed;
 
 // A page in a new mapping.
-static void mi_malloc_sys_after_mapping(const mi_page_t* page) {
+void mi_malloc_sys_after_mapping(const mi_page_t* page) {
   // Soon after another mapping was freed it counts as that one, since the blocks of a program that allocates such blocks
   // again and again may differ in size.
   const mi_msecs_t last = mi_atomic_loadi64_relaxed(&mi_malloc_sys_mapping_freed);
@@ -471,7 +476,7 @@ static mi_malloc_sys_kept_t* mi_malloc_sys_lock_for_block(mi_theap_t* theap, siz
 }
 
 // The capacity of the page that `mi_malloc_sys_take_kept` would return now. 0 if it would return none.
-static size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size) {
+size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size) {
   const mi_malloc_sys_kept_t* const kept = mi_malloc_sys_lock_for_block(theap, block_size);
   if (kept == NULL) return 0;
   const size_t capacity = mi_malloc_sys_capacity(mi_malloc_sys_kept_page(kept));
@@ -481,7 +486,7 @@ static size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size) 
 
 // A kept page for a block of this size, or NULL. Its memory is committed, and counted. It is not in the theap's queue: when
 // its block is allocated it is full, and `mi_malloc_sys_kept_to_full` follows.
-static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
+mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) {
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_lock_for_block(theap, block_size);
   if mi_likely(kept == NULL) return NULL;
   mi_page_t* const page = mi_malloc_sys_use_kept(kept, block_size);
@@ -492,7 +497,7 @@ static mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size) 
 }
 
 // The block of a page that was kept is allocated. The page is abandoned, as every page with such a block.
-static void mi_malloc_sys_kept_to_full(mi_page_t* page) {
+void mi_malloc_sys_kept_to_full(mi_page_t* page) {
   _mi_page_update_stats(page);
   mi_abandoned_page_unown(page, page->theap);
 }
@@ -580,7 +585,7 @@ static void mi_malloc_sys_purge_free_ranges(mi_subproc_t* subproc) {
 // Before a page for a block of this size is allocated. If it will be mapped, what is free in arenas does not serve it, nor
 // do smaller pages that are kept. All of that would be resident on top, so it is returned first. The new mapping takes the
 // place of the kept ones.
-static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
+void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
   if (!mi_malloc_sys_gets_mapping(theap, block_size)) return;
   if (mi_malloc_sys_unmap_kept(block_size, true, false)) {
     mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, _mi_clock_now());
@@ -588,10 +593,10 @@ static void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size) {
   mi_malloc_sys_purge_free_ranges(_mi_subproc_main());
 }
 
+mi_page_t* _mi_page_fresh_alloc(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size, size_t page_alignment);
+
 // After the system has refused a mapping. NULL if the block is not to be in an arena.
-static mi_page_t* mi_malloc_sys_alloc_in_arena(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
-                                               size_t alignment)
-{
+mi_page_t* mi_malloc_sys_alloc_in_arena(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size, size_t alignment) {
   if (!mi_malloc_sys_gets_mapping(theap, block_size) || block_size > mi_arena_max_object_size() ||
       alignment > MI_PAGE_MAX_OVERALLOC_ALIGN) return NULL;
   mi_atomic_increment_relaxed(&mi_malloc_sys_refused_mappings);
@@ -668,7 +673,7 @@ static void mi_malloc_sys_set_block_size(mi_page_t* page, size_t size) {
 
 // If the mapping has room for it. If another thread is discarding what is behind the block, this waits for it: a move would
 // take longer. Only who owns the block adds an entry, so none is added meanwhile.
-static bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size) {
+bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size) {
   if (!mi_malloc_sys_may_resize(page) || size > mi_malloc_sys_capacity(page)) return false;
   const bool has_entry = (mi_malloc_sys_kept_in(page, 1) != NULL);
   if (has_entry && !mi_malloc_sys_lock_kept()) return false;
@@ -682,7 +687,7 @@ static bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size) {
 
 // A block that was just allocated does not need all of its size yet. What is resident behind it is discarded if no block
 // needs it for a while. False if the table is in use or full.
-static bool mi_malloc_sys_shrink_in_mapping(mi_page_t* page, size_t size) {
+bool mi_malloc_sys_shrink_in_mapping(mi_page_t* page, size_t size) {
   const long time = mi_malloc_sys_keep_time(mi_arena_purge_delay());
   if (time <= 0 || !mi_malloc_sys_may_resize(page) || !mi_malloc_sys_try_lock_kept()) return false;
   mi_malloc_sys_kept_t* const kept = mi_malloc_sys_entry_for(page);
@@ -706,18 +711,17 @@ static bool mi_malloc_sys_keep(mi_page_t* page, mi_msecs_t expire) {
   return (kept != NULL);
 }
 
-static bool mi_malloc_sys_collect_empty(mi_page_t* page) {
-  if mi_unlikely(mi_page_all_free(page) && page->memid.memkind == MI_MEM_OS) {
-    const long time = mi_malloc_sys_keep_time(mi_arena_purge_delay());
-    const mi_msecs_t now = _mi_clock_now();
-    if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
-      (mi_arenas_try_purge)(false, false, _mi_subproc_main(), 0);
-      mi_malloc_sys_purge_due_kept(now); // others may be due, and memory that this block did not use
-      return true;
-    }
-    if (mi_malloc_sys_is_region(page)) { mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, now); }
+bool mi_malloc_sys_keep_if_empty(mi_page_t* page) {
+  if (!mi_page_all_free(page)) return false;
+  const long time = mi_malloc_sys_keep_time(mi_arena_purge_delay());
+  const mi_msecs_t now = _mi_clock_now();
+  if (mi_malloc_sys_may_keep(page, time, now) && mi_malloc_sys_keep(page, now + time)) {
+    (mi_arenas_try_purge)(false, false, _mi_subproc_main(), 0);
+    mi_malloc_sys_purge_due_kept(now); // others may be due, and memory that this block did not use
+    return true;
   }
-  return mi_abandoned_page_collect_empty(page);
+  if (mi_malloc_sys_is_region(page)) { mi_atomic_storei64_relaxed(&mi_malloc_sys_mapping_freed, now); }
+  return false;
 }
 
 // Here upstream has destroyed the main heap, and does not free its pages one by one.

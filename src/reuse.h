@@ -1,4 +1,4 @@
-// Large blocks that a program allocates again and again, on v3. Included before upstream's `static.c`, only with
+// Large blocks that a program allocates again and again, on v3. Included before upstream's C, only with
 // releases that this was checked with; `reuse.c` is included after it.
 //
 // Upstream purges a free range of 32 MiB or more in an arena at once, and unmaps a block that fits no arena. A program
@@ -29,9 +29,9 @@
 
 #include "mimalloc/types.h"
 
-// All of upstream is one translation unit. As in `program_options.h`, the first token between the parentheses
-// distinguishes a declaration from a call. `reuse.c` calls upstream's function by its name in parentheses, which no macro
-// replaces.
+// Upstream defines a function and calls it in one translation unit. As in `program_options.h`, the first token between the
+// parentheses distinguishes a declaration from a call. `reuse.c` calls upstream's function by its name in parentheses,
+// which no macro replaces.
 static void mi_malloc_sys_schedule_purge(mi_arena_t* arena, size_t slice_index, size_t slice_count);
 #define mi_arena_schedule_purge(...)              MI_MALLOC_SYS_SCHEDULE_PURGE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_SCHEDULE_PURGE_mi_arena_t   mi_arena_schedule_purge(mi_arena_t
@@ -83,17 +83,35 @@ static bool mi_malloc_sys_visit_blocks_locked(mi_heap_t* heap, bool abandoned_on
 #define MI_MALLOC_SYS_VISIT_BLOCKS_mi_heap_t      mi_heap_visit_blocks_locked(mi_heap_t
 #define MI_MALLOC_SYS_VISIT_BLOCKS_heap           mi_malloc_sys_visit_blocks_locked(heap
 
-// The free of a block in an abandoned page. True if the page is empty and was disposed of.
-static bool mi_malloc_sys_collect_empty(mi_page_t* page);
+// The free of a block in an abandoned page. True if the page is empty and was disposed of, or is kept.
+mi_decl_hidden bool mi_malloc_sys_keep_if_empty(mi_page_t* page);
 #define mi_abandoned_page_collect_empty(...)      MI_MALLOC_SYS_COLLECT_EMPTY_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_COLLECT_EMPTY_mi_page_t     mi_abandoned_page_collect_empty(mi_page_t
-#define MI_MALLOC_SYS_COLLECT_EMPTY_page          mi_malloc_sys_collect_empty(page
+#define MI_MALLOC_SYS_COLLECT_EMPTY_page \
+  (page->memid.memkind == MI_MEM_OS && mi_malloc_sys_keep_if_empty(page)) || mi_abandoned_page_collect_empty(page
 
 // With `destroy_on_exit`. The main subprocess is destroyed last.
 static void mi_malloc_sys_destroy_kept(mi_subproc_t* subproc);
 #define _mi_arenas_unsafe_destroy_all(...)        MI_MALLOC_SYS_DESTROY_ALL_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_DESTROY_ALL_mi_subproc_t    _mi_arenas_unsafe_destroy_all(mi_subproc_t
 #define MI_MALLOC_SYS_DESTROY_ALL_subproc         mi_malloc_sys_destroy_kept(subproc), _mi_arenas_unsafe_destroy_all(subproc
+
+// For `singleton_pages.c`.
+mi_decl_hidden mi_page_t* mi_malloc_sys_take_kept(mi_theap_t* theap, size_t block_size);
+mi_decl_hidden void mi_malloc_sys_kept_to_full(mi_page_t* page);
+mi_decl_hidden void mi_malloc_sys_before_mapping(mi_theap_t* theap, size_t block_size);
+mi_decl_hidden void mi_malloc_sys_after_mapping(const mi_page_t* page);
+mi_decl_hidden mi_page_t* mi_malloc_sys_alloc_in_arena(mi_theap_t* theap, mi_page_queue_t* pq, size_t block_size,
+                                                       size_t alignment);
+
+// For `large.c`.
+mi_decl_hidden void mi_malloc_sys_do_not_keep(const mi_memid_t* memid);
+mi_decl_hidden size_t mi_malloc_sys_kept_capacity(mi_theap_t* theap, size_t block_size);
+mi_decl_hidden bool mi_malloc_sys_grow_in_mapping(mi_page_t* page, size_t size);
+mi_decl_hidden bool mi_malloc_sys_shrink_in_mapping(mi_page_t* page, size_t size);
 #endif
 #endif
+
+// For `large.c`: whether memory was copied from this address recently too.
+mi_decl_hidden bool mi_malloc_sys_is_copied_again(uintptr_t address);
 #endif

@@ -1,4 +1,4 @@
-// See `singleton_pages.h`. Included after upstream's `static.c`. `_mi_page_retire` stays a macro: `global.c` calls it.
+// See `singleton_pages.h`. Included after upstream's C. `_mi_page_retire` stays a macro: `global.c` calls it.
 #if MI_MALLOC_SYS_SINGLETONS
 #undef _mi_page_fresh_alloc
 #undef _mi_page_to_full
@@ -111,7 +111,7 @@ static void mi_malloc_sys_retire(mi_page_t* page) {
 
 // Before the thread sleeps. An empty page returns to its arena, and one in use will when its block is freed. The caller
 // holds the lock of the heap's theaps, as at the end of a thread.
-static void mi_malloc_sys_abandon_retained(mi_theap_t* theap) {
+void mi_malloc_sys_abandon_retained(mi_theap_t* theap) {
   mi_page_queue_t* const pq = &theap->pages[MI_BIN_HUGE];
   for (mi_page_t* page = pq->first; page != NULL; ) {
     mi_page_t* const next = page->next; // the page leaves the queue

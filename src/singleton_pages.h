@@ -1,5 +1,5 @@
 // Blocks above 64 KiB, up to 512 KiB, on v3: each has a page of its own, and a thread retains its latest such pages.
-// Included before upstream's `static.c`, only with releases that this was checked with; `singleton_pages.c` is included
+// Included before upstream's C, only with releases that this was checked with; `singleton_pages.c` is included
 // after it.
 //
 // * By default upstream allocates most of them from pages of 4 MiB, each for one size class (80 KiB: of 512 KiB). What is
@@ -49,5 +49,8 @@ static void mi_malloc_sys_retire(mi_page_t* page);
 #define _mi_page_retire(...)                 MI_MALLOC_SYS_RETIRE_##__VA_ARGS__ )
 #define MI_MALLOC_SYS_RETIRE_mi_page_t       _mi_page_retire(mi_page_t
 #define MI_MALLOC_SYS_RETIRE_page            mi_malloc_sys_retire(page
+
+// For `free_blocks.c`.
+mi_decl_hidden void mi_malloc_sys_abandon_retained(mi_theap_t* theap);
 #endif
 #endif

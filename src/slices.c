@@ -1,12 +1,9 @@
-// See `slices.h`. Included after upstream's `static.c` and `reuse.c`.
+// See `slices.h`. Included after upstream's C and `reuse.c`.
 #if MI_MALLOC_SYS_LARGE_SLICES
 
 // The smallest block that may lie in two chunks, in slices. (Where smaller ones did as well, programs of 20 MiB peaked 1 to
 // 2 MiB higher.)
 #define MI_MALLOC_SYS_LARGE_SLICE_COUNT  MI_BFIELD_BITS
-
-// Only larger blocks grow. (Where one of 1 MiB or 512 KiB did, `syn` peaked at 30 MiB instead of 21.)
-#define MI_MALLOC_SYS_GROWS_IN_ARENA     MI_MiB
 
 // ---- Claims of free slices.
 
@@ -113,8 +110,7 @@ static void mi_malloc_sys_set_size_in_arena(mi_page_t* page, size_t block_size) 
   }
 }
 
-// Grows a block to at least that size where it is. False if it is to be done in another way.
-static mi_decl_noinline bool mi_malloc_sys_grow_in_arena(mi_page_t* page, const void* p, size_t size) {
+mi_decl_noinline bool mi_malloc_sys_grow_in_arena(mi_page_t* page, const void* p, size_t size) {
   if (!mi_malloc_sys_may_grow_in_arena(page, p) || size > MI_MALLOC_SYS_LARGEST_IN_ARENA ||
       size > mi_arena_max_object_size() || mi_option_is_enabled(mi_option_disallow_arena_alloc)) return false;
   size_t slice_index;

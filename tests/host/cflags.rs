@@ -72,6 +72,8 @@ fn options_that_are_overridden() {
         ("-std=c89 -std=c11", ""),
         ("-std=gnu99", ""),
         ("-std=c++17", "-std=gnu11"),
+        ("-fgnu89-inline", "-fno-gnu89-inline"),
+        ("-fgnu89-inline -fno-gnu89-inline", ""),
         ("-x c++", "-xc"),
         ("-xc++", "-xc"),
         ("-x c++ -x c", ""),

@@ -34,3 +34,4 @@ mod links;
 mod program_options_builds;
 mod provenance;
 mod quickstart;
+mod units;
