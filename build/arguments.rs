@@ -128,7 +128,7 @@ fn refuse(config: &Config, arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Intermediate code only if `MIMALLOC_SYS_LTO` is set. All of mimalloc is one file, so link-time optimisation of the C
+/// Intermediate code only if `MIMALLOC_SYS_LTO` is set. mimalloc is one file or two, so link-time optimisation of the C
 /// alone gains nothing, and a linker needs that compiler's plug-in: without it gcc's objects are empty, which a
 /// shared library shows only when it is loaded. (`cc` passes `-flto` to clang too, if rustc leaves bitcode.)
 fn link_time(plan: &Plan, arguments: &[String], to: &mut Adaptation) {

@@ -20,6 +20,8 @@ use std::process::{Child, Command, Output, Stdio};
 pub struct Compiled {
     pub fast_path: FastPath,
     pub retained_pages: bool,
+    /// Besides those that `cc` has printed.
+    pub commands: Vec<String>,
     /// Besides those of the plan.
     pub warnings: Vec<String>,
     pub libraries: Vec<String>,
@@ -168,11 +170,11 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
         )?),
         _ => None,
     };
-    archive(&build, &compiler, &adaptation, &units)?;
+    let mut archived = archive(&build, &compiler, &adaptation, &units)?;
     if lto::is_elf(&config.target) {
         let mut object = object::of_archive(&read_archive()?);
         if object.is_intermediate() && arguments::end_link_time(plan, &mut adaptation) {
-            archive(&build, &compiler, &adaptation, &units)?;
+            archived = archive(&build, &compiler, &adaptation, &units)?;
             object = object::of_archive(&read_archive()?);
         }
         check_object(config, plan, &compiler, &object)?;
@@ -195,7 +197,8 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     Ok(Compiled {
         fast_path,
         retained_pages: adaptation.retained_pages,
-        warnings: adaptation.warnings,
+        commands: archived.commands,
+        warnings: [adaptation.warnings, archived.warnings].concat(),
         libraries: runtime_libs(&plan.runtime_libs)?,
         folders: folders(plan, &compiler),
         own,
@@ -208,18 +211,27 @@ fn object_of(unit: &Unit) -> PathBuf {
     env::out_dir().join(format!("mimalloc{}.o", part))
 }
 
+/// How an archive was made, except what `cc` has printed itself.
+#[derive(Default)]
+struct Archived {
+    commands: Vec<String>,
+    warnings: Vec<String>,
+}
+
 /// Compiles translation units, all at the same time, into `libmimalloc.a`.
 fn archive(
     build: &cc::Build,
     compiler: &cc::Tool,
     adaptation: &Adaptation,
     units: &[(Unit, PathBuf)],
-) -> Result<(), String> {
+) -> Result<Archived, String> {
     let mut build = build.clone();
+    let mut archived = Archived::default();
     if let ([(_, source)], true) = (units, adaptation.appended.is_empty()) {
         return build
             .file(source)
             .try_compile("mimalloc")
+            .map(|()| archived)
             .map_err(|error| failed(source, error));
     }
     // `cc` has no place behind the user's options, and starts one compiler after the other.
@@ -234,17 +246,23 @@ fn archive(
         let child = command.stderr(Stdio::piped()).spawn();
         started.push((source, command, child));
     }
-    let mut results = Vec::new();
+    let mut failures = Vec::new();
     for (source, command, child) in started {
-        let output = child.and_then(Child::wait_with_output);
-        results.push(checked(&command, output).map_err(|said| failed(source, said)));
+        match checked(&command, child.and_then(Child::wait_with_output)) {
+            Ok(said) => archived.warnings.extend(said.lines().map(str::to_string)),
+            Err(said) => failures.push(failed(source, said)),
+        }
+        archived.commands.push(format!("{:?}", command));
     }
-    results.into_iter().collect::<Result<(), String>>()?;
+    if !failures.is_empty() {
+        return Err(failures.join("\n"));
+    }
     for (unit, _) in units {
         build.object(object_of(unit));
     }
     build
         .try_compile("mimalloc")
+        .map(|()| archived)
         .map_err(|error| failed(&env::out_dir().join("libmimalloc.a"), error))
 }
 
@@ -254,17 +272,14 @@ fn with_appended(compiler: &cc::Tool, adaptation: &Adaptation) -> Command {
     command
 }
 
-/// The compiler's messages if it fails.
-fn checked(command: &Command, output: io::Result<Output>) -> Result<(), String> {
+/// The compiler's messages, as the error if it fails.
+fn checked(command: &Command, output: io::Result<Output>) -> Result<String, String> {
     let output = output.map_err(|error| format!("{:?}: {}", command.get_program(), error))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
-        return Ok(());
+        return Ok(said);
     }
-    Err(format!(
-        "{:?}\n{}",
-        command,
-        String::from_utf8_lossy(&output.stderr)
-    ))
+    Err(format!("{:?}\n{}", command, said))
 }
 
 fn failed(source: &Path, error: impl Display) -> String {

@@ -54,6 +54,9 @@ pub fn compiled(compiled: &Compiled) {
         println!("cargo:rustc-cfg=mi_retained_pages");
     }
     warnings(&compiled.warnings);
+    for command in &compiled.commands {
+        println!("running: {}", command); // as `cc` prints it, for `cargo build -vv`
+    }
     for path in &compiled.own {
         rerun_if_changed(path);
     }

@@ -13,9 +13,12 @@ pub struct Unit {
     pub part: Option<u8>,
 }
 
+const FORK: &str = "src/fork.c";
+const UPSTREAM: &str = "src/upstream.c";
+
 /// `src/upstream.c` and the files that it includes: what this package changes of upstream's code.
 const AROUND_UPSTREAM: &[&str] = &[
-    "src/upstream.c",
+    UPSTREAM,
     "src/program_options.h",
     "src/huge_pages.h",
     "src/huge_pages.c",
@@ -35,11 +38,11 @@ const AROUND_UPSTREAM: &[&str] = &[
     "src/free_blocks.c",
 ];
 
-/// This package's own C. The first file, if there is one, includes all others.
+/// This package's own C. The first file, if there is one, includes all others that are used.
 pub fn own_files(major: Major, plan: &Plan, code: Code) -> Vec<&'static str> {
     let mut files = code.c_files(major).to_vec();
-    if !files.is_empty() || plan.fork {
-        files.push("src/fork.c");
+    if !files.is_empty() || plan.fork || plan.wraps_upstream {
+        files.push(FORK);
     }
     if plan.fork {
         files.push(match major {
@@ -61,14 +64,12 @@ pub fn of_files(major: Major, plan: &Plan, files: &[&'static str], is_msvc: bool
     if major != Major::V3 || !plan.wraps_upstream || plan.bitcode || is_msvc {
         return vec![Unit { file, part: None }];
     }
-    let second = ["src/fork.c", "src/upstream.c"]
-        .iter()
-        .find(|file| files.contains(file))
-        .copied();
-    [(file, 1), (second, 2)]
+    // Two different files: clang names what `-save-temps` leaves by the source.
+    let first = file.filter(|file| *file != FORK).unwrap_or(UPSTREAM);
+    [(first, 1), (FORK, 2)]
         .iter()
         .map(|&(file, part)| Unit {
-            file,
+            file: Some(file),
             part: Some(part),
         })
         .collect()

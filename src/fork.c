@@ -9,19 +9,8 @@
 //
 // `MIMALLOC_SYS_DEFINES=MI_MALLOC_SYS_NO_ATFORK=1` leaves this out, and upstream's `MI_NO_PTHREAD_ATFORK=1` both this
 // and what upstream itself does in the child (v3).
-#if MI_MALLOC_SYS_PART == 1
-// The other part of the C has the handlers and takes all locks (`upstream.c`). A file with locks does not compile in this
-// one.
-#ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE
-#endif
-#include "mimalloc.h"
-#include "mimalloc/types.h"
-#define mi_lock_acquire(lock)   (void)sizeof(struct mi_malloc_sys_lock_in_the_other_part)
-#undef  mi_atomic_guard
-#define mi_atomic_guard(guard)  if (sizeof(struct mi_malloc_sys_lock_in_the_other_part))
-#include "upstream.c"
-#elif MI_MALLOC_SYS_NO_ATFORK || MI_NO_PTHREAD_ATFORK || defined(_WIN32) || defined(__wasi__) || defined(__EMSCRIPTEN__)
+#if MI_MALLOC_SYS_PART == 1 || MI_MALLOC_SYS_NO_ATFORK || MI_NO_PTHREAD_ATFORK || defined(_WIN32) || \
+    defined(__wasi__) || defined(__EMSCRIPTEN__)
 #include "upstream.c"
 #else
 

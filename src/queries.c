@@ -1,6 +1,8 @@
 // What the system knows of memory, and what upstream's metadata say of it. Included after upstream's C.
 
 #if defined(__linux__)
+#include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 // Whether any of the memory is resident. True if the system cannot tell. `start` is aligned to a page of the system.

@@ -9,6 +9,16 @@
 #ifndef _DEFAULT_SOURCE // as `static.c` does, before the first header
 #define _DEFAULT_SOURCE
 #endif
+
+#if MI_MALLOC_SYS_PART == 1
+// All locks are taken in the other part, which has the handlers of `fork`. A file that takes one does not compile here.
+#include "mimalloc.h"
+#include "mimalloc/types.h"
+#define mi_lock_acquire(lock)   (void)sizeof(struct mi_malloc_sys_lock_in_the_other_part)
+#undef  mi_atomic_guard
+#define mi_atomic_guard(guard)  if (sizeof(struct mi_malloc_sys_lock_in_the_other_part))
+#endif
+
 #include "singleton_pages.h"
 #include "reuse.h"
 #include "slices.h"
