@@ -51,3 +51,5 @@ AT(mi_page_t, free, 16);
 AT(mi_page_t, local_free, 24);
 AT(mi_page_t, used, 32);
 _Static_assert(sizeof(((mi_page_t*)0)->used) == 2, "blocks are counted elsewhere");
+AT(mi_page_t, next, 72);
+AT(mi_page_t, prev, 80);

@@ -13,7 +13,7 @@
 //! | I3 | A block's segment, and the metadata of its page in there, are found by the block's address ([`SEGMENT_SIZE`], [`SLICE_SIZE`], `slice_offset`). | `inlined_v2.c`, `tests/host/inlined.rs` |
 //! | I4 | In a segment that the calling thread owns, only this thread accesses the fields of [`Page`]. | that the id of a thread is its thread pointer: `inlined_v2.c`; the rest by reading upstream's `free.c` |
 //! | I5 | A block in `free` has a word for `next`, and needs nothing else: no padding, guard, key or tool. | `inlined_v2.c` |
-//! | I6 | Each page that becomes empty is passed to upstream's `_mi_page_retire`. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
+//! | I6 | A page that becomes empty is passed to upstream's `_mi_page_retire`, unless it is the only one of its size class and `retire_expire` is not 0: then it is retired already. | `tests/global/global_housekeeping.rs`, `tests/model.rs` |
 //! | I7 | With `free_is_zero` a block in `free` is zero but for `next`. | `tests/heaps/zeroed.rs`, `tests/model.rs` |
 //! | I8 | A segment and its pages exist as long as they have a live block. | by reading upstream's `segment.c` |
 
@@ -30,7 +30,7 @@ struct Block {
     next: *mut Block,
 }
 
-/// The first part of upstream's `mi_page_t`, with upstream's names (`tests/host/inlined.rs` compares them with the C).
+/// Upstream's `mi_page_t` up to the links of its queue, with upstream's names (`tests/host/inlined.rs` compares them with the C).
 #[repr(C)]
 struct Page {
     slice_count: u32,
@@ -42,6 +42,7 @@ struct Page {
     /// With any of them a free takes the slow path.
     flags: u8,
     /// The lowest bit (`free_is_zero`): the blocks in `free` are fresh from the system, and zero but for their `next`.
+    /// The others (`retire_expire`): not 0 while the page is retired, or was so until just now.
     zero_and_retire: u8,
     /// The free list: blocks to allocate.
     free: *mut Block,
@@ -49,6 +50,15 @@ struct Page {
     local_free: *mut Block,
     /// The number of blocks in use.
     used: u16,
+    block_size_shift: u8,
+    heap_tag: u8,
+    block_size: usize,
+    page_start: *mut u8,
+    xthread_free: usize,
+    xheap: usize,
+    /// The other pages of the thread with blocks of this size.
+    next: *mut Page,
+    prev: *mut Page,
 }
 
 const SEGMENT_SIZE: usize = 32 << 20;
@@ -187,11 +197,21 @@ pub unsafe fn free(p: *mut c_void) {
         (*block).next = (*page).local_free;
         (*page).local_free = block;
         (*page).used = (*page).used.wrapping_sub(1);
-        // I6.
-        if (*page).used == 0 {
-            retire(page);
+        if (*page).used == 0 && !is_retired(page) {
+            retire(page); // I6
         }
     }
+}
+
+/// Whether an empty page is retired already: it was used again since, and became empty again. A program that has one block
+/// of a size at a time does that with each block. A page that is not the only one of its size class is freed instead.
+///
+/// # Safety
+/// `page` is owned by this thread.
+#[inline]
+unsafe fn is_retired(page: *const Page) -> bool {
+    // SAFETY: such a page, by the caller's contract (I4).
+    unsafe { (*page).zero_and_retire > 1 && (*page).next.is_null() && (*page).prev.is_null() }
 }
 
 extern "C" {
@@ -200,7 +220,7 @@ extern "C" {
 }
 
 /// # Safety
-/// `page` is owned by this thread and has no block in use.
+/// `page` is owned by this thread, has no block in use, and is not retired.
 #[cold]
 #[inline(never)]
 unsafe fn retire(page: *mut Page) {

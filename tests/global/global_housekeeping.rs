@@ -244,6 +244,29 @@ fn a_lone_page_goes_back() {
     });
 }
 
+/// The same on v2, where inlined code passes such a page to upstream when it first becomes empty, and not again each time.
+#[cfg(mi_v2)]
+#[test]
+fn a_lone_small_page_goes_back() {
+    isolated("a_lone_small_page_goes_back", || {
+        for size in SMALL {
+            let layout = layout(size, 8);
+            let pages = || pages_of(size..2 * size);
+            unsafe { mi_collect(true) };
+            let before = pages();
+            for _ in 0..TIMES {
+                unsafe { MiMalloc.dealloc(MiMalloc.alloc(layout), layout) };
+            }
+            assert_eq!(pages(), before + 1, "{size}");
+            // Twenty rounds, with pages that are not counted here.
+            for _ in 0..20 {
+                work_by_mimalloc(self::layout(500_000, 8), false);
+            }
+            assert_eq!(pages(), before, "{size}");
+        }
+    });
+}
+
 /// A page whose blocks are all in use belongs to nobody, and so goes back when other threads free them.
 #[cfg(mi_v3)]
 #[test]

@@ -325,6 +325,16 @@ fn what_an_object_shows() {
     ]
     .concat();
     assert_eq!(object::of_archive(&archive), found);
+    // Each of its objects counts.
+    let dynamic = compile("-ftls-model=global-dynamic -Dhere=elsewhere").unwrap();
+    let two = [archive.clone(), member("other.o/", &dynamic)].concat();
+    match object::of_archive(&two) {
+        Object::Elf(both) => {
+            assert_eq!(both.thread_locals, ["here", "elsewhere"]);
+            assert!(both.dynamic_tls && !both.slim);
+        }
+        other => panic!("{other:?}"),
+    }
     assert_eq!(object::object(b"BC\xC0\xDE rest"), Object::Bitcode);
     // A truncated file is not an object, and causes no panic.
     for length in 0..bytes.len() {
