@@ -18,3 +18,16 @@ pub fn config(target: &Target, major: Major) -> Config {
         release: None,
     }
 }
+
+/// The same for x86_64 Linux with glibc.
+pub fn for_linux(major: Major) -> Config {
+    let target = Target {
+        arch: "x86_64".into(),
+        os: "linux".into(),
+        env: "gnu".into(),
+        triple: "x86_64-unknown-linux-gnu".into(),
+        unix: true,
+        ..Target::default()
+    };
+    config(&target, major)
+}

@@ -4,7 +4,7 @@
 
 #[cfg(mi_v3)]
 use crate::build::config::Define;
-use crate::build::config::{Config, Major, Target};
+use crate::build::config::{Config, Major};
 use crate::build::fast_path::{self, Code};
 use crate::build::plan;
 use crate::default_config;
@@ -13,17 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn usual_build() -> Config {
-    let target = Target {
-        arch: "x86_64".into(),
-        os: "linux".into(),
-        env: "gnu".into(),
-        triple: "x86_64-unknown-linux-gnu".into(),
-        unix: true,
-        ..Target::default()
-    };
     Config {
         opt_level: "3".into(),
-        ..default_config::config(&target, MAJOR)
+        ..default_config::for_linux(MAJOR)
     }
 }
 

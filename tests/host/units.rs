@@ -1,22 +1,10 @@
 //! The translation units of the C, and the parts that `src/upstream.c` makes of upstream's files.
 
-use crate::build::config::{Config, Features, Major, Target};
+use crate::build::config::{Config, Features, Major};
 use crate::build::plan;
 use crate::build::units::{self, Unit};
 use crate::build::version::{Release, Version};
-use crate::default_config;
-
-fn usual(major: Major) -> Config {
-    let target = Target {
-        arch: "x86_64".into(),
-        os: "linux".into(),
-        env: "gnu".into(),
-        triple: "x86_64-unknown-linux-gnu".into(),
-        unix: true,
-        ..Target::default()
-    };
-    default_config::config(&target, major)
-}
+use crate::default_config::for_linux;
 
 fn units(config: &Config, is_msvc: bool) -> Vec<Unit> {
     let plan = plan::decide(config).unwrap();
@@ -38,11 +26,11 @@ fn parts(first: &'static str, second: &'static str) -> Vec<Unit> {
 
 #[test]
 fn the_pinned_v3_has_two_units() {
-    let v3 = usual(Major::V3);
+    let v3 = for_linux(Major::V3);
     assert_eq!(units(&v3, false), parts("src/global.c", "src/fork.c"));
     let with = |features| Config {
         features,
-        ..usual(Major::V3)
+        ..for_linux(Major::V3)
     };
     let secure = with(Features {
         secure: true,
@@ -69,15 +57,15 @@ fn the_pinned_v3_has_two_units() {
 
 #[test]
 fn all_others_have_one() {
-    let v3 = usual(Major::V3);
+    let v3 = for_linux(Major::V3);
     assert_eq!(units(&v3, true), whole(Some("src/global.c")));
-    let v2 = usual(Major::V2);
+    let v2 = for_linux(Major::V2);
     assert_eq!(units(&v2, false), whole(Some("src/fork.c")));
     let bitcode = Config {
         lto: Some("fat".into()),
         opt_level: "3".into(),
         rust_flags: vec!["-Clinker-plugin-lto".into()],
-        ..usual(Major::V3)
+        ..for_linux(Major::V3)
     };
     assert_eq!(units(&bitcode, false), whole(Some("src/global.c")));
     let checkout = Config {
@@ -85,14 +73,14 @@ fn all_others_have_one() {
             version: Version::supported(Major::V3),
             is_pinned: false,
         }),
-        ..usual(Major::V3)
+        ..for_linux(Major::V3)
     };
     assert_eq!(units(&checkout, false), whole(None));
 }
 
 #[cfg(mi_v3)]
 mod parts_of_upstream {
-    use super::{plan, usual, Major};
+    use super::{for_linux, plan, Major};
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
@@ -182,7 +170,7 @@ mod parts_of_upstream {
     /// What the compiler prints for a file as a part of a usual build.
     #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     fn compiler_output(file: &str, part: u8, options: &[&str]) -> String {
-        let plan = plan::decide(&usual(Major::V3)).unwrap();
+        let plan = plan::decide(&for_linux(Major::V3)).unwrap();
         let definitions = plan.defines.iter().map(|define| {
             let value = define.value.as_deref().unwrap_or("1");
             format!("-D{}={}", define.name, value)
