@@ -144,15 +144,15 @@ pub fn compile(config: &Config, plan: &Plan, sources: &Sources) -> Result<Compil
     let mut fast_path = adaptation.fast_path.clone();
 
     let files = units::own_files(config.major, plan, fast_path.code);
+    let folder = env::manifest_dir();
     let units: Vec<(Unit, PathBuf)> =
         units::of_files(config.major, plan, &files, compiler.is_like_msvc())
             .into_iter()
             .map(|unit| {
-                let own = unit.file.map(|file| env::manifest_dir().join(file));
+                let own = unit.file.map(|file| folder.join(file));
                 (unit, own.unwrap_or_else(|| upstream.join("static.c")))
             })
             .collect();
-    let folder = env::manifest_dir();
     let mut own: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
     own.extend(first);
     // The thread-local variable that the Rust code reads, and the file that asserts what it assumes.
