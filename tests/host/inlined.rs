@@ -2,11 +2,9 @@
 //! the definitions of a usual build, and refuses it if a definition changes upstream's internals from what `inlined.rs`
 //! or `inlined_v2.rs` assumes. Also checks what `src/global.c` derives from upstream's constants.
 
-#[cfg(mi_v3)]
-use crate::build::config::Define;
-use crate::build::config::{Config, Major};
+use crate::build::config::{Config, Define, Major};
 use crate::build::fast_path::{self, Code};
-use crate::build::plan;
+use crate::build::plan::{self, Plan};
 use crate::default_config;
 use std::io::Write;
 use std::path::Path;
@@ -28,6 +26,15 @@ const INLINED: [&str; 2] = if cfg!(mi_v2) {
     ["src/global/inlined.c", "src/global/inlined.rs"]
 };
 
+/// The definitions of a plan, as arguments of the compiler.
+pub fn definitions(plan: &Plan) -> Vec<String> {
+    let argument = |define: &Define| {
+        let value = define.value.as_deref().unwrap_or("1");
+        format!("-D{}={}", define.name, value)
+    };
+    plan.defines.iter().map(argument).collect()
+}
+
 /// What the compiler prints for the file with the definitions of a usual build and others after them: nothing, if
 /// it accepts it.
 fn compiler_message(others: &[&str]) -> String {
@@ -43,17 +50,13 @@ fn compiler_message_for(lines: &str, file: &str, config: &Config, others: &[&str
     let sources = Path::new(env!("MIMALLOC_SYS_SOURCES"));
     let plan = plan::decide(config).unwrap();
     assert!(matches!(plan.fast_path.code, Code::Rust { .. }));
-    let usual = plan.defines.iter().map(|define| {
-        let value = define.value.as_deref().unwrap_or("1");
-        format!("-D{}={}", define.name, value)
-    });
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
     let mut child = Command::new(compiler)
         .args(["-fsyntax-only", "-w", "-I"])
         .arg(sources.join("include"))
         .arg("-I")
         .arg(sources.join("src"))
-        .args(usual)
+        .args(definitions(&plan))
         .args(others)
         .args(["-x", "c", "-"])
         .stdin(Stdio::piped())

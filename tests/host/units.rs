@@ -81,6 +81,8 @@ fn all_others_have_one() {
 #[cfg(mi_v3)]
 mod parts_of_upstream {
     use super::{for_linux, plan, Major};
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    use crate::inlined::definitions;
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
@@ -171,17 +173,13 @@ mod parts_of_upstream {
     #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     fn compiler_output(file: &str, part: u8, options: &[&str]) -> String {
         let plan = plan::decide(&for_linux(Major::V3)).unwrap();
-        let definitions = plan.defines.iter().map(|define| {
-            let value = define.value.as_deref().unwrap_or("1");
-            format!("-D{}={}", define.name, value)
-        });
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let output = std::process::Command::new(compiler)
             .arg("-I")
             .arg(sources().join("include"))
             .arg("-I")
             .arg(sources().join("src"))
-            .args(definitions)
+            .args(definitions(&plan))
             .arg(format!("-DMI_MALLOC_SYS_PART={part}"))
             .args(options)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
